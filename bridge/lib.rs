@@ -1,0 +1,4 @@
+//! The appliance: takes messages in, keeps them, translates them, forwards them, shows what happened.
+//!
+//! Arrows point one way: `cli → app → {intake, pipeline, forward, console} → {record, store} → translate`.
+//! Workers meet only in [`store`]. `bridge/ARCHITECTURE.md` tells the walk of one message.

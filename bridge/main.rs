@@ -1,0 +1,3 @@
+//! The program `renkei-bridge`.
+
+fn main() {}

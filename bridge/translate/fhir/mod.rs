@@ -1,0 +1,1 @@
+//! FHIR resources as trees of nodes, written to JSON once.

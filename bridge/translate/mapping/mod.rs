@@ -1,0 +1,1 @@
+//! Mapping: rule sets, compiled to a plan and applied to messages.

@@ -1,0 +1,1 @@
+//! The suite: every test that needs more than one module.
