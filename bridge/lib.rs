@@ -2,3 +2,6 @@
 //!
 //! Arrows point one way: `cli → app → {intake, pipeline, forward, console} → {record, store} → translate`.
 //! Workers meet only in [`store`]. `bridge/ARCHITECTURE.md` tells the walk of one message.
+
+pub mod config;
+pub mod telemetry;

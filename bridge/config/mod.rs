@@ -1,0 +1,3 @@
+//! `bridge.toml`: what an installation is, composed of each module's own settings.
+
+pub mod units;
