@@ -1,6 +1,8 @@
 //! Bytes to text: ISO-2022-JP, CP932, EUC-JP and UTF-8, whatever the label says.
 
-use crate::finding::Finding;
+pub mod detect;
+
+use crate::finding::{Finding, Location};
 use std::collections::HashMap;
 
 /// 外字 of a facility: code as upper-case hexadecimal (`F040`, or `929E` style JIS row/cell codes) → text.
@@ -18,6 +20,13 @@ pub struct Decoded {
 }
 
 /// Decodes a message (MSH-18 is read from the bytes) or, where there is no MSH, by detection alone.
-pub fn decode(_bytes: &[u8], _gaiji: &GaijiTable) -> Decoded {
-    todo!("charset")
+pub fn decode(bytes: &[u8], _gaiji: &GaijiTable) -> Decoded {
+    let (text, findings) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), Vec::new()),
+        Err(error) => {
+            let finding = Finding::error("charset-broken", Location::byte(error.valid_up_to()));
+            (bytes.iter().map(|b| if b.is_ascii() { char::from(*b) } else { '〓' }).collect(), vec![finding])
+        }
+    };
+    Decoded { text, encoding: "utf-8", findings }
 }
