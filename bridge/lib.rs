@@ -4,4 +4,5 @@
 //! Workers meet only in [`store`]. `bridge/ARCHITECTURE.md` tells the walk of one message.
 
 pub mod config;
+pub mod forward;
 pub mod telemetry;
