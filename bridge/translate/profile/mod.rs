@@ -5,9 +5,15 @@
 //! claims. A finding names a path and never a value. Published packages dropped in by the operator are not
 //! read here yet.
 
+mod invariant;
 pub mod primitive;
 pub mod r4;
+pub mod rule;
 pub mod tree;
+mod walk;
+
+#[cfg(test)]
+mod examples;
 
 use crate::finding::Finding;
 use tree::Tree;
@@ -18,6 +24,6 @@ pub fn check(resource_type: &str, json: &serde_json::Value) -> Vec<Finding> {
 }
 
 /// The same over any tree: no copy, and no allocation where nothing is found.
-pub fn check_tree<'t>(_resource_type: &str, _root: impl Tree<'t>) -> Vec<Finding> {
-    Vec::new()
+pub fn check_tree<'t>(resource_type: &str, root: impl Tree<'t>) -> Vec<Finding> {
+    walk::Walk::new().run(resource_type, root)
 }

@@ -3,6 +3,7 @@
 //! The table stands in `r4.tsv`, derived from the published definitions (CC0) and kept in a shape of our
 //! own; it is parsed once and interned. Nothing here judges a resource: that is `super::walk`.
 
+use super::invariant::{self, Tag};
 use super::primitive::Primitive;
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -73,6 +74,9 @@ pub(super) struct Type {
     pub elements: Vec<Element>,
     /// Bits of the elements with a minimum of one or more.
     pub required: u64,
+    /// Which invariants it has, and the bits of the elements that they ask about.
+    pub tag: Tag,
+    pub bits: [u64; invariant::BITS],
     slots: Vec<Option<Slot>>,
     seed: u32,
 }
@@ -240,26 +244,10 @@ fn build(text: &'static str) -> Table {
     let mut types = Vec::new();
     for (name, primitive) in super::primitive::ALL {
         by_name.insert(name, types.len() as TypeId);
-        types.push(Type {
-            name,
-            primitive: Some(primitive),
-            resource: false,
-            elements: Vec::new(),
-            required: 0,
-            slots: Vec::new(),
-            seed: 1,
-        });
+        types.push(bare_type(name, Some(primitive), false));
     }
     by_name.insert("Resource", types.len() as TypeId);
-    types.push(Type {
-        name: "Resource",
-        primitive: None,
-        resource: true,
-        elements: Vec::new(),
-        required: 0,
-        slots: Vec::new(),
-        seed: 1,
-    });
+    types.push(bare_type("Resource", None, true));
     for (name, ..) in &drafts {
         by_name.insert(name, (by_name.len()) as TypeId);
     }
@@ -270,9 +258,28 @@ fn build(text: &'static str) -> Table {
         let keys = keys(&elements, &by_name);
         let (slots, seed) = place(&keys);
         debug_assert!(elements.len() <= MAX_ELEMENTS, "{name}");
-        types.push(Type { name, primitive: None, resource, elements, required, slots, seed });
+        let (tag, wanted) = invariant::tag(name);
+        let mut made = Type { elements, required, tag, slots, seed, ..bare_type(name, None, resource) };
+        for (n, element) in wanted.iter().enumerate() {
+            made.bits[n] = made.bit(element);
+        }
+        types.push(made);
     }
     Table { types, by_name }
+}
+
+fn bare_type(name: &'static str, primitive: Option<Primitive>, resource: bool) -> Type {
+    Type {
+        name,
+        primitive,
+        resource,
+        elements: Vec::new(),
+        required: 0,
+        tag: Tag::None,
+        bits: [0; invariant::BITS],
+        slots: Vec::new(),
+        seed: 1,
+    }
 }
 
 /// Every JSON name of a type. A type that the table does not have leaves its name out.

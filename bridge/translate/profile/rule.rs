@@ -1,0 +1,355 @@
+//! The rules of the profiles: `jpcore.tsv`, compiled once.
+//!
+//! A rule names a path below the resource, with picks in brackets, and what must hold there. Its sentences
+//! stand beside it; a finding carries the rule's name as its detail, and [`explain`] finds the sentence.
+
+use super::tree::{Shape, Tree};
+use super::walk::At;
+use crate::finding::{Finding, Language, Location};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// A profile that the table knows.
+#[derive(Debug)]
+pub struct Profile {
+    /// `JP_Patient`.
+    pub name: &'static str,
+    /// Its canonical URL.
+    pub url: &'static str,
+    /// The type it is for.
+    pub resource_type: &'static str,
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    steps: Vec<Step>,
+    demand: Demand,
+    /// `JP_Patient identifier.value`: what a finding carries.
+    name: &'static str,
+}
+
+#[derive(Debug)]
+enum Demand {
+    Min(usize),
+    Max(usize),
+    /// JSON names of the types of a choice that are allowed.
+    Only(Vec<String>),
+    Fixed(&'static str),
+}
+
+/// One part of a path: `identifier[system=…]`, `value[x]`.
+#[derive(Debug)]
+struct Step {
+    name: &'static str,
+    choice: bool,
+    picks: Vec<Pick>,
+}
+
+#[derive(Debug)]
+enum Pick {
+    /// The member has this text.
+    Is(&'static str, &'static str),
+    /// The member has an item with these picks.
+    Has(&'static str, Vec<Pick>),
+}
+
+impl Pick {
+    fn fits<'t, T: Tree<'t>>(&self, node: T) -> bool {
+        match self {
+            Self::Is(name, text) => node.text_of(name) == Some(text),
+            Self::Has(name, picks) => node
+                .get(name)
+                .is_some_and(|member| member.each().any(|item| picks.iter().all(|pick| pick.fits(item)))),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Rules {
+    profiles: HashMap<&'static str, Profile>,
+    /// URL → JSON names of the value.
+    extensions: HashMap<&'static str, (&'static str, Vec<String>)>,
+    sentences: HashMap<&'static str, (&'static str, &'static str)>,
+}
+
+fn rules() -> &'static Rules {
+    static RULES: OnceLock<Rules> = OnceLock::new();
+    RULES.get_or_init(|| build(include_str!("jpcore.tsv")))
+}
+
+/// The profile of that canonical URL, without `|version`.
+pub fn profile(url: &str) -> Option<&'static Profile> {
+    rules().profiles.get(url)
+}
+
+/// The profiles of the table.
+pub fn profiles() -> impl Iterator<Item = &'static Profile> {
+    rules().profiles.values()
+}
+
+/// The sentence of the rule that a finding of this module names in its detail.
+pub fn explain(finding: &Finding, language: Language) -> Option<&'static str> {
+    let (ja, en) = rules().sentences.get(finding.detail.as_deref()?)?;
+    Some(match language {
+        Language::Ja => ja,
+        Language::En => en,
+    })
+}
+
+fn build(text: &'static str) -> Rules {
+    let mut rules = Rules::default();
+    let mut urls: HashMap<&'static str, &'static str> = HashMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let cells: Vec<&'static str> = line.split('\t').collect();
+        let [names, path, kind, argument, ja, en] = cells.as_slice() else { continue };
+        match *kind {
+            "profile" => {
+                urls.insert(names, argument);
+                rules.profiles.insert(
+                    argument,
+                    Profile { name: names, url: argument, resource_type: path, rules: Vec::new() },
+                );
+            }
+            "extension" => {
+                let name: &'static str = path.rsplit('/').next().unwrap_or(path);
+                rules.sentences.insert(name, (ja, en));
+                rules.extensions.insert(path, (name, choices("value", argument)));
+            }
+            _ => {
+                for profile in names.split(',') {
+                    let Some(known) = urls.get(profile).and_then(|url| rules.profiles.get_mut(url)) else {
+                        continue;
+                    };
+                    let steps = steps(path);
+                    let name: &'static str = String::leak(format!("{profile} {} {kind}", short(&steps)));
+                    let demand = match *kind {
+                        "min" => Demand::Min(argument.parse().unwrap_or(1)),
+                        "max" => Demand::Max(argument.parse().unwrap_or(1)),
+                        "only" => Demand::Only(choices(steps.last().map_or("", |step| step.name), argument)),
+                        _ => Demand::Fixed(argument),
+                    };
+                    // Two slices of one list have the same short name: the second is numbered.
+                    let name = if rules.sentences.contains_key(name) {
+                        String::leak(format!("{name} {}", known.rules.len()))
+                    } else {
+                        name
+                    };
+                    rules.sentences.insert(name, (ja, en));
+                    known.rules.push(Rule { steps, demand, name });
+                }
+            }
+        }
+    }
+    rules
+}
+
+/// The path without its picks, for people.
+fn short(steps: &[Step]) -> String {
+    let parts: Vec<String> = steps
+        .iter()
+        .map(|step| match (step.choice, step.picks.is_empty()) {
+            (true, _) => format!("{}[x]", step.name),
+            (false, true) => step.name.to_string(),
+            (false, false) => format!("{}[…]", step.name),
+        })
+        .collect();
+    parts.join(".")
+}
+
+fn choices(stem: &str, types: &str) -> Vec<String> {
+    let key = |kind: &str| format!("{stem}{}{}", kind[..1].to_ascii_uppercase(), &kind[1..]);
+    types.split(' ').map(key).collect()
+}
+
+fn steps(path: &'static str) -> Vec<Step> {
+    cut(path, '.').into_iter().map(step).collect()
+}
+
+fn step(part: &'static str) -> Step {
+    match part.split_once('[') {
+        Some((name, "x]")) => Step { name, choice: true, picks: Vec::new() },
+        Some((name, rest)) => {
+            Step { name, choice: false, picks: picks(rest.strip_suffix(']').unwrap_or(rest)) }
+        }
+        None => Step { name: part, choice: false, picks: Vec::new() },
+    }
+}
+
+fn picks(text: &'static str) -> Vec<Pick> {
+    let pick = |part: &'static str| match (part.find('['), part.split_once('=')) {
+        (Some(open), Some((before, _))) if open < before.len() => {
+            Pick::Has(&part[..open], picks(part[open + 1..].strip_suffix(']').unwrap_or(&part[open + 1..])))
+        }
+        (_, Some((name, value))) => Pick::Is(name, value),
+        _ => Pick::Has(part, Vec::new()),
+    };
+    cut(text, ',').into_iter().map(pick).collect()
+}
+
+/// Cuts at a separator that stands outside brackets.
+fn cut(text: &'static str, separator: char) -> Vec<&'static str> {
+    let (mut parts, mut depth, mut from) = (Vec::new(), 0usize, 0);
+    for (at, c) in text.char_indices() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            c if c == separator && depth == 0 => {
+                parts.push(&text[from..at]);
+                from = at + c.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[from..]);
+    parts
+}
+
+/// Checks the rules of a profile on a resource.
+pub(super) fn check<'t, T: Tree<'t>>(
+    profile: &'static Profile,
+    node: T,
+    at: &At,
+    findings: &mut Vec<Finding>,
+) {
+    for rule in &profile.rules {
+        descend(rule, &rule.steps, node, at, findings);
+    }
+}
+
+/// Follows the steps; at the last one the demand is checked under each parent.
+fn descend<'t, T: Tree<'t>>(
+    rule: &'static Rule,
+    steps: &'static [Step],
+    node: T,
+    at: &At,
+    findings: &mut Vec<Finding>,
+) {
+    let [step, rest @ ..] = steps else { return };
+    if rest.is_empty() {
+        return last(rule, step, node, at, findings);
+    }
+    let Some(member) = node.get(step.name) else { return };
+    let many = member.shape() == Shape::Array;
+    for (n, item) in member.each().enumerate() {
+        if step.picks.iter().all(|pick| pick.fits(item)) {
+            descend(rule, rest, item, &at.child(step.name, many.then_some(n)), findings);
+        }
+    }
+}
+
+fn last<'t, T: Tree<'t>>(
+    rule: &'static Rule,
+    step: &'static Step,
+    node: T,
+    at: &At,
+    findings: &mut Vec<Finding>,
+) {
+    let mut report = |code: &'static str| {
+        let element = if step.choice { format!("{}[x]", step.name) } else { step.name.to_string() };
+        findings.push(Finding::error(code, Location::default().path(at.path(&element))).detail(rule.name));
+    };
+    let mut count = 0;
+    for (key, member) in node.members() {
+        if step.choice {
+            // A choice is asked about by its stem: `value[x]` is any `value` with a type behind it.
+            let of = key
+                .strip_prefix(step.name)
+                .is_some_and(|kind| kind.starts_with(|c: char| c.is_ascii_uppercase()));
+            if !of {
+                continue;
+            }
+            count += 1;
+            if let Demand::Only(keys) = &rule.demand
+                && !keys.iter().any(|known| known == key)
+            {
+                report("profile-type");
+            }
+        } else if key == step.name
+            || (step.picks.is_empty()
+                && key.strip_prefix('_') == Some(step.name)
+                && node.get(step.name).is_none())
+        {
+            let shadow = key.starts_with('_');
+            let chosen = member.each().filter(|item| step.picks.iter().all(|pick| pick.fits(*item)));
+            match &rule.demand {
+                Demand::Fixed(text) if !shadow => {
+                    if chosen.into_iter().any(|item| !same(item, text)) {
+                        report("profile-fixed");
+                    }
+                }
+                _ => count += chosen.count(),
+            }
+        }
+    }
+    match rule.demand {
+        Demand::Min(min) if count < min => {
+            report(if step.picks.is_empty() { "profile-missing" } else { "profile-slice-missing" })
+        }
+        Demand::Max(max) if count > max => report("profile-too-many"),
+        _ => {}
+    }
+}
+
+fn same<'t, T: Tree<'t>>(node: T, text: &str) -> bool {
+    match node.shape() {
+        Shape::Text(found) => found == text,
+        Shape::Number(found) => found == text || found.parse::<f64>().ok() == text.parse::<f64>().ok(),
+        _ => false,
+    }
+}
+
+/// Checks the type of a known extension's value.
+pub(super) fn extension<'t, T: Tree<'t>>(node: T, at: &At, findings: &mut Vec<Finding>) {
+    let Some(url) = node.text_of("url") else { return };
+    match rules().extensions.get(url) {
+        Some((name, keys)) => {
+            let fits = |key: &str| keys.iter().any(|known| known == key);
+            if node.members().any(|(key, _)| key.starts_with("value") && !fits(key)) {
+                findings.push(
+                    Finding::error("profile-type", Location::default().path(at.path("value[x]")))
+                        .detail(*name),
+                );
+            }
+        }
+        None if url.starts_with("http://jpfhir.jp/") => {
+            findings.push(Finding::warning("extension-not-known", Location::default().path(at.path("url"))));
+        }
+        None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::r4;
+
+    #[test]
+    fn every_row_is_read_and_every_path_exists() {
+        let rows = include_str!("jpcore.tsv").lines().filter(|line| !line.starts_with('#'));
+        for row in rows {
+            let cells: Vec<_> = row.split('\t').collect();
+            assert_eq!(cells.len(), 6, "{row}");
+            assert!(cells.iter().all(|cell| !cell.trim().is_empty()), "{row}");
+            assert!(["profile", "extension", "min", "max", "only", "fixed"].contains(&cells[2]), "{row}");
+        }
+        for profile in profiles() {
+            for rule in &profile.rules {
+                let path: Vec<_> = rule
+                    .steps
+                    .iter()
+                    .map(|s| if s.choice { format!("{}[x]", s.name) } else { s.name.to_string() })
+                    .collect();
+                let path = format!("{}.{}", profile.resource_type, path.join("."));
+                assert!(r4::element(&path).is_some(), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own() {
+        let rules: Vec<_> = profiles().flat_map(|profile| &profile.rules).map(|rule| rule.name).collect();
+        let names: std::collections::HashSet<_> = rules.iter().collect();
+        assert_eq!(names.len(), rules.len());
+    }
+}
