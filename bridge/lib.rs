@@ -5,4 +5,6 @@
 
 pub mod config;
 pub mod forward;
+pub mod record;
+pub mod store;
 pub mod telemetry;
