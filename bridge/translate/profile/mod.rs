@@ -14,6 +14,8 @@ mod walk;
 
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod mutations;
 
 use crate::finding::Finding;
 use tree::Tree;

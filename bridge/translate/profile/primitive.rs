@@ -141,9 +141,14 @@ impl Primitive {
                 _ => false,
             },
             Self::Time => clock(bytes, false),
-            Self::Base64 => bytes.iter().all(|b| {
-                b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || matches!(b, b'+' | b'/' | b'=')
-            }),
+            Self::Base64 => {
+                !text.trim().is_empty()
+                    && bytes.iter().all(|b| {
+                        b.is_ascii_alphanumeric()
+                            || b.is_ascii_whitespace()
+                            || matches!(b, b'+' | b'/' | b'=')
+                    })
+            }
             Self::Xhtml => text
                 .trim_start()
                 .strip_prefix("<div")

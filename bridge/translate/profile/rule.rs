@@ -18,19 +18,19 @@ pub struct Profile {
     pub url: &'static str,
     /// The type it is for.
     pub resource_type: &'static str,
-    rules: Vec<Rule>,
+    pub(super) rules: Vec<Rule>,
 }
 
 #[derive(Debug)]
-struct Rule {
-    steps: Vec<Step>,
-    demand: Demand,
-    /// `JP_Patient identifier.value`: what a finding carries.
-    name: &'static str,
+pub(super) struct Rule {
+    pub steps: Vec<Step>,
+    pub demand: Demand,
+    /// `JP_Patient identifier.value min`: what a finding carries.
+    pub name: &'static str,
 }
 
 #[derive(Debug)]
-enum Demand {
+pub(super) enum Demand {
     Min(usize),
     Max(usize),
     /// JSON names of the types of a choice that are allowed.
@@ -40,14 +40,14 @@ enum Demand {
 
 /// One part of a path: `identifier[system=…]`, `value[x]`.
 #[derive(Debug)]
-struct Step {
-    name: &'static str,
-    choice: bool,
-    picks: Vec<Pick>,
+pub(super) struct Step {
+    pub name: &'static str,
+    pub choice: bool,
+    pub picks: Vec<Pick>,
 }
 
 #[derive(Debug)]
-enum Pick {
+pub(super) enum Pick {
     /// The member has this text.
     Is(&'static str, &'static str),
     /// The member has an item with these picks.
@@ -55,7 +55,7 @@ enum Pick {
 }
 
 impl Pick {
-    fn fits<'t, T: Tree<'t>>(&self, node: T) -> bool {
+    pub fn fits<'t, T: Tree<'t>>(&self, node: T) -> bool {
         match self {
             Self::Is(name, text) => node.text_of(name) == Some(text),
             Self::Has(name, picks) => node
