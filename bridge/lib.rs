@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod forward;
+pub mod intake;
 pub mod record;
 pub mod store;
 pub mod telemetry;

@@ -10,6 +10,7 @@
 mod appliance;
 mod disk;
 mod durable;
+pub mod follow;
 mod journal;
 mod state;
 mod types;

@@ -6,7 +6,7 @@ use super::{
     UnreadCount,
 };
 use crate::record::Projection;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub struct FacilityStore {
     code: String,
+    dir: PathBuf,
     arrivals: Arc<Notify>,
     outbox: Arc<Notify>,
 }
@@ -22,6 +23,10 @@ impl FacilityStore {
     /// Its code.
     pub fn code(&self) -> &str {
         &self.code
+    }
+    /// Its directory. For what a module remembers beside the store's own files, such as [`super::follow`].
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
     /// Rings when something was accepted or is to be claimed again.
     pub fn arrivals(&self) -> Arc<Notify> {
