@@ -1,5 +1,6 @@
 //! What the rehearsal base refuses, with the OperationOutcome that says why.
 
+use renkei_translate::finding::Severity;
 use serde_json::{Value, json};
 
 /// FHIR R4, 2.20 datatype `id`.
@@ -92,6 +93,16 @@ pub fn resource(resource_type: &str, id: &str, resource: &Value) -> Result<(), R
     }
     let mut issues = Vec::new();
     empty_values(resource, resource_type, &mut issues);
+    for finding in renkei_translate::profile::check(resource_type, resource) {
+        // A base holds more types than the appliance makes; those are not looked into.
+        if finding.severity == Severity::Error && finding.code != "resource-type-unknown" {
+            issues.push(Issue {
+                code: "invalid",
+                diagnostics: finding.code.into_owned(),
+                expression: finding.location.path,
+            });
+        }
+    }
     if issues.is_empty() { Ok(()) } else { Err(Refusal { status: 422, issues }) }
 }
 
