@@ -3,9 +3,13 @@
 //! Arrows point one way: `cli → app → {intake, pipeline, forward, console} → {record, store} → translate`.
 //! Workers meet only in [`store`]. `bridge/ARCHITECTURE.md` tells the walk of one message.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod forward;
 pub mod intake;
+pub mod pipeline;
 pub mod record;
+pub mod shape;
 pub mod store;
 pub mod telemetry;

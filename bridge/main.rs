@@ -1,3 +1,5 @@
-//! The program `renkei-bridge`.
+//! The program `renkei-bridge`: see [`renkei_bridge::cli`].
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    renkei_bridge::cli::run()
+}

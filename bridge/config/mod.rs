@@ -1,3 +1,254 @@
 //! `bridge.toml`: what an installation is, composed of each module's own settings.
+//!
+//! [`load`] reads a file and says everything that is wrong with it at once, with lines and what to do;
+//! [`environment`] looks at what the file names: directories, certificates, tables.
 
+mod certificate;
+mod check;
+mod environment;
+mod problem;
+mod read;
 pub mod units;
+
+pub use environment::{environment, gaiji};
+pub use problem::{Problem, Weight};
+
+use crate::{forward, intake, pipeline, store};
+use problem::Problems;
+use renkei_translate::translation::PatientIdRule;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// The console's port where none is set, on this machine only.
+pub const CONSOLE_PORT: u16 = 8080;
+
+/// An installation.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file that it was read from; names in it are relative to its directory.
+    pub file: PathBuf,
+    /// Where the store lies.
+    pub data_dir: PathBuf,
+    /// A mapping set in place of the one inside the program.
+    pub mappings: Option<PathBuf>,
+    /// Status page, API, health, metrics.
+    pub console: Console,
+    /// Limits of the store.
+    pub store: store::Config,
+    /// How much is translated at once.
+    pub pipeline: pipeline::Config,
+    /// Facilities, in the order of the file.
+    pub facilities: Vec<Facility>,
+    /// Feeds, in the order of the file.
+    pub feeds: Vec<intake::Feed>,
+    /// Destinations, in the order of the file.
+    pub bases: Vec<forward::Base>,
+}
+
+/// `[console]`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Console {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, CONSOLE_PORT)) }
+    }
+}
+
+/// `[[facility]]`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facility {
+    /// 保険医療機関番号, ten digits.
+    pub code: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// How its patient ids are written.
+    #[serde(default)]
+    pub patient_id: PatientIdRule,
+    /// Base of the URIs of its local code systems, without a slash at the end.
+    #[serde(default)]
+    pub local_system_base: Option<String>,
+    /// 外字: a CSV of code and character.
+    #[serde(default)]
+    pub gaiji: Option<PathBuf>,
+}
+
+/// The base of local code systems where a facility names none. `.invalid` is reserved: nobody else has it.
+pub fn default_local_system_base(code: &str) -> String {
+    format!("http://renkei-bridge.invalid/{code}")
+}
+
+#[derive(serde::Deserialize)]
+struct General {
+    data_dir: PathBuf,
+    #[serde(default)]
+    mappings: Option<PathBuf>,
+}
+
+/// The keys that stand before the first section.
+const GENERAL: [&str; 2] = ["data_dir", "mappings"];
+
+/// Reads a file. Warnings alone do not keep it from being used.
+///
+/// # Errors
+/// Every problem, errors and warnings, in order of the lines.
+pub fn load(file: &Path) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => parse(file, &text),
+        Err(error) => {
+            let mut problems = Problems::new(file, "");
+            problems.error(
+                None,
+                "",
+                format!("設定ファイルを読めません（{error}）。パスと権限を確かめてください。"),
+                format!("The configuration cannot be read ({error}). Check its path and permissions."),
+            );
+            Err(problems.finish())
+        }
+    }
+}
+
+/// Reads the text of a file.
+///
+/// # Errors
+/// Every problem, in order of the lines.
+pub fn parse(file: &Path, text: &str) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+    let mut problems = Problems::new(file, text);
+    let (document, errors) = toml::de::DeTable::parse_recoverable(text);
+    for error in &errors {
+        problems.error(
+            error.span(),
+            "",
+            "TOML として読めません。この行の括弧、引用符、= を確かめてください。",
+            format!("This is not TOML: {}.", error.message().trim_end_matches('.')),
+        );
+    }
+    let whole = document.span();
+    let mut table = document.into_inner();
+    let written = Written::read(&mut table, whole, &mut problems);
+    check::unknown(&table, &mut problems);
+    check::contents(&written, &mut problems);
+    let config = written.compose(file);
+    let found = problems.finish();
+    match config {
+        Some(config) if found.iter().all(|problem| problem.weight == Weight::Warning) => Ok((config, found)),
+        _ => Err(found),
+    }
+}
+
+/// A section and what it reads as, where it does.
+type Read<'t, T> = (read::Section<'t>, Option<T>);
+
+/// Everything that the file says, readable or not.
+struct Written<'t> {
+    general: Option<General>,
+    console: Option<Console>,
+    store: Option<store::Config>,
+    pipeline: Option<pipeline::Config>,
+    facilities: Vec<Read<'t, Facility>>,
+    feeds: Vec<Read<'t, intake::Feed>>,
+    bases: Vec<Read<'t, forward::Base>>,
+}
+
+impl<'t> Written<'t> {
+    fn read(
+        table: &mut toml::de::DeTable<'t>,
+        whole: std::ops::Range<usize>,
+        problems: &mut Problems<'_>,
+    ) -> Self {
+        let mut general = toml::de::DeTable::new();
+        for key in GENERAL {
+            if let Some((key, value)) = table.remove_entry(key) {
+                general.insert(key, value);
+            }
+        }
+        let general = toml::Spanned::new(whole.start..whole.start, toml::de::DeValue::Table(general));
+        let general = read::Section::new("bridge.toml", general).read(&["data_dir"], problems);
+        let console = one(table, "console", problems);
+        let store = one(table, "store", problems);
+        let pipeline = one(table, "pipeline", problems);
+        let facilities = many(table, "facility", &["code"], problems);
+        let feeds = many(table, "feed", &["name", "facility", "kind"], problems);
+        let bases = many(table, "base", &["name", "kind", "url"], problems);
+        Self { general, console, store, pipeline, facilities, feeds, bases }
+    }
+
+    fn compose(self, file: &Path) -> Option<Config> {
+        let general = self.general?;
+        let dir = file.parent().unwrap_or(Path::new(""));
+        let mut facilities: Vec<Facility> = all(self.facilities)?;
+        let mut feeds: Vec<intake::Feed> = all(self.feeds)?;
+        let mut bases: Vec<forward::Base> = all(self.bases)?;
+        for facility in &mut facilities {
+            facility.gaiji = facility.gaiji.take().map(|path| dir.join(path));
+        }
+        for feed in &mut feeds {
+            match &mut feed.kind {
+                intake::Kind::Mllp(mllp) => {
+                    if let Some(tls) = &mut mllp.tls {
+                        tls.cert = dir.join(&tls.cert);
+                        tls.key = dir.join(&tls.key);
+                        tls.client_ca = tls.client_ca.take().map(|path| dir.join(path));
+                    }
+                }
+                intake::Kind::Ssmix2(storage) => storage.path = dir.join(&storage.path),
+            }
+        }
+        for tls in bases.iter_mut().filter_map(|base| base.tls.as_mut()) {
+            for path in [&mut tls.client_cert, &mut tls.client_key, &mut tls.ca] {
+                *path = path.take().map(|path| dir.join(path));
+            }
+        }
+        Some(Config {
+            file: file.to_owned(),
+            data_dir: dir.join(general.data_dir),
+            mappings: general.mappings.map(|path| dir.join(path)),
+            console: self.console?,
+            store: self.store?,
+            pipeline: self.pipeline?,
+            facilities,
+            feeds,
+            bases,
+        })
+    }
+}
+
+/// A section that stands at most once; its defaults where it is not written.
+fn one<T: serde::de::DeserializeOwned + Default>(
+    table: &mut toml::de::DeTable<'_>,
+    name: &str,
+    problems: &mut Problems<'_>,
+) -> Option<T> {
+    match table.remove_entry(name) {
+        Some((_, value)) => read::Section::new(name, value).read(&[], problems),
+        None => Some(T::default()),
+    }
+}
+
+fn many<'t, T: serde::de::DeserializeOwned>(
+    table: &mut toml::de::DeTable<'t>,
+    name: &str,
+    required: &[&str],
+    problems: &mut Problems<'_>,
+) -> Vec<Read<'t, T>> {
+    read::sections(table, name, problems)
+        .into_iter()
+        .map(|section| {
+            let read = section.read(required, problems);
+            (section, read)
+        })
+        .collect()
+}
+
+fn all<T>(read: Vec<Read<'_, T>>) -> Option<Vec<T>> {
+    read.into_iter().map(|(_, read)| read).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! The appliance put together: opens the store, starts feeds, pipelines, forwarders and the console, and
+//! stops them again.
+//!
+//! Everything that the console, the API and the tests want to know stands in [`AppState`]. No work is done
+//! here: workers meet in the store.
+
+pub mod mappings;
+
+use crate::config::{self, Config};
+use crate::store::{OpenError, Store};
+use crate::{forward, intake, pipeline, telemetry};
+use arc_swap::ArcSwap;
+use renkei_translate::mapping::{MappingSet, Problem};
+use renkei_translate::translation;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// What is not done so long after the shutdown is left: the store can be cut off at any moment anyway.
+pub const STOP: Duration = Duration::from_millis(4_500);
+/// How often metrics are swept.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Why the appliance does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// A feed.
+    #[error(transparent)]
+    Intake(#[from] intake::IntakeError),
+    /// A destination.
+    #[error("base {base}: {reason}")]
+    Forward {
+        /// Its name.
+        base: String,
+        /// Why.
+        reason: String,
+    },
+    /// The mapping set.
+    #[error("the mapping set has {} problems", .0.len())]
+    Mappings(Vec<Problem>),
+    /// A table of 外字.
+    #[error("{path}: {reason}")]
+    Gaiji {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A facility of the configuration that the store does not have: a fault of ours.
+    #[error("the store has no facility {0}")]
+    Facility(String),
+    /// The console.
+    #[error("the console cannot listen on {address}: {reason}")]
+    Console {
+        /// Its address.
+        address: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A feed at work.
+#[derive(Clone, Debug)]
+pub struct FeedStatus {
+    /// Its name.
+    pub name: String,
+    /// Whose messages it brings.
+    pub facility: String,
+    /// `mllp` or `ssmix2`.
+    pub kind: &'static str,
+    /// Where it listens, for a listener.
+    pub local_addr: Option<SocketAddr>,
+    /// What it follows, for a storage.
+    pub path: Option<PathBuf>,
+}
+
+/// What is known of the appliance at work; clones share it.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    /// What it was started with.
+    pub config: Arc<Config>,
+    /// All that it keeps.
+    pub store: Arc<Store>,
+    /// The active mapping set.
+    pub mappings: Arc<ArcSwap<MappingSet>>,
+    /// Settings of the facilities, by code.
+    pub facilities: Arc<BTreeMap<String, Arc<translation::Facility>>>,
+    /// Feeds at work, in the order of the configuration.
+    pub feeds: Arc<Vec<FeedStatus>>,
+    /// How sending stands: destination by name, and its statuses by facility.
+    pub forwards: Arc<Vec<(String, forward::Statuses)>>,
+    /// When it started, in milliseconds since 1970.
+    pub started_ms: i64,
+}
+
+/// The appliance at work.
+#[derive(Debug)]
+pub struct App {
+    /// What is known of it.
+    pub state: AppState,
+    /// Where the console listens.
+    pub console: Option<SocketAddr>,
+    shutdown: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Settings of a facility as a translation knows them.
+///
+/// # Errors
+/// A table of 外字 that cannot be read.
+pub fn facility(written: &config::Facility) -> Result<translation::Facility, AppError> {
+    let gaiji = match &written.gaiji {
+        Some(path) => config::gaiji(path).map_err(|reason| AppError::Gaiji { path: path.clone(), reason })?,
+        None => renkei_translate::charset::GaijiTable::default(),
+    };
+    Ok(translation::Facility {
+        code: written.code.clone(),
+        name: written.name.clone(),
+        patient_id: written.patient_id.clone(),
+        local_system_base: written
+            .local_system_base
+            .clone()
+            .unwrap_or_else(|| config::default_local_system_base(&written.code)),
+        gaiji,
+    })
+}
+
+/// Opens the store of a configuration.
+///
+/// # Errors
+/// See [`Store::open`].
+pub fn open_store(config: &Config) -> Result<Arc<Store>, AppError> {
+    let codes: Vec<String> = config.facilities.iter().map(|facility| facility.code.clone()).collect();
+    Ok(Store::open(&config.data_dir, &codes, config.store.clone())?)
+}
+
+/// Starts everything. Feeds start last: nothing is taken before what it needs stands.
+///
+/// # Errors
+/// What could not be started; what was started by then is stopped.
+pub async fn spawn(config: Config) -> Result<App, AppError> {
+    let shutdown = CancellationToken::new();
+    // Stops what was started where a later part fails.
+    let guard = shutdown.clone().drop_guard();
+    let app = start(config, shutdown).await?;
+    guard.disarm();
+    Ok(app)
+}
+
+async fn start(config: Config, shutdown: CancellationToken) -> Result<App, AppError> {
+    forward::install_crypto();
+    let set = mappings::load(config.mappings.as_deref()).map_err(AppError::Mappings)?;
+    let mut facilities = BTreeMap::new();
+    for written in &config.facilities {
+        facilities.insert(written.code.clone(), Arc::new(facility(written)?));
+    }
+    let store = open_store(&config)?;
+    let set = Arc::new(ArcSwap::from_pointee(set));
+    let mut tasks = vec![tokio::spawn(upkeep(shutdown.clone()))];
+
+    let mut forwards = Vec::new();
+    for base in &config.bases {
+        let stores = store.facilities().into_iter().filter(|store| base.serves(store.code())).collect();
+        let running = forward::spawn(base.clone(), stores, shutdown.clone())
+            .map_err(|error| AppError::Forward { base: base.name.clone(), reason: error.to_string() })?;
+        forwards.push((base.name.clone(), running.statuses.clone()));
+        tasks.push(tokio::spawn(running.stopped()));
+    }
+
+    let permits = config.pipeline.permits();
+    for (code, facility) in &facilities {
+        let store_of = store.facility(code).ok_or_else(|| AppError::Facility(code.clone()))?;
+        let bases = config.bases.iter().filter(|base| base.serves(code));
+        let pipeline = pipeline::Pipeline {
+            store: store_of,
+            set: set.clone(),
+            facility: facility.clone(),
+            id_key: store.id_key(),
+            destinations: bases.map(|base| base.name.clone()).collect(),
+            permits: permits.clone(),
+        };
+        tasks.push(pipeline::spawn(pipeline, shutdown.clone()));
+    }
+
+    let mut feeds = Vec::new();
+    for feed in &config.feeds {
+        let store_of =
+            store.facility(&feed.facility).ok_or_else(|| AppError::Facility(feed.facility.clone()))?;
+        let running = intake::spawn(feed.clone(), store_of, shutdown.clone())?;
+        let (kind, path) = match &feed.kind {
+            intake::Kind::Mllp(_) => ("mllp", None),
+            intake::Kind::Ssmix2(storage) => ("ssmix2", Some(storage.path.clone())),
+        };
+        feeds.push(FeedStatus {
+            name: feed.name.clone(),
+            facility: feed.facility.clone(),
+            kind,
+            local_addr: running.local_addr,
+            path,
+        });
+        tasks.push(running.task);
+    }
+
+    let state = AppState {
+        config: Arc::new(config),
+        store,
+        mappings: set,
+        facilities: Arc::new(facilities),
+        feeds: Arc::new(feeds),
+        forwards: Arc::new(forwards),
+        started_ms: now_ms(),
+    };
+    info!(
+        facilities = state.facilities.len(),
+        feeds = state.feeds.len(),
+        bases = state.forwards.len(),
+        mapping_version = state.mappings.load().version(),
+        "The appliance has started."
+    );
+    Ok(App { state, console: None, shutdown, tasks })
+}
+
+impl App {
+    /// Where a feed listens.
+    pub fn feed_addr(&self, name: &str) -> Option<SocketAddr> {
+        self.state.feeds.iter().find(|feed| feed.name == name)?.local_addr
+    }
+
+    /// The token that stops everything.
+    pub fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    /// Stops everything: what is in hand is finished, within [`STOP`].
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        let all = futures_util::future::join_all(self.tasks);
+        if tokio::time::timeout(STOP, all).await.is_err() {
+            warn!("Some work was not finished in time; it is repeated after the next start.");
+        }
+        info!("The appliance has stopped.");
+    }
+}
+
+async fn upkeep(shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(UPKEEP) => telemetry::upkeep(),
+        }
+    }
+}
+
+/// Now, in milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    chrono::Utc::now().timestamp_millis()
+}

@@ -1,0 +1,67 @@
+//! `ledger`: the daily sum of each facility.
+#![allow(clippy::print_stdout, reason = "the result of the command")]
+
+use super::{Where, day};
+use crate::store::DaySum;
+use std::process::ExitCode;
+
+/// The arguments of `ledger`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Ledger {
+    #[command(flatten)]
+    at: Where,
+    /// First day of receipt; the first of all where none is named.
+    #[arg(long, value_name = "DAY", value_parser = day, default_value = "1900-01-01")]
+    from: u32,
+    /// Last day of receipt.
+    #[arg(long, value_name = "DAY", value_parser = day, default_value = "9999-12-31")]
+    to: u32,
+    /// A line of JSON per day and facility.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    facility: &'a str,
+    #[serde(flatten)]
+    sum: &'a DaySum,
+    balanced: bool,
+}
+
+/// Prints. Exit 1 where a day does not balance: that is an alarm.
+pub(in crate::cli) fn run(arguments: &Ledger) -> anyhow::Result<ExitCode> {
+    let (_, store) = match arguments.at.file.store()? {
+        Ok(opened) => opened,
+        Err(code) => return Ok(code),
+    };
+    let mut balanced = true;
+    if !arguments.json {
+        println!(
+            "facility\tday\treceived\t= registered\t+ pending\t+ quarantined\t+ rejected\t+ excluded\tbalanced"
+        );
+    }
+    for facility in arguments.at.stores(&store)? {
+        for sum in facility.sums(arguments.from, arguments.to)? {
+            balanced &= sum.balanced();
+            if arguments.json {
+                let line = Line { facility: facility.code(), sum: &sum, balanced: sum.balanced() };
+                println!("{}", serde_json::to_string(&line)?);
+                continue;
+            }
+            println!(
+                "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
+                facility.code(),
+                sum.day,
+                sum.received,
+                sum.registered,
+                sum.pending,
+                sum.quarantined,
+                sum.rejected,
+                sum.excluded,
+                if sum.balanced() { "yes" } else { "NO" },
+            );
+        }
+    }
+    Ok(if balanced { ExitCode::SUCCESS } else { ExitCode::from(crate::cli::EXIT_DATA) })
+}

@@ -1,0 +1,150 @@
+//! Commands that look into the store, beside a running `serve` or without one.
+//!
+//! Masked by default: names of patients, their ids, resource ids and file names are shown with `--reveal` and
+//! a reason only, and the audit trail has both before a byte is shown.
+
+mod ledger;
+mod list;
+mod quarantine;
+mod show;
+
+use super::open::ConfigFile;
+use crate::store::{FacilityStore, MessageId, Store};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub(super) use ledger::{Ledger, run as ledger};
+pub(super) use quarantine::{Quarantine, run as quarantine};
+
+/// What to do with messages.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Message {
+    /// List messages, newest first.
+    List(list::List),
+    /// Show one message: how it stands, what was found, its shape.
+    Show(show::Show),
+    /// Have messages translated and sent again.
+    Replay(Replay),
+}
+
+/// Which facility.
+#[derive(Debug, clap::Args)]
+struct Where {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// One facility in place of all.
+    #[arg(long, value_name = "CODE")]
+    facility: Option<String>,
+}
+
+impl Where {
+    fn stores(&self, store: &Store) -> anyhow::Result<Vec<Arc<FacilityStore>>> {
+        match &self.facility {
+            None => Ok(store.facilities()),
+            Some(code) => match store.facility(code) {
+                Some(found) => Ok(vec![found]),
+                None => anyhow::bail!("there is no facility {code} in {}", self.file.config.display()),
+            },
+        }
+    }
+}
+
+/// The arguments of `message replay`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Replay {
+    #[command(flatten)]
+    at: Where,
+    #[command(flatten)]
+    which: quarantine::Which,
+}
+
+/// Lists, shows or replays messages.
+pub(super) fn message(command: Message) -> anyhow::Result<ExitCode> {
+    match command {
+        Message::List(arguments) => list::run(&arguments),
+        Message::Show(arguments) => show::run(&arguments),
+        Message::Replay(arguments) => quarantine::replay(&arguments.at, &arguments.which, "replay"),
+    }
+}
+
+/// What to do with the audit trail.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Audit {
+    /// Follow the chain from its first entry and say whether it is whole.
+    Verify(ConfigFile),
+}
+
+/// Verifies the audit trail.
+pub(super) fn audit(command: &Audit) -> anyhow::Result<ExitCode> {
+    let Audit::Verify(file) = command;
+    let (_, store) = match file.store()? {
+        Ok(opened) => opened,
+        Err(code) => return Ok(code),
+    };
+    match store.audit().verify() {
+        Ok(entries) => {
+            eprintln!("{entries} entries, the chain is whole");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(broken) => {
+            eprintln!("{broken}");
+            Ok(ExitCode::from(super::EXIT_DATA))
+        }
+    }
+}
+
+/// The arguments of `backup`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Backup {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// The directory of the copy; it is made.
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+}
+
+/// Copies the store.
+pub(super) fn backup(arguments: &Backup) -> anyhow::Result<ExitCode> {
+    let (_, store) = match arguments.file.store()? {
+        Ok(opened) => opened,
+        Err(code) => return Ok(code),
+    };
+    store.audit().append(&who(), "backup", "", "")?;
+    store.backup(&arguments.to)?;
+    eprintln!("copied to {}", arguments.to.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who the audit trail names: the person behind sudo, else the user of the process.
+fn who() -> String {
+    let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    format!("cli:{}", name.unwrap_or_else(|| "unknown".into()))
+}
+
+/// A day as written: `2026-04-01` or `20260401`.
+fn day(text: &str) -> Result<u32, String> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    chrono::NaiveDate::parse_from_str(&digits, "%Y%m%d")
+        .ok()
+        .filter(|_| digits.len() == 8)
+        .and_then(|_| digits.parse().ok())
+        .ok_or_else(|| "a day is written 2026-04-01".into())
+}
+
+fn id(text: &str) -> Result<MessageId, String> {
+    text.parse().map_err(|_| "the number of a message is expected, as `message list` prints it".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::day;
+
+    #[test]
+    fn days_are_read_both_ways() {
+        assert_eq!(day("2026-04-01"), Ok(20_260_401));
+        assert_eq!(day("20260401"), Ok(20_260_401));
+        assert!(day("2026-02-30").is_err());
+        assert!(day("2026-4-1").is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! `message show`.
+#![allow(clippy::print_stdout, reason = "the result of the command")]
+
+use super::{MessageId, Where, id, who};
+use crate::cli::print::{sentences, time};
+use crate::shape;
+use crate::store::{FacilityStore, MessageDetail};
+use renkei_translate::charset::{GaijiTable, decode};
+use renkei_translate::hl7v2;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The arguments of `message show`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Show {
+    #[command(flatten)]
+    at: Where,
+    /// Show what was received, with the patient's data. Needs --reason.
+    #[arg(long, requires = "reason")]
+    reveal: bool,
+    /// Why the patient's data is looked at; the audit trail keeps it.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// The number of the message, as `message list` prints it.
+    #[arg(value_name = "NUMBER", value_parser = id)]
+    id: MessageId,
+}
+
+/// Shows.
+pub(super) fn run(arguments: &Show) -> anyhow::Result<ExitCode> {
+    let (_, store) = match arguments.at.file.store()? {
+        Ok(opened) => opened,
+        Err(code) => return Ok(code),
+    };
+    let mut found: Vec<(Arc<FacilityStore>, MessageDetail)> = Vec::new();
+    for facility in arguments.at.stores(&store)? {
+        if let Some(detail) = facility.message(arguments.id)? {
+            found.push((facility, detail));
+        }
+    }
+    let [(facility, detail)] = &found[..] else {
+        if found.is_empty() {
+            anyhow::bail!("there is no message {}", arguments.id);
+        }
+        let codes: Vec<&str> = found.iter().map(|(facility, _)| facility.code()).collect();
+        anyhow::bail!(
+            "several facilities have a message {}: name one by --facility: {}",
+            arguments.id,
+            codes.join(", ")
+        );
+    };
+    if arguments.reveal {
+        let reason = arguments.reason.as_deref().unwrap_or_default().trim();
+        anyhow::ensure!(!reason.is_empty(), "--reason must say why");
+        let target = format!("{}/{}", facility.code(), arguments.id);
+        store.audit().append(&who(), "reveal", &target, reason)?;
+    }
+    summary(facility, detail, arguments.reveal);
+    body(detail, arguments.reveal);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary(facility: &FacilityStore, detail: &MessageDetail, reveal: bool) {
+    let summary = &detail.summary;
+    let hidden = |text: &str| if reveal { text.to_owned() } else { shape::of(text) };
+    println!("message   {}", summary.id);
+    println!("facility  {}   feed {}", facility.code(), summary.feed);
+    println!("received  {}   name {}", time(summary.received_ms), hidden(&summary.name));
+    println!(
+        "type      {}   {}",
+        summary.kind.as_deref().unwrap_or("-"),
+        summary.message_type.as_deref().unwrap_or("-")
+    );
+    println!("state     {}   {}", summary.state.as_str(), summary.reason.as_deref().unwrap_or(""));
+    println!("mapping   {}", detail.mapping_version.as_deref().unwrap_or("-"));
+    for patient in &summary.patients {
+        println!("patient   {}", hidden(patient));
+    }
+    if let Some(first) = detail.duplicate_of {
+        println!("repeats   {first}");
+    }
+    let mut types: BTreeMap<&str, usize> = BTreeMap::new();
+    for (resource_type, id) in &detail.entries {
+        *types.entry(resource_type).or_default() += 1;
+        if reveal {
+            println!("resource  {resource_type}/{id}");
+        }
+    }
+    for (resource_type, count) in types {
+        println!("resources {count} {resource_type}");
+    }
+    for finding in &detail.findings {
+        let (ja, en) = sentences(&finding.code);
+        let at = [&finding.location.position, &finding.location.rule, &finding.location.path];
+        let at: Vec<&str> = at.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        println!("finding   {} {:?} {}", finding.code, finding.severity, at.join(" "));
+        println!("          {ja}\n          {en}");
+    }
+    for delivery in &detail.deliveries {
+        println!(
+            "delivery  {} {} version {} of {}, attempts {}{}{}",
+            delivery.destination,
+            delivery.state.as_str(),
+            delivery.settled_version,
+            delivery.version,
+            delivery.attempts,
+            delivery.status.map_or_else(String::new, |status| format!(", HTTP {status}")),
+            delivery.error.as_ref().map_or_else(String::new, |error| format!(", {error}")),
+        );
+    }
+}
+
+fn body(detail: &MessageDetail, reveal: bool) {
+    let decoded = decode(&detail.body, &GaijiTable::default());
+    println!();
+    if reveal {
+        println!("{}", decoded.text.replace("\r\n", "\n").replace('\r', "\n"));
+        return;
+    }
+    match hl7v2::Message::parse(decoded.text.clone()) {
+        Ok((message, _)) => print!("{}", shape::message(&message)),
+        Err(_) => println!("{}", shape::of(&decoded.text.replace('\r', "\n"))),
+    }
+}

@@ -1,0 +1,114 @@
+//! Which files there are, whose they are, and in what order they come.
+//!
+//! Names only are kept, never contents; a file outside a storage is looked at once to learn its patient.
+
+use renkei_translate::finding::Finding;
+use renkei_translate::mapping::peek;
+use renkei_translate::ssmix2::FileName;
+use renkei_translate::translation::Facility;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the name of a file says of it.
+#[derive(Clone, Debug)]
+pub(super) enum Shape {
+    /// A file of a storage.
+    Storage(Arc<FileName>),
+    /// Named like one, with parts that cannot be.
+    Misnamed(Vec<Finding>),
+    /// Any other file.
+    Other,
+}
+
+/// One file.
+#[derive(Clone, Debug)]
+pub(super) struct Input {
+    /// The patient, normalised; the path itself where none is known, so that it stays alone.
+    pub(super) patient: String,
+    /// Order time, 17 digits where it is known.
+    pub(super) time: String,
+    /// Where it lies.
+    pub(super) path: PathBuf,
+    /// What its name says.
+    pub(super) shape: Shape,
+}
+
+impl Input {
+    /// Whether two files are of one patient.
+    pub(super) fn same_patient(&self, other: &Self) -> bool {
+        self.patient == other.patient
+    }
+}
+
+/// The files under the paths, in order of patient, order time and path.
+///
+/// # Errors
+/// A path that cannot be read.
+pub(super) fn collect(paths: &[PathBuf], facility: &Facility) -> anyhow::Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for path in paths {
+        for entry in walkdir::WalkDir::new(path).follow_links(true) {
+            let entry = entry?;
+            if entry.file_type().is_file() {
+                inputs.push(input(entry.into_path(), facility)?);
+            }
+        }
+    }
+    inputs.sort_by(|a, b| (&a.patient, &a.time, &a.path).cmp(&(&b.patient, &b.time, &b.path)));
+    inputs.dedup_by(|a, b| a.path == b.path);
+    Ok(inputs)
+}
+
+fn input(path: PathBuf, facility: &Facility) -> anyhow::Result<Input> {
+    let alone = path.to_string_lossy().into_owned();
+    let (patient, time, shape) = match FileName::parse(&alone) {
+        Ok(name) => {
+            (facility.patient_id.normalise(&name.patient), name.time.clone(), Shape::Storage(Arc::new(name)))
+        }
+        Err(findings) if findings.iter().all(|finding| finding.code != "not-a-storage-file") => {
+            (alone, String::new(), Shape::Misnamed(findings))
+        }
+        Err(_) => {
+            let (patient, time) = look(&path, facility)?;
+            (patient.unwrap_or(alone), time, Shape::Other)
+        }
+    };
+    Ok(Input { patient, time, path, shape })
+}
+
+/// Patient and time of a file that its name says nothing of.
+fn look(path: &Path, facility: &Facility) -> std::io::Result<(Option<String>, String)> {
+    let bytes = std::fs::read(path)?;
+    if !looks_like_a_message(&bytes) {
+        return Ok((None, String::new()));
+    }
+    let peek = peek(&bytes, facility);
+    // MSH-7 may end with a fraction and a zone; digits before either are the time.
+    let mut time: String = peek.time.unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+    time = format!("{time:0<17}");
+    Ok((peek.patients.into_iter().next(), time))
+}
+
+/// Whether the first thing in it is a header, batch headers included.
+pub(super) fn looks_like_a_message(bytes: &[u8]) -> bool {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
+    let start =
+        bytes.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != 0x0b).unwrap_or(bytes.len());
+    [b"MSH", b"FHS", b"BHS"].iter().any(|name| bytes[start..].starts_with(*name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looks_like_a_message;
+
+    #[test]
+    fn a_header_makes_a_message() {
+        for yes in ["MSH|^~\\&|", "\r\nMSH|", "\u{feff}MSH|", "\u{b}MSH|", "FHS|^~\\&"] {
+            assert!(looks_like_a_message(yes.as_bytes()), "{yes:?}");
+        }
+        for no in ["", "Apache License", "PID|1"] {
+            assert!(!looks_like_a_message(no.as_bytes()), "{no:?}");
+        }
+    }
+}

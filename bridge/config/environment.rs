@@ -1,0 +1,191 @@
+//! What a configuration names outside itself: directories, storages, certificates, tables of 外字.
+//!
+//! Looks and changes nothing, but for a file of no length made and removed to see whether the data directory
+//! can be written.
+
+use super::problem::{Problem, Weight};
+use super::{Config, certificate};
+use crate::intake::Kind;
+use renkei_translate::charset::GaijiTable;
+use std::path::{Path, PathBuf};
+
+/// A certificate that ends within so many days is told of: renewing one takes a hospital weeks.
+pub const CERTIFICATE_WARNING_DAYS: i64 = 30;
+
+/// Everything wrong with what the configuration names. `now` in seconds since 1970.
+pub fn environment(config: &Config, now: i64) -> Vec<Problem> {
+    let mut look = Look { config, now, found: Vec::new() };
+    look.data_dir();
+    for (index, facility) in config.facilities.iter().enumerate() {
+        if let Some(path) = &facility.gaiji
+            && let Err(reason) = gaiji(path)
+        {
+            look.error(
+                ("facility", index, "gaiji"),
+                format!("外字の表 {} を使えません（{reason}）。", path.display()),
+                format!("The 外字 table {} cannot be used ({reason}).", path.display()),
+            );
+        }
+    }
+    for (index, feed) in config.feeds.iter().enumerate() {
+        match &feed.kind {
+            Kind::Ssmix2(storage) => look.storage(index, &storage.path),
+            Kind::Mllp(mllp) => {
+                if let Some(tls) = &mllp.tls {
+                    look.certificate(("feed", index, "tls.cert"), &tls.cert);
+                    look.key(("feed", index, "tls.key"), &tls.key);
+                    if let Some(path) = &tls.client_ca {
+                        look.certificate(("feed", index, "tls.client_ca"), path);
+                    }
+                }
+            }
+        }
+    }
+    for (index, base) in config.bases.iter().enumerate() {
+        let Some(tls) = &base.tls else { continue };
+        if let Some(path) = &tls.client_cert {
+            look.certificate(("base", index, "tls.client_cert"), path);
+        }
+        if let Some(path) = &tls.client_key {
+            look.key(("base", index, "tls.client_key"), path);
+        }
+        if let Some(path) = &tls.ca {
+            look.certificate(("base", index, "tls.ca"), path);
+        }
+    }
+    look.found
+}
+
+/// A setting: section, index from 0, key.
+type Setting<'a> = (&'a str, usize, &'a str);
+
+struct Look<'c> {
+    config: &'c Config,
+    now: i64,
+    found: Vec<Problem>,
+}
+
+impl Look<'_> {
+    fn error(&mut self, setting: Setting<'_>, ja: String, en: String) {
+        self.add(Weight::Error, setting, ja, en);
+    }
+
+    fn add(&mut self, weight: Weight, (section, index, key): Setting<'_>, ja: String, en: String) {
+        let key = if section.is_empty() { key.to_owned() } else { format!("{section}[{}].{key}", index + 1) };
+        let line = line_of(&self.config.file, &key);
+        self.found.push(Problem { file: self.config.file.clone(), line, key, weight, ja, en });
+    }
+
+    fn data_dir(&mut self) {
+        let dir = &self.config.data_dir;
+        let trial = dir.join(".renkei-check");
+        let result = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&trial, ""));
+        if let Err(error) = result.and_then(|()| std::fs::remove_file(&trial)) {
+            let shown = dir.display();
+            let ja = format!(
+                "データの置き場所 {shown} に書けません（{error}）。作って、実行する利用者に書く権限を与えてください。"
+            );
+            let en = format!(
+                "The data directory {shown} cannot be written ({error}). Make it and let the service's user write there."
+            );
+            self.error(("", 0, "data_dir"), ja, en);
+        }
+    }
+
+    fn storage(&mut self, index: usize, path: &Path) {
+        if let Err(error) = std::fs::read_dir(path) {
+            let shown = path.display();
+            let ja = format!(
+                "ストレージ {shown} を読めません（{error}）。共有がつながっているか、権限があるか確かめてください。"
+            );
+            let en = format!(
+                "The storage {shown} cannot be read ({error}). See that the share is mounted and readable."
+            );
+            self.error(("feed", index, "path"), ja, en);
+        }
+    }
+
+    fn key(&mut self, setting: Setting<'_>, path: &Path) {
+        if let Err(reason) = certificate::private_key(path) {
+            let shown = path.display();
+            let ja = format!("秘密鍵 {shown} を読めません（{reason}）。PEM の秘密鍵のパスを書いてください。");
+            let en = format!(
+                "The private key {shown} cannot be read ({reason}). Name a PEM file with a private key."
+            );
+            self.error(setting, ja, en);
+        }
+    }
+
+    fn certificate(&mut self, setting: Setting<'_>, path: &Path) {
+        const DAY: i64 = 86_400;
+        let shown = path.display();
+        match certificate::not_after(path) {
+            Err(reason) => {
+                let ja =
+                    format!("証明書 {shown} を読めません（{reason}）。PEM の証明書のパスを書いてください。");
+                let en = format!(
+                    "The certificate {shown} cannot be read ({reason}). Name a PEM file with certificates."
+                );
+                self.error(setting, ja, en);
+            }
+            Ok(end) if end < self.now => {
+                let ja = format!("証明書 {shown} の有効期限が切れています。新しい証明書に替えてください。");
+                let en = format!("The certificate {shown} has expired. Replace it.");
+                self.error(setting, ja, en);
+            }
+            Ok(end) if end - self.now < CERTIFICATE_WARNING_DAYS * DAY => {
+                let days = (end - self.now) / DAY;
+                let ja = format!(
+                    "証明書 {shown} はあと {days} 日で期限が切れます。更新の手続きを始めてください。"
+                );
+                let en = format!("The certificate {shown} expires in {days} days. Start renewing it.");
+                self.add(Weight::Warning, setting, ja, en);
+            }
+            Ok(_) => {}
+        }
+    }
+}
+
+/// The line of `section[n].key` in the file; 0 where it cannot be found any more.
+fn line_of(file: &Path, key: &str) -> usize {
+    let Ok(text) = std::fs::read_to_string(file) else { return 0 };
+    let (document, _) = toml::de::DeTable::parse_recoverable(&text);
+    let mut at = toml::Spanned::new(document.span(), toml::de::DeValue::Table(document.into_inner()));
+    for part in key.split('.') {
+        let (name, index) = part
+            .split_once('[')
+            .map_or((part, None), |(name, rest)| (name, rest.trim_end_matches(']').parse::<usize>().ok()));
+        let Some(inner) = at.get_ref().get(name) else { break };
+        let inner = match index {
+            Some(index) => inner.get_ref().get(index - 1).unwrap_or(inner),
+            None => inner,
+        };
+        at = inner.clone();
+    }
+    text.as_bytes().iter().take(at.span().start).filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Reads a table of 外字: a CSV of code (`F040`) and character, a row each, `#` begins a remark.
+///
+/// # Errors
+/// A sentence with the line.
+pub fn gaiji(path: &Path) -> Result<GaijiTable, String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .comment(Some(b'#'))
+        .trim(csv::Trim::All)
+        .from_path(PathBuf::from(path))
+        .map_err(|error| error.to_string())?;
+    let mut table = GaijiTable::new();
+    for (index, row) in reader.records().enumerate() {
+        let row = row.map_err(|error| error.to_string())?;
+        let (Some(code), Some(text)) = (row.get(0), row.get(1)) else {
+            return Err(format!("line {}: code and character are expected", index + 1));
+        };
+        if !code.bytes().all(|byte| byte.is_ascii_hexdigit()) || code.len() != 4 || text.is_empty() {
+            return Err(format!("line {}: four hexadecimal digits and a character are expected", index + 1));
+        }
+        table.insert(code.to_ascii_uppercase(), text.to_owned());
+    }
+    Ok(table)
+}

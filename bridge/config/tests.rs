@@ -1,0 +1,144 @@
+//! What is said of configurations, right and wrong.
+
+use super::{Problem, Weight, parse};
+use crate::intake::Kind;
+use std::path::Path;
+use std::time::Duration;
+
+const EXAMPLE: &str = include_str!("../../systemd/bridge.toml.example");
+
+/// The lines and settings of the problems of a text.
+fn problems(text: &str) -> Vec<(usize, String)> {
+    let found: Vec<Problem> = match parse(Path::new("bridge.toml"), text) {
+        Ok((_, warnings)) => warnings,
+        Err(problems) => problems,
+    };
+    for problem in &found {
+        assert!(!problem.ja.is_empty() && problem.ja != problem.en, "{problem}");
+    }
+    let mut places: Vec<_> = found.into_iter().map(|problem| (problem.line, problem.key)).collect();
+    places.sort();
+    places
+}
+
+fn check(text: &str, expected: &[(usize, &str)]) {
+    let expected: Vec<(usize, String)> =
+        expected.iter().map(|(line, key)| (*line, (*key).to_owned())).collect();
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn the_example_is_read_without_a_problem() {
+    let (config, warnings) = parse(Path::new("/etc/renkei-bridge/bridge.toml"), EXAMPLE).unwrap();
+    assert_eq!(warnings, []);
+    assert_eq!(config.facilities.len(), 2);
+    assert_eq!(config.facilities[0].patient_id.width, 10);
+    assert_eq!(config.feeds[0].duplicate_window, Duration::from_secs(7 * 86_400));
+    assert!(
+        matches!(&config.feeds[1].kind, Kind::Ssmix2(storage) if storage.path == Path::new("/srv/ssmix2/central"))
+    );
+    assert_eq!(config.bases[0].retry_max, Duration::from_secs(900));
+    assert_eq!(config.store.soft_free, 2 << 30);
+}
+
+#[test]
+fn names_of_files_are_relative_to_the_configuration() {
+    let text = "data_dir = 'data'\n[[facility]]\ncode = '1319999999'\ngaiji = 'g.csv'\n\
+                [[feed]]\nname = 's'\nfacility = '1319999999'\nkind = 'ssmix2'\npath = 'storage'\n";
+    let (config, _) = parse(Path::new("/etc/renkei/bridge.toml"), text).unwrap();
+    assert_eq!(config.data_dir, Path::new("/etc/renkei/data"));
+    assert_eq!(config.facilities[0].gaiji.as_deref(), Some(Path::new("/etc/renkei/g.csv")));
+    assert!(
+        matches!(&config.feeds[0].kind, Kind::Ssmix2(storage) if storage.path == Path::new("/etc/renkei/storage"))
+    );
+}
+
+#[test]
+fn every_problem_is_said_at_once_with_its_line() {
+    let text = "\
+data_dir = '/tmp/x'
+colour = 'blue'
+[store]
+soft_free = 5
+[[facility]]
+code = '131999999'
+[[facility]]
+code = '1319999999'
+[[facility]]
+code = '1319999999'
+[[feed]]
+name = 'a'
+facility = '1319999998'
+kind = 'mllp'
+listen = '0.0.0.0:8080'
+idle_timeout = '10'
+[[feed]]
+name = 'a'
+facility = '1319999999'
+kind = 'mllp'
+listen = '127.0.0.1:8080'
+[[base]]
+name = 'b'
+kind = 'fhir-rest'
+url = 'ftp://base/fhir'
+facilities = ['1319999999', '1310000000']
+timeout = '0s'
+";
+    // Facilities that could not be read are not asked where they are sent to; facility[2] and [3] are.
+    check(
+        text,
+        &[
+            (2, "colour"),
+            (4, "store.soft_free"),
+            (5, "facility[1]"),
+            (6, "facility[1].code"),
+            (10, "facility[3].code"),
+            (13, "feed[1].facility"),
+            (16, "feed[1].idle_timeout"),
+            (18, "feed[2].name"),
+            (21, "feed[2].listen"),
+            (25, "base[1].url"),
+            (26, "base[1].facilities"),
+            (27, "base[1].timeout"),
+        ],
+    );
+}
+
+#[test]
+fn two_mistakes_of_one_section_are_both_said() {
+    check(
+        "data_dir = '/tmp/x'\n[[facility]]\ncode = '1319999999'\nnmae = 'x'\n\
+         patient_id = { widht = 3, strip = 4 }\n",
+        &[(4, "facility[1].nmae"), (5, "facility[1].patient_id.strip"), (5, "facility[1].patient_id.widht")],
+    );
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    check("", &[(0, "facility"), (1, "bridge.toml.data_dir")]);
+    check(
+        "data_dir = 'x'\n[[facility]]\nname = 'n'\n[[feed]]\n[[base]]\nname = 'b'\n",
+        &[
+            (2, "facility[1].code"),
+            (4, "feed[1].facility"),
+            (4, "feed[1].kind"),
+            (4, "feed[1].name"),
+            (5, "base[1].kind"),
+            (5, "base[1].url"),
+        ],
+    );
+}
+
+#[test]
+fn text_that_is_no_toml_is_said_with_its_line() {
+    let found = problems("data_dir = '/tmp/x'\n[[facility]\ncode = '1319999999'\nname == 'x'\n");
+    assert!(found.iter().any(|(line, _)| *line == 2), "{found:?}");
+    assert!(found.iter().any(|(line, _)| *line == 4), "{found:?}");
+}
+
+#[test]
+fn a_facility_that_nobody_takes_is_a_warning() {
+    let text = "data_dir = '/tmp/x'\n[[facility]]\ncode = '1319999999'\n";
+    let (_, warnings) = parse(Path::new("bridge.toml"), text).unwrap();
+    assert_eq!(warnings.iter().map(|problem| problem.weight).collect::<Vec<_>>(), [Weight::Warning]);
+}

@@ -1,0 +1,117 @@
+//! The shape of a value in place of the value: 漢 for kanji, ひ for hiragana, カ for katakana, ｶ for half-width
+//! kana, # for a digit, A for a letter, punctuation as it stands.
+//!
+//! Whoever mends a mapping sees that a kana is half-width or that a name sits in one component; nobody sees
+//! the name.
+
+use renkei_translate::hl7v2::{Field, Message, Segment};
+
+/// Fields that hold codes, units, numeric results and service dates: shown. Everything else is masked, so that
+/// a segment that nobody thought of cannot give a patient away.
+const SHOWN: &[(&str, &[usize])] = &[
+    ("EVN", &[1, 2, 3]),
+    ("PV1", &[1, 2]),
+    ("ORC", &[1, 5, 9]),
+    ("OBR", &[1, 4, 7, 22, 25]),
+    ("OBX", &[1, 2, 3, 4, 6, 7, 8, 11, 14]),
+    ("SPM", &[1, 4, 17]),
+    ("RXE", &[1, 2, 3, 4, 5, 6, 10, 11, 21]),
+    ("RXC", &[1, 2, 3, 4]),
+    ("RXR", &[1, 2, 4]),
+    ("TQ1", &[1, 2, 3, 6, 7, 8]),
+    ("RXA", &[3, 4, 5, 6, 7]),
+    ("IAM", &[1, 2, 4]),
+    ("AL1", &[1, 2, 4]),
+    ("PRB", &[1, 2, 7]),
+];
+
+/// OBX-2 of results that are numbers or codes.
+const CODED_RESULTS: [&str; 4] = ["NM", "CWE", "CE", "SN"];
+
+/// The shape of a text.
+pub fn of(text: &str) -> String {
+    text.chars().map(character).collect()
+}
+
+fn character(c: char) -> char {
+    match c {
+        'ぁ'..='ゟ' => 'ひ',
+        'ァ'..='ヺ' | 'ー'..='ヿ' => 'カ',
+        'ｦ'..='ﾟ' => 'ｶ',
+        '々' | '〆' | '〇' => '漢',
+        _ if c.is_numeric() => '#',
+        _ if c.is_ascii_alphabetic() || ('Ａ'..='ｚ').contains(&c) && c.is_alphabetic() => 'A',
+        _ if c.is_alphabetic() => '漢',
+        _ => c,
+    }
+}
+
+/// A message, a segment a line, with what may name a patient as its shape.
+pub fn message(message: &Message) -> String {
+    let mut out = String::with_capacity(message.text().len());
+    for segment in message.segments() {
+        segment_into(&mut out, message, segment);
+        out.push('\n');
+    }
+    out
+}
+
+fn segment_into(out: &mut String, message: &Message, segment: Segment<'_>) {
+    let name = segment.name();
+    out.push_str(name);
+    let separator = message.delimiters().field;
+    // MSH-1 is the separator itself: it is written by what follows.
+    let first = if name == "MSH" { 2 } else { 1 };
+    for number in first..=segment.field_count() {
+        out.push(separator);
+        let field = segment.field(number);
+        if name == "MSH" || shown(name, number, segment) {
+            out.push_str(field.raw());
+        } else {
+            masked_into(out, message, field);
+        }
+    }
+}
+
+fn shown(name: &str, number: usize, segment: Segment<'_>) -> bool {
+    let listed = SHOWN.iter().any(|(segment, fields)| *segment == name && fields.contains(&number));
+    listed || (name == "OBX" && number == 5 && CODED_RESULTS.contains(&segment.field(2).raw()))
+}
+
+/// The delimiters stay, so that one sees where a value sits.
+fn masked_into(out: &mut String, message: &Message, field: Field<'_>) {
+    let d = message.delimiters();
+    let kept = [d.component, d.repetition, d.escape, d.subcomponent];
+    out.extend(field.raw().chars().map(|c| if kept.contains(&c) { c } else { character(c) }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{message, of};
+    use renkei_translate::hl7v2::Message;
+
+    #[test]
+    fn a_value_becomes_its_shape() {
+        let check = |text: &str, shape: &str| assert_eq!(of(text), shape);
+        check("山田々", "漢漢漢");
+        check("たろう", "ひひひ");
+        check("タロー", "カカカ");
+        check("ﾀﾛｳ", "ｶｶｶ");
+        check("Aｂ-1２", "AA-##");
+        check("03-1234-5678", "##-####-####");
+    }
+
+    #[test]
+    fn codes_and_numbers_stay_and_people_do_not() {
+        let text = "MSH|^~\\&|H|1319999999\rPID|||0012^^^^PI||山田^太郎~ヤマダ^タロウ\r\
+                    OBX|1|NM|3F015^K^JC10||4.2|mEq/L\rOBX|2|ST|X||所見 山田\rZZZ|x";
+        let (parsed, _) = Message::parse(text.to_owned()).unwrap();
+        let shaped = message(&parsed);
+        let lines: Vec<&str> = shaped.lines().collect();
+        assert_eq!(lines[0], "MSH|^~\\&|H|1319999999");
+        assert_eq!(lines[1], "PID|||####^^^^AA||漢漢^漢漢~カカカ^カカカ");
+        assert_eq!(lines[2], "OBX|1|NM|3F015^K^JC10||4.2|mEq/L");
+        assert_eq!(lines[3], "OBX|2|ST|X||漢漢 漢漢");
+        assert_eq!(lines[4], "ZZZ|A");
+    }
+}
