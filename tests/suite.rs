@@ -1,1 +1,3 @@
 //! The suite: every test that needs more than one module.
+
+mod tidy;
