@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 /// Which module of the appliance may name which. `translate` is another crate and may name none of them.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("store", &["record"]),
-    ("record", &["store"]), // only the durable points and the words of states; see the test below
-    ("intake", &["store", "record", "config"]),
-    ("pipeline", &["store", "record", "config"]),
-    ("forward", &["store", "record", "config"]),
-    ("console", &["store", "record", "config", "forward", "telemetry"]),
-    ("config", &["store", "record", "intake", "forward", "console", "pipeline"]),
+    ("store", &["record", "units"]),
+    ("record", &[]),
+    ("units", &[]),
+    ("intake", &["store", "units"]),
+    ("pipeline", &["store", "record", "units"]),
+    ("forward", &["store", "record", "units"]),
+    ("console", &["store", "forward", "telemetry", "units"]),
+    ("config", &["units", "store", "intake", "forward", "console", "pipeline"]),
     ("telemetry", &[]),
     ("app", &["config", "store", "record", "intake", "pipeline", "forward", "console", "telemetry"]),
     ("demo", &["app", "config", "store", "record", "intake", "forward", "console", "telemetry", "pipeline"]),
