@@ -16,7 +16,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("app", &["config", "store", "record", "intake", "pipeline", "forward", "console", "telemetry"]),
     ("demo", &["app", "config", "store", "record", "intake", "forward", "console", "telemetry", "pipeline"]),
-    ("cli", &["app", "demo", "config", "store", "record", "intake", "pipeline", "forward", "console", "telemetry"]),
+    (
+        "cli",
+        &[
+            "app",
+            "demo",
+            "config",
+            "store",
+            "record",
+            "intake",
+            "pipeline",
+            "forward",
+            "console",
+            "telemetry",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {
@@ -140,10 +154,13 @@ fn every_finding_has_its_sentences() {
         let text = read(&path);
         for call in ["Finding::error(", "Finding::warning(", "Finding::information("] {
             for rest in without_tests(&text).split(call).skip(1) {
-                let Some(code) = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) else {
+                let Some(code) = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next())
+                else {
                     continue;
                 };
-                if renkei_translate::finding::sentence(code, renkei_translate::finding::Language::Ja).is_none() {
+                if renkei_translate::finding::sentence(code, renkei_translate::finding::Language::Ja)
+                    .is_none()
+                {
                     missing.insert(code.to_owned());
                 }
             }
