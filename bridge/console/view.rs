@@ -1,0 +1,299 @@
+//! What the status page and `/api/v1/status` say: gathered from the store, never kept.
+
+use super::ConsoleState;
+use crate::forward::{BreakerState, Status};
+use crate::store::{Cause, DaySum, FacilityStore, QueueDepth, StoreError};
+use serde::Serialize;
+
+/// The state of the appliance now.
+#[derive(Clone, Debug, Serialize)]
+pub struct Overview {
+    /// Unix time in milliseconds at which it was gathered.
+    pub now_ms: i64,
+    /// The day of the sums, `YYYYMMDD` in Japan.
+    pub day: u32,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Version of the active mapping set.
+    pub mapping_version: String,
+    /// What to do, worst first.
+    pub verdict: Verdict,
+    /// All facilities together.
+    pub total: DaySum,
+    /// Whether every facility's sum holds.
+    pub balanced: bool,
+    /// One row a facility.
+    pub facilities: Vec<FacilityRow>,
+    /// Why messages are held.
+    pub causes: Vec<CauseRow>,
+    /// One row a destination and facility.
+    pub destinations: Vec<DestinationRow>,
+}
+
+/// The first line of the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// `ok`, `warn` or `bad`.
+    pub level: &'static str,
+    /// A key of the words: the worst open item.
+    pub key: &'static str,
+    /// The others.
+    pub more: Vec<&'static str>,
+}
+
+/// A facility's day.
+#[derive(Clone, Debug, Serialize)]
+pub struct FacilityRow {
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// `ok`, `warn`, `bad` or `none`.
+    pub level: &'static str,
+    /// Kinds of its feeds.
+    pub inputs: Vec<&'static str>,
+    /// Its sum.
+    pub sum: DaySum,
+    /// When it last sent anything.
+    pub last_received_ms: Option<i64>,
+}
+
+impl FacilityRow {
+    /// Its inputs as printed.
+    pub fn inputs_text(&self) -> String {
+        let names: Vec<_> = self
+            .inputs
+            .iter()
+            .map(|kind| super::words::word(input_key(kind), renkei_translate::finding::Language::En))
+            .collect();
+        names.join(", ")
+    }
+}
+
+fn input_key(kind: &str) -> &'static str {
+    if kind == "mllp" { "input.mllp" } else { "input.ssmix2" }
+}
+
+/// A cause of quarantine at one facility.
+#[derive(Clone, Debug, Serialize)]
+pub struct CauseRow {
+    /// The facility.
+    pub facility: String,
+    /// Its name.
+    pub facility_name: String,
+    /// The finding's code.
+    pub code: String,
+    /// Where.
+    pub position: String,
+    /// The rule that met it.
+    pub rule: String,
+    /// Messages.
+    pub count: u64,
+    /// Receipt of the oldest.
+    pub oldest_ms: i64,
+}
+
+/// How sending stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct DestinationRow {
+    /// The destination.
+    pub name: String,
+    /// The facility.
+    pub facility: String,
+    /// Its name.
+    pub facility_name: String,
+    /// `ok`, `warn` or `bad`.
+    pub level: &'static str,
+    /// `closed`, `open` or `half-open`.
+    pub breaker: &'static str,
+    /// Why it pauses: a code.
+    pub reason: Option<&'static str>,
+    /// Units waiting.
+    pub pending: u64,
+    /// Units held by its check.
+    pub held: u64,
+    /// Units refused.
+    pub rejected: u64,
+    /// When the base last took something.
+    pub last_success_ms: Option<i64>,
+}
+
+/// Days in Japan: no daylight saving time since 1951, so an offset is enough.
+const JST_MS: i64 = 9 * 3_600_000;
+
+/// The day in Japan at a moment, as `YYYYMMDD`.
+pub fn day_of(now_ms: i64) -> u32 {
+    chrono::DateTime::from_timestamp_millis(now_ms + JST_MS)
+        .and_then(|time| time.format("%Y%m%d").to_string().parse().ok())
+        .unwrap_or(0)
+}
+
+/// Gathers everything; blocking, for a thread that may wait for the disk.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn overview(state: &ConsoleState, now_ms: i64) -> Result<Overview, StoreError> {
+    let day = day_of(now_ms);
+    let mut view = Overview {
+        now_ms,
+        day,
+        version: env!("CARGO_PKG_VERSION"),
+        mapping_version: (state.mapping_version)(),
+        verdict: Verdict { level: "ok", key: "verdict.ok", more: Vec::new() },
+        total: DaySum { day, ..DaySum::default() },
+        balanced: true,
+        facilities: Vec::new(),
+        causes: Vec::new(),
+        destinations: Vec::new(),
+    };
+    let mut items = Vec::new();
+    for info in &state.facilities {
+        let Some(store) = state.store.facility(&info.code) else { continue };
+        let row = facility_row(state, info, &store, day, &mut items)?;
+        view.total.add(&row.sum);
+        view.balanced &= row.sum.balanced();
+        view.facilities.push(row);
+        for cause in store.causes()? {
+            view.causes.push(cause_row(info, cause));
+        }
+        for (name, statuses) in &state.forwards {
+            let Some(status) = statuses.of(&info.code) else { continue };
+            let depth = store.queue(name)?;
+            view.destinations.push(destination_row(name, info, &status, depth));
+        }
+    }
+    view.causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    view.verdict = verdict(items, &view);
+    Ok(view)
+}
+
+fn facility_row(
+    state: &ConsoleState,
+    info: &super::FacilityInfo,
+    store: &FacilityStore,
+    day: u32,
+    items: &mut Vec<(&'static str, &'static str)>,
+) -> Result<FacilityRow, StoreError> {
+    let mut sum = DaySum { day, ..DaySum::default() };
+    for one in store.sums(day, day)? {
+        sum.add(&one);
+    }
+    let mut last_received_ms = None;
+    for (feed, _) in &info.feeds {
+        last_received_ms = last_received_ms.max(store.last_received_ms(feed)?);
+    }
+    let disk = store.disk();
+    let paused: Vec<Status> =
+        state.forwards.iter().filter_map(|(_, statuses)| statuses.of(&info.code)).collect();
+    let mut level = if sum.received == 0 { "none" } else { "ok" };
+    let mut raise = |to: &'static str, key: &'static str| {
+        if level != "bad" {
+            level = to;
+        }
+        items.push((to, key));
+    };
+    if sum.quarantined > 0 {
+        raise("warn", "verdict.quarantine");
+    }
+    if sum.rejected > 0 {
+        raise("warn", "verdict.rejected");
+    }
+    if disk.low && !disk.full {
+        raise("warn", "verdict.disk-low");
+    }
+    if paused.iter().any(|status| status.breaker == BreakerState::Open && !status.alarm()) {
+        raise("warn", "verdict.paused");
+    }
+    if paused.iter().any(Status::alarm) {
+        raise("bad", "verdict.credentials");
+    }
+    if disk.full {
+        raise("bad", "verdict.disk");
+    }
+    if !sum.balanced() {
+        raise("bad", "verdict.imbalance");
+    }
+    let mut inputs: Vec<_> = info.feeds.iter().map(|(_, kind)| *kind).collect();
+    inputs.dedup();
+    Ok(FacilityRow {
+        code: info.code.clone(),
+        name: info.name.clone(),
+        level,
+        inputs,
+        sum,
+        last_received_ms,
+    })
+}
+
+fn cause_row(info: &super::FacilityInfo, cause: Cause) -> CauseRow {
+    CauseRow {
+        facility: info.code.clone(),
+        facility_name: info.name.clone(),
+        code: cause.code,
+        position: cause.position,
+        rule: cause.rule,
+        count: cause.count,
+        oldest_ms: cause.oldest_ms,
+    }
+}
+
+fn destination_row(
+    name: &str,
+    info: &super::FacilityInfo,
+    status: &Status,
+    depth: QueueDepth,
+) -> DestinationRow {
+    let (breaker, calm) = match status.breaker {
+        BreakerState::Closed => ("closed", true),
+        BreakerState::Open => ("open", false),
+        BreakerState::HalfOpen => ("half-open", false),
+    };
+    DestinationRow {
+        name: name.to_owned(),
+        facility: info.code.clone(),
+        facility_name: info.name.clone(),
+        level: if status.alarm() {
+            "bad"
+        } else if calm {
+            "ok"
+        } else {
+            "warn"
+        },
+        breaker,
+        reason: status.reason,
+        pending: depth.pending,
+        held: depth.held,
+        rejected: depth.rejected,
+        last_success_ms: status.last_success_ms,
+    }
+}
+
+/// The worst item first; the others behind it, each once.
+fn verdict(mut items: Vec<(&'static str, &'static str)>, view: &Overview) -> Verdict {
+    if view.destinations.iter().any(|row| row.held > 0) && view.causes.is_empty() {
+        items.push(("warn", "verdict.quarantine"));
+    }
+    items.sort_by_key(|(level, _)| *level != "bad");
+    let mut keys: Vec<&'static str> = Vec::new();
+    for (_, key) in &items {
+        if !keys.contains(key) {
+            keys.push(key);
+        }
+    }
+    match items.first() {
+        None => Verdict { level: "ok", key: "verdict.ok", more: Vec::new() },
+        Some((level, key)) => Verdict { level, key, more: keys.split_off(1) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::day_of;
+
+    #[test]
+    fn a_day_begins_at_midnight_in_japan() {
+        // 2026-11-22T14:59:59Z is 23:59:59 in Japan, a second later is the 23rd.
+        assert_eq!(day_of(1_795_359_599_000), 20_261_122);
+        assert_eq!(day_of(1_795_359_600_000), 20_261_123);
+    }
+}
