@@ -6,6 +6,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod forward;
 pub mod intake;
 pub mod pipeline;

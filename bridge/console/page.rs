@@ -23,7 +23,11 @@ impl Now {
     /// A moment in milliseconds of Unix time.
     pub fn new(now_ms: i64) -> Self {
         let at = in_japan(now_ms);
-        Self { at, iso: at.format("%Y-%m-%dT%H:%M:%S%:z").to_string(), clock: at.format("%H:%M:%S").to_string() }
+        Self {
+            at,
+            iso: at.format("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            clock: at.format("%H:%M:%S").to_string(),
+        }
     }
 }
 
@@ -66,7 +70,8 @@ impl Frame {
     pub fn now_prose(&self) -> String {
         let at = &self.now.at;
         if self.is_ja() {
-            let weekday = ["日", "月", "火", "水", "木", "金", "土"][at.weekday().num_days_from_sunday() as usize];
+            let weekday =
+                ["日", "月", "火", "水", "木", "金", "土"][at.weekday().num_days_from_sunday() as usize];
             format!(
                 "{}年{}月{}日({weekday}) {}:{:02}",
                 at.year(),
@@ -92,9 +97,12 @@ impl Frame {
         out
     }
     /// A time of today as `10:24:00`, of another day as `2026-11-20 10:24:00`, none as a dash.
-    pub fn time(&self, ms: impl std::borrow::Borrow<Option<i64>>) -> String {
-        let Some(ms) = *ms.borrow() else { return self.t("unknown").to_owned() };
-        let at = in_japan(ms);
+    pub fn time(&self, ms: &Option<i64>) -> String {
+        ms.map_or_else(|| self.t("unknown").to_owned(), |ms| self.time_at(&ms))
+    }
+    /// The same for a time that is always there.
+    pub fn time_at(&self, ms: &i64) -> String {
+        let at = in_japan(*ms);
         if at.date_naive() == self.now.at.date_naive() {
             at.format("%H:%M:%S").to_string()
         } else {
@@ -148,7 +156,14 @@ mod tests {
 
     fn frame(language: Language) -> Frame {
         // 2026-11-20T01:24:00Z, a Friday.
-        Frame { language, network: "N".into(), demo: true, refresh_s: 0, at: "/", now: Now::new(1_795_137_840_000) }
+        Frame {
+            language,
+            network: "N".into(),
+            demo: true,
+            refresh_s: 0,
+            at: "/",
+            now: Now::new(1_795_137_840_000),
+        }
     }
 
     #[test]
@@ -159,9 +174,9 @@ mod tests {
         assert_eq!(ja.n(&128_431), "128,431");
         assert_eq!(ja.now_prose(), "2026年11月20日(金) 10:24");
         assert_eq!(frame(Language::En).now_prose(), "Fri 20 Nov 2026 10:24");
-        assert_eq!(ja.time(Some(1_795_137_840_000)), "10:24:00");
-        assert_eq!(ja.time(Some(1_795_137_840_000 - 86_400_000)), "2026-11-19 10:24:00");
-        assert_eq!(ja.time(None), "—");
+        assert_eq!(ja.time_at(&1_795_137_840_000), "10:24:00");
+        assert_eq!(ja.time_at(&(1_795_137_840_000 - 86_400_000)), "2026-11-19 10:24:00");
+        assert_eq!(ja.time(&None), "—");
     }
 
     #[test]

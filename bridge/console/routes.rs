@@ -6,7 +6,6 @@ use askama::Template;
 use renkei_translate::finding::Language;
 use rust_embed::RustEmbed;
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::Arc;
 use tracing::error;
 use warp::http::{Response, StatusCode, header};
@@ -21,7 +20,7 @@ type Answer = Response<Vec<u8>>;
 /// Everything the console answers. Only GET and HEAD; anything else is not found.
 pub(super) fn routes(
     state: Arc<ConsoleState>,
-) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
+) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
     let with = warp::any().map(move || state.clone());
     let read = warp::get().or(warp::head()).unify();
     let page = read
@@ -45,14 +44,28 @@ pub(super) fn routes(
         .and(warp::query::<HashMap<String, String>>().or(warp::any().map(HashMap::new)).unify())
         .and(warp::header::optional::<String>("cookie"))
         .map(not_found);
-    page.or(api).unify().or(health).unify().or(ready).unify().or(metrics).unify().or(assets).unify().or(missing).unify()
+    page.or(api)
+        .unify()
+        .or(health)
+        .unify()
+        .or(ready)
+        .unify()
+        .or(metrics)
+        .unify()
+        .or(assets)
+        .unify()
+        .or(missing)
+        .unify()
 }
 
 fn answer(status: StatusCode, kind: &str, body: Vec<u8>) -> Answer {
     let builder = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, kind)
-        .header(header::CONTENT_SECURITY_POLICY, "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+        .header(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+        )
         .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .header(header::REFERRER_POLICY, "no-referrer")
         .header(header::CACHE_CONTROL, "no-store");
@@ -96,8 +109,16 @@ fn language(query: &HashMap<String, String>, cookie: Option<&str>) -> (Option<La
 }
 
 fn frame(state: &ConsoleState, query: &HashMap<String, String>, language: Language, now_ms: i64) -> Frame {
-    let refresh_s = if query.get("refresh").is_some_and(|value| value == "off") { 0 } else { state.refresh_s };
-    Frame { language, network: state.network.clone(), demo: state.demo, refresh_s, at: "/", now: Now::new(now_ms) }
+    let refresh_s =
+        if query.get("refresh").is_some_and(|value| value == "off") { 0 } else { state.refresh_s };
+    Frame {
+        language,
+        network: state.network.clone(),
+        demo: state.demo,
+        refresh_s,
+        at: "/",
+        now: Now::new(now_ms),
+    }
 }
 
 fn now_ms() -> i64 {
@@ -135,7 +156,11 @@ async fn status_page(
 async fn status_json(state: Arc<ConsoleState>) -> Answer {
     match gather(state).await.map(|view| serde_json::to_vec(&view)) {
         Some(Ok(body)) => answer(StatusCode::OK, "application/json", body),
-        _ => answer(StatusCode::SERVICE_UNAVAILABLE, "application/json", b"{\"error\":\"store-unreadable\"}".to_vec()),
+        _ => answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "application/json",
+            b"{\"error\":\"store-unreadable\"}".to_vec(),
+        ),
     }
 }
 

@@ -215,14 +215,7 @@ fn facility_row(
     }
     let mut inputs: Vec<_> = info.feeds.iter().map(|(_, kind)| *kind).collect();
     inputs.dedup();
-    Ok(FacilityRow {
-        code: info.code.clone(),
-        name: info.name.clone(),
-        level,
-        inputs,
-        sum,
-        last_received_ms,
-    })
+    Ok(FacilityRow { code: info.code.clone(), name: info.name.clone(), level, inputs, sum, last_received_ms })
 }
 
 fn cause_row(info: &super::FacilityInfo, cause: Cause) -> CauseRow {
