@@ -52,8 +52,8 @@ pub fn refusal(status: u16, after: Option<Duration>, body: &[u8]) -> Option<Outc
         502 => "answer-502",
         503 => "answer-503",
         504 => "answer-504",
-        500.. => "answer-5xx",
-        400..=499 => {
+        501 | 505..=599 => "answer-5xx",
+        status if (400..500).contains(&status) => {
             let answer = body[..body.len().min(KEPT_ANSWER_BYTES)].to_vec();
             return Some(Outcome::Rejected { status, answer });
         }

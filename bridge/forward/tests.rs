@@ -1,157 +1,26 @@
 //! Lanes over real connections, with a store in memory and the rehearsal base.
 
 mod certificates;
+mod queue;
 
-use super::lane::{Lane, Outbox};
+use super::lane::Lane;
 use super::rehearsal::content::sha256;
 use super::rehearsal::fault::{Fault, Faults};
 use super::rehearsal::{self, Rehearsal, RehearsalConfig};
 use super::*;
 use crate::record::{Projection, Put};
-use crate::store::{DeliveryClaim, QueueDepth, Settlement, StoreError};
+use crate::store::Settlement;
+use queue::Queue;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
-use wiremock::matchers::method;
+use wiremock::matchers::{body_string_contains, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
-
-/// A store in memory: each unit once, with what it lacks.
-struct Queue {
-    units: Mutex<BTreeMap<String, Unit>>,
-    settled: watch::Sender<usize>,
-    outbox: Arc<Notify>,
-    /// So many calls of settle fail.
-    fails: AtomicU32,
-}
-
-struct Unit {
-    patient: String,
-    projection: Projection,
-    attempts: u32,
-    due_ms: i64,
-    in_flight: bool,
-    begun: BTreeSet<String>,
-    ends: Vec<Settlement>,
-}
-
-impl Queue {
-    fn new(units: Vec<(&str, Projection)>) -> Arc<Self> {
-        let unit = |(name, projection): (&str, Projection)| {
-            let patient = name.split('/').next().unwrap().to_owned();
-            let unit = Unit {
-                patient,
-                projection,
-                attempts: 0,
-                due_ms: 0,
-                in_flight: false,
-                begun: BTreeSet::new(),
-                ends: Vec::new(),
-            };
-            (name.to_owned(), unit)
-        };
-        Arc::new(Self {
-            units: Mutex::new(units.into_iter().map(unit).collect()),
-            settled: watch::Sender::new(0),
-            outbox: Arc::default(),
-            fails: AtomicU32::new(0),
-        })
-    }
-
-    fn claim_all(&self) -> Vec<DeliveryClaim> {
-        self.claim_deliveries("base", i64::MAX - 1, usize::MAX).unwrap()
-    }
-
-    /// The end of the last attempt: `registered`, the status of a rejection, or the code of a retry.
-    fn last(&self, unit: &str) -> String {
-        match self.units.lock().unwrap()[unit].ends.last() {
-            None => "waiting".into(),
-            Some(Settlement::Registered { .. }) => "registered".into(),
-            Some(Settlement::Rejected { status, .. }) => status.to_string(),
-            Some(Settlement::Retry { error, .. }) => (*error).into(),
-            Some(Settlement::Held { .. }) => "held".into(),
-        }
-    }
-
-    async fn wait_until(&self, mut fits: impl FnMut(&Self) -> bool) {
-        let mut settled = self.settled.subscribe();
-        let wait = settled.wait_for(|_| fits(self));
-        tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it came to that").unwrap();
-    }
-
-    async fn all_registered(&self) {
-        self.wait_until(|queue| {
-            let units = queue.units.lock().unwrap();
-            units.values().all(|unit| matches!(unit.ends.last(), Some(Settlement::Registered { .. })))
-        })
-        .await;
-    }
-}
-
-impl Outbox for Queue {
-    fn code(&self) -> &str {
-        "1319999999"
-    }
-    fn outbox(&self) -> Arc<Notify> {
-        Arc::clone(&self.outbox)
-    }
-    fn claim_deliveries(&self, _: &str, now_ms: i64, limit: usize) -> Result<Vec<DeliveryClaim>, StoreError> {
-        let mut units = self.units.lock().unwrap();
-        let mut busy: BTreeSet<_> =
-            units.values().filter(|unit| unit.in_flight).map(|unit| unit.patient.clone()).collect();
-        let mut claims = Vec::new();
-        for (name, unit) in units.iter_mut() {
-            let open = matches!(unit.ends.last(), None | Some(Settlement::Retry { .. }));
-            if open && unit.due_ms <= now_ms && claims.len() < limit && busy.insert(unit.patient.clone()) {
-                unit.in_flight = true;
-                claims.push(DeliveryClaim {
-                    unit: name.clone(),
-                    kind: "lab".into(),
-                    patient: unit.patient.clone(),
-                    destination: "base".into(),
-                    version: 1,
-                    attempts: unit.attempts,
-                    since_ms: 0,
-                });
-            }
-        }
-        Ok(claims)
-    }
-    fn projection(&self, claim: &DeliveryClaim) -> Result<Projection, StoreError> {
-        Ok(self.units.lock().unwrap()[&claim.unit].projection.clone())
-    }
-    fn begin_send(&self, claim: &DeliveryClaim, projection: &Projection) -> Result<(), StoreError> {
-        let mut units = self.units.lock().unwrap();
-        let unit = units.get_mut(&claim.unit).unwrap();
-        unit.begun.extend(projection.puts.iter().map(|put| format!("{}/{}", put.resource_type, put.id)));
-        Ok(())
-    }
-    fn settle(&self, claim: DeliveryClaim, settlement: Settlement) -> Result<(), StoreError> {
-        if self.fails.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
-            return Err(StoreError::Damaged("on purpose"));
-        }
-        {
-            let mut units = self.units.lock().unwrap();
-            let unit = units.get_mut(&claim.unit).unwrap();
-            assert!(unit.in_flight, "settled without a claim");
-            unit.in_flight = false;
-            unit.attempts += 1;
-            if let Settlement::Retry { at_ms, .. } = settlement {
-                unit.due_ms = at_ms;
-            }
-            unit.ends.push(settlement);
-        }
-        self.settled.send_modify(|count| *count += 1);
-        Ok(())
-    }
-    fn queue(&self, _: &str) -> Result<QueueDepth, StoreError> {
-        Ok(QueueDepth::default())
-    }
-}
 
 fn put(value: &Value) -> Put {
     let text = |name: &str| value[name].as_str().unwrap().to_owned();
@@ -444,6 +313,71 @@ async fn a_store_that_fails_once_loses_no_delivery() {
     queue.fails.store(1, Ordering::SeqCst);
     let _running = run(settings(&rehearsal.url()), &queue);
     queue.all_registered().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_a_timeout() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // An answer before the request would be another fault.
+        stream.read_u8().await.unwrap();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\ncontent-length: 900\r\n\r\n{";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let queue = Queue::new(vec![("p/1", puts(&["a"]))]);
+    attempt(Base { timeout: Duration::from_millis(100), ..settings(&url) }, &queue).await;
+    assert_eq!(queue.last("p/1"), "timeout");
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_facility_that_is_refused_stops_no_other() {
+    let server = MockServer::start().await;
+    let done = json!({
+        "resourceType": "Bundle", "type": "transaction-response", "entry": [{"response": {"status": "201"}}]
+    });
+    Mock::given(body_string_contains("refused"))
+        .respond_with(ResponseTemplate::new(403))
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(done))
+        .mount(&server)
+        .await;
+    let refused = Queue::new(vec![("p/1", puts(&["refused"]))]);
+    let other = Queue::new(vec![("q/1", puts(&["a"])), ("q/2", puts(&["b"]))]);
+    let paused = run(settings(&server.uri()), &refused);
+    refused.wait_until(|_| paused.statuses.all()[0].alarm()).await;
+    let _running = run(settings(&server.uri()), &other);
+    other.all_registered().await;
+    assert_eq!(refused.last("p/1"), CREDENTIALS);
+}
+
+#[tokio::test]
+async fn metrics_name_destination_facility_and_outcome_and_nothing_else() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let rehearsal = rehearse(Faults::default()).await;
+    rehearsal.script([Fault::Status(422)]);
+    let queue = Queue::new(vec![("p/1", puts(&["a"])), ("p/2", puts(&["b"]))]);
+    let running = run(Base { concurrency: 1, ..settings(&rehearsal.url()) }, &queue);
+    queue.wait_until(|queue| queue.last("p/2") == "registered").await;
+    running.shutdown.cancel();
+    running.task.await.unwrap();
+    let text = handle.render();
+    for line in [
+        r#"renkei_deliveries_total{destination="base",facility="1319999999",outcome="registered"} 1"#,
+        r#"renkei_deliveries_total{destination="base",facility="1319999999",outcome="rejected"} 1"#,
+        r#"renkei_breaker_state{destination="base",facility="1319999999"} 0"#,
+        r#"renkei_queue_depth{destination="base",facility="1319999999"} 0"#,
+    ] {
+        assert!(text.lines().any(|seen| seen == line), "{line} in {text}");
+    }
 }
 
 #[tokio::test]

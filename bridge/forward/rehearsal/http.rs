@@ -185,12 +185,6 @@ fn commit(
     };
     let changes = planned.as_ref().map_or(&[][..], |planned| &planned.changes);
     let path = format!("/{}", asking.path);
-    let mut content = None;
-    let mut done = Vec::new();
-    if commits {
-        // Committed to a copy of nothing: the content changes only once the journal has the line.
-        content = Some(&mut kept.content);
-    }
     let status = match (standing, &planned) {
         (Some(status), _) => status,
         (None, Ok(planned)) if commits => planned.status,
@@ -202,8 +196,10 @@ fn commit(
     if kept.journal.append(&line).is_err() {
         return Some(refused(&Refusal::new(500, "exception", "the journal cannot be written"), None));
     }
-    if let Some(content) = content {
-        done = changes.iter().map(|change| content.commit(change)).collect();
+    // Only once the journal has the line.
+    let mut done = Vec::new();
+    if commits {
+        done.extend(changes.iter().map(|change| kept.content.commit(change)));
     }
     if !answered {
         return None;

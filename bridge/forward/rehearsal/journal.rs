@@ -108,25 +108,10 @@ impl Journal {
             return Ok((Self { file: None, sequence, asked: VecDeque::new() }, content));
         };
         let mut file = File::options().create(true).read(true).append(true).open(path)?;
-        let mut whole = 0;
-        let mut reader = BufReader::new(&mut file);
-        let (mut line, mut number) = (String::new(), 0);
-        while reader.read_line(&mut line)? > 0 {
-            number += 1;
-            if !line.ends_with('\n') {
-                break;
-            }
-            let asked: Line<'_> =
-                serde_json::from_str(&line).map_err(|_| RehearsalError::Damaged { line: number })?;
+        let whole = read_lines(BufReader::new(&mut file), |asked, changes| {
             sequence = asked.sequence;
-            if asked.committed {
-                for entry in asked.entries {
-                    content.commit(&entry.into_change());
-                }
-            }
-            whole += line.len() as u64;
-            line.clear();
-        }
+            changes.iter().for_each(|change| _ = content.commit(change));
+        })?;
         file.set_len(whole)?;
         file.seek(std::io::SeekFrom::End(0))?;
         Ok((Self { file: Some(file), sequence, asked: VecDeque::new() }, content))
@@ -163,6 +148,48 @@ impl Journal {
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.iter().cloned().collect()
     }
+}
+
+/// Reads the file of a base that is another process, running or not: what it was asked, oldest first, and
+/// what it holds. A last line that is not whole is left out.
+///
+/// # Errors
+/// Where the file cannot be read, or is damaged before its last line.
+pub fn read(path: &Path) -> Result<(Vec<Asked>, Content), RehearsalError> {
+    let (mut all, mut content) = (Vec::new(), Content::default());
+    read_lines(BufReader::new(File::open(path)?), |asked, changes| {
+        all.push(asked);
+        changes.iter().for_each(|change| _ = content.commit(change));
+    })?;
+    Ok((all, content))
+}
+
+/// Gives each whole line and what it committed; returns the length of the whole lines.
+fn read_lines(
+    mut reader: impl BufRead,
+    mut each: impl FnMut(Asked, Vec<Change>),
+) -> Result<u64, RehearsalError> {
+    let (mut line, mut number, mut whole) = (String::new(), 0, 0);
+    while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
+        number += 1;
+        let read: Line<'_> =
+            serde_json::from_str(&line).map_err(|_| RehearsalError::Damaged { line: number })?;
+        let changes: Vec<_> = read.entries.into_iter().map(LineEntry::into_change).collect();
+        let asked = Asked {
+            sequence: read.sequence,
+            method: read.method.into_owned(),
+            path: read.path.into_owned(),
+            status: read.status,
+            committed: read.committed,
+            answered: read.answered,
+            entries: changes.iter().map(AskedEntry::from).collect(),
+        };
+        let committed = if asked.committed { changes } else { Vec::new() };
+        each(asked, committed);
+        whole += line.len() as u64;
+        line.clear();
+    }
+    Ok(whole)
 }
 
 impl From<&Change> for AskedEntry {
@@ -269,6 +296,10 @@ mod tests {
         assert!(content.get("A/1").unwrap().json.as_deref().unwrap().contains("1.50"));
         append(&mut journal, true, &[]);
         assert_eq!(journal.asked()[0].sequence, 4);
+        let (asked, content) = read(&path).unwrap();
+        assert_eq!(asked.iter().map(|asked| asked.sequence).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(asked[1].entries[0].url, "A/3");
+        assert!(content.stands("A/1") && !content.stands("A/3"));
     }
 
     #[test]
