@@ -1,11 +1,29 @@
 //! Bytes to text: ISO-2022-JP, CP932, EUC-JP and UTF-8, whatever the label says.
+//!
+//! Decodes a whole message before anything is split: two-byte runs of ISO-2022-JP and second bytes of
+//! CP932 equal delimiters. Trouble is graded: bytes that break the encoding are an error, a well-formed
+//! code without a character goes through the facility's 外字 table or becomes 〓 with a warning. U+FFFD
+//! never comes out.
 
-pub mod detect;
+pub(crate) mod detect;
+mod eight_bit;
+mod iso2022;
+mod label;
+mod sink;
+mod tables;
+
+#[cfg(test)]
+mod tests;
 
 use crate::finding::{Finding, Location};
+use detect::Encoding;
+use label::Label;
+use sink::Sink;
 use std::collections::HashMap;
 
-/// 外字 of a facility: code as upper-case hexadecimal (`F040`, or `929E` style JIS row/cell codes) → text.
+/// 外字 of a facility: code in upper-case hexadecimal → text. The code is that of CP932 (`F040`), of
+/// JIS X 0208 (`7521`), of JIS X 0212 as EUC-JP writes it (`8FF5A1`) or of Unicode (`U+E000`); a code of
+/// JIS X 0208 or Unicode is sought under its CP932 code too.
 pub type GaijiTable = HashMap<String, String>;
 
 /// What decoding gave.
@@ -13,20 +31,66 @@ pub type GaijiTable = HashMap<String, String>;
 pub struct Decoded {
     /// The text; never with U+FFFD.
     pub text: String,
-    /// The encoding that the bytes were found to be in: `iso-2022-jp`, `cp932`, `euc-jp`, `utf-8`, `ascii`.
+    /// The encoding that the bytes were found to be in: `iso-2022-jp`, `cp932`, `euc-jp`, `utf-8`,
+    /// `iso-8859`, `ascii`.
     pub encoding: &'static str,
     /// What was found. An error means that the text is not to be trusted.
     pub findings: Vec<Finding>,
 }
 
 /// Decodes a message (MSH-18 is read from the bytes) or, where there is no MSH, by detection alone.
-pub fn decode(bytes: &[u8], _gaiji: &GaijiTable) -> Decoded {
-    let (text, findings) = match std::str::from_utf8(bytes) {
-        Ok(text) => (text.to_owned(), Vec::new()),
-        Err(error) => {
-            let finding = Finding::error("charset-broken", Location::byte(error.valid_up_to()));
-            (bytes.iter().map(|b| if b.is_ascii() { char::from(*b) } else { '〓' }).collect(), vec![finding])
+pub fn decode(bytes: &[u8], gaiji: &GaijiTable) -> Decoded {
+    let header = crate::hl7v2::header(bytes);
+    let label = Label::read(header.as_ref());
+    let (base, body) = unframed(bytes);
+    let marked = body.starts_with(b"\xEF\xBB\xBF");
+    let (base, body) = if marked { (base + 3, &body[3..]) } else { (base, body) };
+    let encoding = if marked { Encoding::Utf8 } else { detect::detect(body, &label) };
+    let mut sink = Sink::new(gaiji, body.len() + body.len() / 4);
+    if header.is_none() && is_no_text(body) {
+        sink.findings.push(Finding::error("not-text", Location::byte(base)));
+    }
+    if label.unknown {
+        sink.findings.push(Finding::warning("charset-label-unknown", Location::field("MSH", 18)));
+    }
+    if label.present && !label.unknown && !encoding.is_declared(&label) {
+        let code = if label.valued { "charset-label-wrong" } else { "charset-label-missing" };
+        let at = Location::field("MSH", 18);
+        let finding = if label.valued { Finding::warning(code, at) } else { Finding::information(code, at) };
+        let declared = if label.valued { label.name() } else { "nothing" };
+        sink.findings.push(finding.detail(format!("{declared} declared, {} found", encoding.name())));
+    }
+    match encoding {
+        Encoding::Ascii | Encoding::Iso2022Jp => {
+            let delimiters = header.as_ref().map(|h| [h.field(1), h.field(2)].concat()).unwrap_or_default();
+            let hints = iso2022::Hints { delimiters: &delimiters, kana: label.kana };
+            iso2022::decode(body, base, hints, &mut sink);
         }
+        Encoding::Utf8 => eight_bit::utf_8(body, base, &mut sink),
+        Encoding::Cp932 => eight_bit::cp932(body, base, &mut sink),
+        Encoding::EucJp => eight_bit::euc_jp(body, base, &mut sink),
+        Encoding::Iso8859(part) => eight_bit::iso_8859(body, base, part, &mut sink),
+    }
+    Decoded { text: sink.text, encoding: encoding.name(), findings: sink.findings }
+}
+
+/// Takes off what MLLP framing leaves in files: VT before, FS and CR behind. Every file of one sample
+/// storage ends so.
+fn unframed(bytes: &[u8]) -> (usize, &[u8]) {
+    let (base, body) = match bytes {
+        [0x0B, rest @ ..] => (1, rest),
+        _ => (0, bytes),
     };
-    Decoded { text, encoding: "utf-8", findings }
+    let body = match body {
+        [rest @ .., 0x1C] | [rest @ .., 0x1C, b'\r' | b'\n'] | [rest @ .., 0x1C, b'\r', b'\n'] => rest,
+        _ => body,
+    };
+    (base, body)
+}
+
+/// Bytes outside ASCII and nothing else, not even a line end, that are not UTF-8: too little to tell an
+/// encoding by, and nothing that any sender of text writes.
+fn is_no_text(bytes: &[u8]) -> bool {
+    let ascii = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7E);
+    !bytes.is_empty() && !bytes.iter().any(ascii) && std::str::from_utf8(bytes).is_err()
 }

@@ -128,3 +128,61 @@ pub fn unreadable(control_id: &str, time: &str) -> Vec<u8> {
     format!("MSH|^~\\&|||||{time}||ACK|{control_id}|P|2.5\rMSA|AR||msh-unreadable\rERR|||100^msh-unreadable^HL70357|E\r")
         .into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Code, Reason, build, unreadable};
+    use crate::hl7v2::header;
+
+    #[track_caller]
+    fn check(incoming: &[u8], code: Code, reason: Option<Reason>, expected: &[u8]) {
+        let header = header(incoming).unwrap();
+        let answer = Answer { code, reason, control_id: "R1", time: "20260101000000+0900" };
+        let built = build(&header, &answer);
+        assert_eq!(String::from_utf8_lossy(&built), String::from_utf8_lossy(expected));
+        assert_eq!(built, expected);
+    }
+
+    #[test]
+    fn an_acknowledgment_goes_back_to_the_sender() {
+        check(
+            b"MSH|^~\\&|HIS|SEND|GW|RCV|20110701||ADT^A08^ADT_A01|C1|T|2.4|9||AL|NE||~ISO IR87||ISO 2022-1994|X\rPID|||CANARY\r",
+            Code::CA,
+            None,
+            b"MSH|^~\\&|GW|RCV|HIS|SEND|20260101000000+0900||ACK^A08^ACK|R1|T|2.4||||||~ISO IR87||ISO 2022-1994\rMSA|CA|C1\r",
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_why_in_codes() {
+        check(
+            b"MSH|^~\\&|A||B||||ORU|C2|||||",
+            Code::AE,
+            Some(Reason::NOT_STORED),
+            b"MSH|^~\\&|B||A||20260101000000+0900||ACK|R1|P|2.5\rMSA|AE|C2|not-stored\rERR|||207^not-stored^HL70357|E\r",
+        );
+    }
+
+    #[test]
+    fn delimiters_and_bytes_of_the_sender_are_kept() {
+        check(
+            b"MSH#*~!%#\x1b$B#|#|\x1b(B#F###20#x#ADT*A01#\xF0\x40|7#P#2.5\n",
+            Code::AA,
+            None,
+            b"MSH#*~!%###\x1b$B#|#|\x1b(B#F#20260101000000+0900##ACK*A01*ACK#R1#P#2.5\rMSA#AA#\xF0\x40|7\r",
+        );
+        check(
+            "MSH§☃~¥&§A§§§§20§§ADT☃A01§7".as_bytes(),
+            Code::AA,
+            None,
+            "MSH§☃~¥&§§§A§§20260101000000+0900§§ACK☃A01☃ACK§R1§P§2.5\rMSA§AA§7\r".as_bytes(),
+        );
+    }
+
+    #[test]
+    fn without_a_header_nothing_is_repeated() {
+        let answer = String::from_utf8(unreadable("R1", "20260101")).unwrap();
+        assert!(answer.contains("\rMSA|AR||"));
+        assert!(header(answer.as_bytes()).is_some());
+    }
+}

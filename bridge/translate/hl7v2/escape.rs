@@ -96,7 +96,8 @@ fn repeat(count: &str, c: char) -> Option<Meaning> {
 
 /// Bytes in hexadecimal, where they are text without control characters other than TAB, LF and CR.
 fn hexadecimal(digits: &str) -> Option<String> {
-    if digits.is_empty() || digits.len() % 2 != 0 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) || !digits.bytes().all(|b| b.is_ascii_hexdigit())
+    {
         return None;
     }
     let bytes: Option<Vec<u8>> =

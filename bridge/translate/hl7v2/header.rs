@@ -156,3 +156,39 @@ fn show(bytes: &[u8]) -> String {
 pub(super) fn component(header: &Header) -> &[u8] {
     leading_char(header.field(2))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn a_header_is_read_from_bytes_of_any_charset() {
+        let sjis =
+            b"\x0bMSH|^~\\&|\x95\x5C\x94\x7C|B|C|D|20|s|ADT^A40^X|id\x8e\x7c|P|2.5|||AL|NE||Shift_JIS\r";
+        let header = read(sjis).unwrap();
+        assert_eq!(header.field(3), b"\x95\x5C\x94\x7C");
+        assert_eq!(header.sending_facility, "B");
+        assert_eq!((header.message_type.as_str(), header.trigger.as_str()), ("ADT^A40^X", "A40"));
+        assert_eq!(header.control_id, "id\\x8E|");
+        assert_eq!(header.field(10), b"id\x8e\x7c");
+        assert_eq!((header.accept_ack.as_str(), header.application_ack.as_str()), ("AL", "NE"));
+        assert_eq!(header.charset, "Shift_JIS");
+        assert!(header.is_enhanced());
+        let euc = read(b"MSH|^~\\&|\xA4\xA2|x").unwrap();
+        assert_eq!(euc.field(4), b"x");
+        assert!(!euc.is_enhanced());
+        // 番号 in MSH-13 holds the byte of a delimiter's neighbour; 0x7C inside a run separates nothing.
+        let jis = read(b"junk\rMSH|^~\\&|\x1b$B%|%|\x1b(B|x|\rPID").unwrap();
+        assert_eq!(
+            (jis.field(3), jis.field(4), jis.field(6)),
+            (&b"\x1b$B%|%|\x1b(B"[..], &b"x"[..], &b""[..])
+        );
+    }
+
+    #[test]
+    fn what_declares_no_delimiters_is_no_header() {
+        for bytes in [&b""[..], b"MSH", b"MSH|", b"MSH||", b"PID|1", b"MSHA^", b"\xFB\xFC"] {
+            assert!(read(bytes).is_none(), "{bytes:?}");
+        }
+    }
+}

@@ -12,6 +12,9 @@ pub mod parse;
 pub mod position;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use crate::hl7v2::position::Position;
 use std::borrow::Cow;
 

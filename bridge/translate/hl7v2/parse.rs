@@ -198,10 +198,9 @@ impl Parser {
         let at_line_end = at == length || bytes[at] == b'\r' || bytes[at] == b'\n';
         if at_line_end && self.message.text[start..at].chars().all(is_blank) {
             if !std::mem::replace(blank, true) {
-                self.findings.push(Finding::information(
-                    "blank-segment",
-                    Location::at(format!("character {}", self.message.text[..start].chars().count())),
-                ));
+                let number = self.message.segments.len() + 1;
+                let location = Location::at(format!("segment {number}"));
+                self.findings.push(Finding::information("blank-segment", location));
             }
             return line_end(at);
         }

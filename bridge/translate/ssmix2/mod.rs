@@ -1,0 +1,194 @@
+//! What the path and file name of an SS-MIX2 storage say, and whether the content says the same.
+//!
+//! Reads names only: no folder is opened here. Guideline: SS-MIX2 Ver. 1.2, standardized storage.
+
+pub mod check;
+
+use crate::finding::{Finding, Location};
+
+pub use check::check;
+
+/// The seven parts of a file name, and what the folders above it say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileName {
+    /// 患者ID as written.
+    pub patient: String,
+    /// 診療日 `YYYYMMDD` or `-`.
+    pub date: String,
+    /// データ種別: `OMP-01`. The folder that the file lies in must say the same.
+    pub data_type: String,
+    /// オーダNo.
+    pub order_number: String,
+    /// 発生日時, 17 digits `YYYYMMDDHHMMSSmmm`; a shorter one is filled with zeros.
+    pub time: String,
+    /// 診療科 or `-`.
+    pub department: String,
+    /// コンディションフラグ: `1` current, `2` superseded, `0` deleted.
+    pub flag: char,
+    /// 患者ID, 診療日 and データ種別 of the folders, where the path has them.
+    pub folders: Option<(String, String, String)>,
+    /// The two folders above those: characters 1-3 and 4-6 of 患者ID, where the path has them.
+    pub slices: Option<(String, String)>,
+}
+
+impl FileName {
+    /// Reads a path with `/` or `\`, relative or absolute, of which the last six parts matter. Folders that
+    /// are no 診療日 and データ種別 are not the storage's and say nothing.
+    ///
+    /// # Errors
+    /// `not-a-storage-file` where the name has not the shape of one; `storage-name-invalid` where it has
+    /// and parts are wrong, one finding a part.
+    pub fn parse(path: &str) -> Result<Self, Vec<Finding>> {
+        let mut parts = path.rsplit(['/', '\\']);
+        let name: Vec<&str> = parts.next().unwrap_or_default().split('_').collect();
+        let ([patient, date, data_type, order_number, time, department, flag @ ("0" | "1" | "2")], true) =
+            (name.as_slice(), name.len() == 7)
+        else {
+            return Err(vec![Finding::error("not-a-storage-file", Location::at("path"))]);
+        };
+        let rules = [
+            ("patient", !patient.is_empty()),
+            ("date", is_date(date)),
+            ("data type", is_data_type(data_type)),
+            ("order number", !order_number.is_empty()),
+            ("time", (8..=17).contains(&time.len()) && is_digits(time)),
+            ("department", !department.is_empty()),
+        ];
+        let wrong: Vec<Finding> = rules
+            .iter()
+            .filter(|(_, right)| !right)
+            .map(|(part, _)| Finding::error("storage-name-invalid", Location::at("path")).detail(*part))
+            .collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let folders: Vec<&str> = parts.take(5).collect();
+        let of_storage =
+            matches!(folders[..], [data_type, date, _, ..] if is_data_type(data_type) && is_date(date));
+        let folder = |n: usize| folders.get(n).map(|folder| (*folder).to_owned());
+        Ok(Self {
+            patient: (*patient).into(),
+            date: (*date).into(),
+            data_type: (*data_type).into(),
+            order_number: (*order_number).into(),
+            time: format!("{time:0<17}"),
+            department: (*department).into(),
+            flag: flag.chars().next().unwrap_or('1'),
+            folders: of_storage.then(|| Some((folder(2)?, folder(1)?, folder(0)?))).flatten(),
+            slices: of_storage.then(|| Some((folder(4)?, folder(3)?))).flatten(),
+        })
+    }
+
+    /// What folders and file name say against each other, which needs no content: all reasons at once.
+    pub fn check_path(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let Some((patient, date, data_type)) = &self.folders else { return findings };
+        let parts = [
+            ("patient", patient, &self.patient),
+            ("date", date, &self.date),
+            ("data type", data_type, &self.data_type),
+        ];
+        for (part, folder, name) in parts {
+            if folder != name {
+                findings.push(Finding::error("path-name-contradicts", Location::at("path")).detail(part));
+            }
+        }
+        if let Some((first, second)) = &self.slices {
+            // Ids of under six characters fill the folders as far as they go.
+            let slice = |from: usize| -> String { patient.chars().skip(from).take(3).collect() };
+            for (part, folder, expected) in
+                [("characters 1-3", first, slice(0)), ("characters 4-6", second, slice(3))]
+            {
+                if *folder != expected && expected.chars().count() >= 3 {
+                    findings.push(Finding::warning("path-slice-differs", Location::at("path")).detail(part));
+                }
+            }
+        }
+        findings
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_date(text: &str) -> bool {
+    text == "-" || text.len() == 8 && is_digits(text)
+}
+
+/// `OMP-01`, or `OMD`, which has no number.
+fn is_data_type(text: &str) -> bool {
+    let (letters, number) = text.split_once('-').unwrap_or((text, "00"));
+    letters.len() == 3
+        && letters.bytes().all(|b| b.is_ascii_uppercase())
+        && number.len() == 2
+        && is_digits(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FileName;
+
+    const GOOD: &str = "000/101/0001014360/20210501/OMP-01/0001014360_20210501_OMP-01_000000002988314_20210501040510231_01_1";
+
+    fn codes(path: &str) -> Vec<String> {
+        let findings = match FileName::parse(path) {
+            Ok(name) => name.check_path(),
+            Err(findings) => findings,
+        };
+        findings.iter().map(|f| format!("{} {}", f.code, f.detail.as_deref().unwrap_or(""))).collect()
+    }
+
+    #[test]
+    fn parts_and_folders_are_read() {
+        for path in
+            [GOOD.to_owned(), format!("/srv/store/{GOOD}"), format!(r"\\nas\{}", GOOD.replace('/', "\\"))]
+        {
+            let name = FileName::parse(&path).unwrap();
+            assert_eq!(name.patient, "0001014360");
+            assert_eq!(name.date, "20210501");
+            assert_eq!(name.data_type, "OMP-01");
+            assert_eq!(name.order_number, "000000002988314");
+            assert_eq!(name.time, "20210501040510231");
+            assert_eq!((name.department.as_str(), name.flag), ("01", '1'));
+            assert_eq!(name.folders, Some(("0001014360".into(), "20210501".into(), "OMP-01".into())));
+            assert_eq!(name.slices, Some(("000".into(), "101".into())));
+            assert!(name.check_path().is_empty());
+        }
+        let bare = FileName::parse("/tmp/in/9_-_OMD_1_20111013_-_0").unwrap();
+        assert_eq!((bare.folders, bare.time.as_str(), bare.flag), (None, "20111013000000000", '0'));
+    }
+
+    #[test]
+    fn what_is_no_storage_file_says_so() {
+        for (path, expected) in [
+            ("ssmix2-nho/LICENSE.txt", vec!["not-a-storage-file "]),
+            ("1_20210501_OMP-01_1_20210501040510231_01_1.tmp", vec!["not-a-storage-file "]),
+            ("1_20210501_OMP-01_1_20210501040510231_01_3", vec!["not-a-storage-file "]),
+            ("", vec!["not-a-storage-file "]),
+            ("_2021_omp_1_x__1", ["patient", "date", "data type", "time", "department"].map(|_| "").to_vec()),
+        ] {
+            let found = codes(path);
+            assert_eq!(found.len(), expected.len(), "{path}");
+            if expected[0].is_empty() {
+                assert!(found.iter().all(|code| code.starts_with("storage-name-invalid ")), "{found:?}");
+            } else {
+                assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn all_contradictions_of_a_path_are_said_at_once() {
+        let odd =
+            "000/000/0000001/20000401/ADT-31/9999013_20110630_OMP-11_123456789012345_20110701113813225_01_1";
+        let contradicts = |part| format!("path-name-contradicts {part}");
+        assert_eq!(codes(odd), [contradicts("patient"), contradicts("date"), contradicts("data type")]);
+        let slices = GOOD.replacen("000/101", "001/000", 1);
+        assert_eq!(
+            codes(&slices),
+            ["path-slice-differs characters 1-3", "path-slice-differs characters 4-6"]
+        );
+        assert!(codes("12//12/-/ADT-00/12_-_ADT-00_999999999999999_20111220224447339_-_1").is_empty());
+    }
+}
