@@ -15,3 +15,6 @@ pub mod mapping;
 pub mod profile;
 pub mod ssmix2;
 pub mod translation;
+
+#[cfg(test)]
+mod trial;

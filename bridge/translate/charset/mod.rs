@@ -13,6 +13,8 @@ mod sink;
 mod tables;
 
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod tests;
 
 use crate::finding::{Finding, Location};

@@ -13,6 +13,8 @@ pub mod position;
 mod write;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;
 
 use crate::hl7v2::position::Position;
