@@ -1,0 +1,116 @@
+//! How far the translation of one message is from the floor of the machine.
+//!
+//! Floor F: the split of the decoded text at `| ~ ^ &` into slices, and `serde_json::to_vec` of the finished
+//! Bundle. One core, findings on, trace off.
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+#![allow(missing_docs, reason = "a program, not a library")]
+
+mod measure;
+mod messages;
+
+use measure::{line, ratio};
+use renkei_translate::hl7v2::Message;
+use renkei_translate::identity::IdKey;
+use renkei_translate::mapping::{self, MappingSet, SourceFile};
+use renkei_translate::profile;
+use renkei_translate::translation::{Context, Facility, Lists, PathPatient, Status, Translation};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Rounds of work and floor in turn.
+const ROUNDS: usize = 41;
+
+/// Every file of the shipped set.
+fn files(folder: &Path, from: &Path, out: &mut Vec<SourceFile>) {
+    for entry in std::fs::read_dir(folder).expect("the shipped set is in the checkout").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files(&path, from, out);
+        } else if path.extension().is_some_and(|e| e == "toml" || e == "csv") {
+            let text = std::fs::read_to_string(&path).expect("a file of the set is text");
+            let path = path.strip_prefix(from).expect("it lies below").to_string_lossy().into_owned();
+            out.push(SourceFile { path, text });
+        }
+    }
+}
+
+fn set() -> MappingSet {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
+    let mut found = Vec::new();
+    files(&folder, &folder, &mut found);
+    MappingSet::load(found).unwrap_or_else(|problems| panic!("the shipped set does not load: {problems:#?}"))
+}
+
+fn context() -> Context {
+    let facility = Facility {
+        code: "1319999999".into(),
+        name: "例示病院".into(),
+        local_system_base: "http://local.example".into(),
+        ..Facility::default()
+    };
+    Context {
+        facility: Arc::new(facility),
+        id_key: IdKey::test(),
+        file: None,
+        path_patient: PathPatient::Error,
+        lists: Lists::Whole,
+    }
+}
+
+/// The finished Bundle of a translation.
+fn bundle(translation: &Translation) -> Value {
+    let entry = |resource: &renkei_translate::translation::Resource| {
+        let json: Value = serde_json::from_slice(&resource.json).expect("a resource is JSON");
+        let url = format!("{}/{}", resource.resource_type, resource.id);
+        json!({"fullUrl": format!("urn:uuid:{}", resource.id), "resource": json, "request": {"method": "PUT", "url": url}})
+    };
+    json!({"resourceType": "Bundle", "type": "transaction", "entry": translation.resources.iter().map(entry).collect::<Vec<_>>()})
+}
+
+/// The split of a text into slices, into a list that is used again.
+fn split<'t>(text: &'t str, slices: &mut Vec<&'t str>) -> usize {
+    slices.clear();
+    for segment in text.split('\r') {
+        slices.extend(segment.split(['|', '~', '^', '&']));
+    }
+    slices.len()
+}
+
+fn report(set: &MappingSet, name: &str, text: &str) {
+    let context = context();
+    let translation = mapping::translate(set, text.as_bytes(), &context);
+    if translation.status != Status::Translated || translation.resources.is_empty() {
+        println!("{name}: not measured, the message was not translated: {:?}", translation.findings);
+        return;
+    }
+    let finished = bundle(&translation);
+    let resources: Vec<(String, Value)> = translation
+        .resources
+        .iter()
+        .map(|r| (r.resource_type.clone(), serde_json::from_slice(&r.json).expect("a resource is JSON")))
+        .collect();
+    let size = serde_json::to_vec(&finished).expect("a value is JSON").len();
+    println!("{name}: {} bytes in, {} resources, {size} bytes out", text.len(), resources.len());
+
+    // The whole of F is one closure; what it splits and writes is the same text and Bundle as below.
+    let mut slices = Vec::new();
+    let floor = || (split(text, &mut slices), serde_json::to_vec(&finished).map(|bytes| bytes.len()));
+    let whole = ratio(ROUNDS, || mapping::translate(set, text.as_bytes(), &context), floor);
+    println!("{}", line("  (decode + parse + map + check + serialise) / F", &whole, "<= 3"));
+
+    let mut slices = Vec::new();
+    let parsed = ratio(ROUNDS, || Message::parse(text.to_string()).ok(), || split(text, &mut slices));
+    println!("{}", line("  parse / split", &parsed, "-"));
+
+    let check = || resources.iter().map(|(kind, json)| profile::check(kind, json).len()).sum::<usize>();
+    let all = ratio(ROUNDS, check, || mapping::translate(set, text.as_bytes(), &context));
+    println!("{}", line("  check / all of translate", &all, "-"));
+    println!("  check / (all of translate - check): {:.2}, target <= 1", all.median / (1.0 - all.median));
+}
+
+fn main() {
+    let set = set();
+    report(&set, "OUL^R22, ten results", &messages::results());
+    report(&set, "ADT^A08", &messages::demographics());
+}
