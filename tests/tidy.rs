@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("console", &["store", "forward", "telemetry", "units"]),
     ("config", &["units", "store", "intake", "forward", "console", "pipeline"]),
     ("telemetry", &[]),
+    ("shape", &[]),
     ("app", &["config", "store", "record", "intake", "pipeline", "forward", "console", "telemetry"]),
     ("demo", &["app", "config", "store", "record", "intake", "forward", "console", "telemetry", "pipeline"]),
     (
@@ -29,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "forward",
             "console",
             "telemetry",
+            "shape",
         ],
     ),
 ];

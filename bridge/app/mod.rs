@@ -8,7 +8,7 @@ pub mod mappings;
 
 use crate::config::{self, Config};
 use crate::store::{OpenError, Store};
-use crate::{forward, intake, pipeline, telemetry};
+use crate::{console, forward, intake, pipeline, telemetry};
 use arc_swap::ArcSwap;
 use renkei_translate::mapping::{MappingSet, Problem};
 use renkei_translate::translation;
@@ -58,13 +58,8 @@ pub enum AppError {
     #[error("the store has no facility {0}")]
     Facility(String),
     /// The console.
-    #[error("the console cannot listen on {address}: {reason}")]
-    Console {
-        /// Its address.
-        address: SocketAddr,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    Console(#[from] console::ConsoleError),
 }
 
 /// A feed at work.
@@ -112,6 +107,20 @@ pub struct App {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// How the console presents the appliance.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// Whether this is the demonstration.
+    pub demo: bool,
+    /// Seconds between refreshes of the page; 0 = none.
+    pub refresh_s: u32,
+    /// The name of the network, shown in the header.
+    pub network: String,
+}
+
+/// How often the status page of an installation is fetched again.
+const REFRESH_S: u32 = 60;
+
 /// Settings of a facility as a translation knows them.
 ///
 /// # Errors
@@ -142,20 +151,28 @@ pub fn open_store(config: &Config) -> Result<Arc<Store>, AppError> {
     Ok(Store::open(&config.data_dir, &codes, config.store.clone())?)
 }
 
-/// Starts everything. Feeds start last: nothing is taken before what it needs stands.
+/// Starts everything, as an installation does.
+///
+/// # Errors
+/// See [`spawn_with`].
+pub async fn spawn(config: Config) -> Result<App, AppError> {
+    spawn_with(config, Look { demo: false, refresh_s: REFRESH_S, network: String::new() }).await
+}
+
+/// Starts everything. Feeds start last but for the console: nothing is taken before what it needs stands.
 ///
 /// # Errors
 /// What could not be started; what was started by then is stopped.
-pub async fn spawn(config: Config) -> Result<App, AppError> {
+pub async fn spawn_with(config: Config, look: Look) -> Result<App, AppError> {
     let shutdown = CancellationToken::new();
     // Stops what was started where a later part fails.
     let guard = shutdown.clone().drop_guard();
-    let app = start(config, shutdown).await?;
+    let app = start(config, look, shutdown).await?;
     guard.disarm();
     Ok(app)
 }
 
-async fn start(config: Config, shutdown: CancellationToken) -> Result<App, AppError> {
+async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Result<App, AppError> {
     forward::install_crypto();
     let set = mappings::load(config.mappings.as_deref()).map_err(AppError::Mappings)?;
     let mut facilities = BTreeMap::new();
@@ -225,7 +242,34 @@ async fn start(config: Config, shutdown: CancellationToken) -> Result<App, AppEr
         mapping_version = state.mappings.load().version(),
         "The appliance has started."
     );
-    Ok(App { state, console: None, shutdown, tasks })
+    let listen = state.config.console.listen;
+    let console = console::spawn(listen, console_state(&state, look), shutdown.clone()).await?;
+    tasks.push(console.task);
+    Ok(App { state, console: Some(console.local_addr), shutdown, tasks })
+}
+
+fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
+    let facility = |written: &config::Facility| console::FacilityInfo {
+        code: written.code.clone(),
+        name: written.name.clone(),
+        feeds: state
+            .feeds
+            .iter()
+            .filter(|feed| feed.facility == written.code)
+            .map(|feed| (feed.name.clone(), feed.kind))
+            .collect(),
+    };
+    let mappings = state.mappings.clone();
+    console::ConsoleState {
+        network: look.network,
+        demo: look.demo,
+        refresh_s: look.refresh_s,
+        facilities: state.config.facilities.iter().map(facility).collect(),
+        store: state.store.clone(),
+        forwards: state.forwards.to_vec(),
+        mapping_version: Arc::new(move || mappings.load().version().to_owned()),
+        metrics: telemetry::metrics_text,
+    }
 }
 
 impl App {

@@ -32,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Translate files without a store or a network; a line of JSON per message on standard output.
     Translate(translate::Arguments),
+    /// All of it on one machine in a temporary folder: two invented hospitals, a stand-in base, a status page.
+    Demo,
     /// Run the appliance.
     Serve(open::ConfigFile),
     /// Say everything that is wrong with a configuration, its mappings and its certificates.
@@ -68,6 +70,7 @@ pub fn run() -> ExitCode {
     });
     let result = match command {
         Command::Translate(arguments) => translate::run(&arguments),
+        Command::Demo => serve::demo(),
         Command::Serve(file) => serve::run(&file),
         Command::Check(file) => check::run(&file),
         Command::Send(arguments) => send::run(&arguments),

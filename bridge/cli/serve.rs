@@ -1,7 +1,7 @@
 //! `serve` and `rehearsal`: run until a signal says stop.
 
 use super::open::ConfigFile;
-use crate::{app, config, forward};
+use crate::{app, config, demo as demonstration, forward};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +57,15 @@ fn stopping() -> std::io::Result<CancellationToken> {
         cancelled.cancel();
     });
     Ok(token)
+}
+
+/// Runs the demonstration until a signal says stop.
+#[allow(clippy::print_stdout, reason = "the addresses to look at are the result of the command")]
+pub(super) fn demo() -> anyhow::Result<ExitCode> {
+    let runtime = super::runtime()?;
+    let result = runtime.block_on(async { demonstration::run(|line| println!("{line}"), stopping()?).await });
+    runtime.shutdown_background();
+    result.map(|()| ExitCode::SUCCESS)
 }
 
 /// The arguments of `rehearsal`.

@@ -8,7 +8,6 @@ mod check;
 mod environment;
 mod problem;
 mod read;
-pub mod units;
 
 pub use environment::{environment, gaiji};
 pub use problem::{Problem, Weight};

@@ -86,7 +86,7 @@ impl<'t> Problems<'t> {
 
     /// All of them, in order of the lines.
     pub(super) fn finish(mut self) -> Vec<Problem> {
-        self.list.sort_by(|a, b| (a.line, a.weight).cmp(&(b.line, b.weight)));
+        self.list.sort_by_key(|problem| (problem.line, problem.weight));
         self.list.dedup();
         self.list
     }

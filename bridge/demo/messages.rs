@@ -237,7 +237,9 @@ impl Writer {
 
     /// Wrong on purpose: an appointment, which no mapping reads.
     pub fn appointment(&mut self, who: &Person) -> Message {
-        self.message(who, ("SIU-01", true), "SIU^S12^SIU_S12", |_, stamp| format!("SCH|1||||||||||^^^{stamp}\r"))
+        self.message(who, ("SIU-01", true), "SIU^S12^SIU_S12", |_, stamp| {
+            format!("SCH|1||||||||||^^^{stamp}\r")
+        })
     }
 
     /// Wrong on purpose: a prescription without a drug.
@@ -256,13 +258,20 @@ mod tests {
     fn a_message_carries_its_times_where_the_standard_has_them() {
         let mut writer = Writer::new("A", "20261101".into());
         let field = |message: &Message, segment: &str, number: usize| {
-            let line = message.text.split('\r').find(|line| line.starts_with(segment)).expect("the segment is there");
+            let line = message
+                .text
+                .split('\r')
+                .find(|line| line.starts_with(segment))
+                .expect("the segment is there");
             line.split('|').nth(number).unwrap_or_default().to_owned()
         };
         assert_eq!(field(&writer.visit(&AOBA[0]), "PV1", 44), "20261101090001");
         assert_eq!(field(&writer.admission(&AOBA[0]), "PV1", 44), "20261101090002");
         let discharge = writer.discharge(&AOBA[0]);
-        assert_eq!((field(&discharge, "PV1", 36), field(&discharge, "PV1", 45)), ("01".into(), "20261101090003".into()));
+        assert_eq!(
+            (field(&discharge, "PV1", 36), field(&discharge, "PV1", 45)),
+            ("01".into(), "20261101090003".into())
+        );
         assert_eq!(field(&discharge, "PV1", 44), "");
     }
 

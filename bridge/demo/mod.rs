@@ -61,11 +61,10 @@ pub async fn run(say: impl Fn(&str), shutdown: CancellationToken) -> anyhow::Res
     let file = folder.0.join("bridge.toml");
     std::fs::write(&file, configuration(&folder.0, &storage, &base.url(), console_port()))?;
     let (settings, _) = config::load(&file).map_err(|problems| {
-        anyhow::anyhow!(
-            problems.iter().map(|problem| problem.to_string()).collect::<Vec<_>>().join("\n")
-        )
+        anyhow::anyhow!(problems.iter().map(|problem| problem.to_string()).collect::<Vec<_>>().join("\n"))
     })?;
-    let app = app::spawn_with(settings, app::Look { demo: true, refresh_s: 2, network: NETWORK.into() }).await?;
+    let app =
+        app::spawn_with(settings, app::Look { demo: true, refresh_s: 2, network: NETWORK.into() }).await?;
     let address = app.console.ok_or_else(|| anyhow::anyhow!("the console does not listen"))?;
     let mllp = app.feed_addr("aoba-mllp").ok_or_else(|| anyhow::anyhow!("the feed does not listen"))?;
 
@@ -75,9 +74,10 @@ pub async fn run(say: impl Fn(&str), shutdown: CancellationToken) -> anyhow::Res
     say(&format!("リハーサル基盤      {}", base.url()));
     say("終了は Ctrl-C / Ctrl-C ends it; nothing is kept.");
 
+    let outgoing = folder.0.join("aoba");
     tokio::select! {
         () = shutdown.cancelled() => {}
-        sent = feed_aoba(&folder.0.join("aoba"), mllp, &day) => sent?,
+        sent = feed_aoba(&outgoing, mllp, &day) => sent?,
     }
     app.stop().await;
     stop_base.cancel();
@@ -147,7 +147,7 @@ facilities = ["*"]
 /// What the hospital with a storage has written, three files of it wrong on purpose.
 fn fill_storage(storage: &Path, day: &str) -> std::io::Result<()> {
     let mut writer = Writer::new("M", day.to_owned());
-    let mut put = |message: &Message, flag: char| write(&storage.join(message.path(flag)), message);
+    let put = |message: &Message, flag: char| write(&storage.join(message.path(flag)), message);
     for person in MIDORI {
         put(&writer.demographics(person), '1')?;
         put(&writer.visit(person), '1')?;

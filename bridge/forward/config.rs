@@ -1,6 +1,6 @@
 //! `[[base]]`: a destination as the operator writes it.
 
-use crate::config::units;
+use crate::units;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;

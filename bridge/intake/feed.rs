@@ -2,7 +2,7 @@
 
 use super::allow::Network;
 use super::mllp::MAX_MESSAGE_BYTES;
-use crate::config::units;
+use crate::units;
 use renkei_translate::translation::{Lists, PathPatient};
 use serde::Deserialize;
 use std::net::SocketAddr;

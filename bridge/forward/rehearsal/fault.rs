@@ -9,7 +9,7 @@ use std::time::Duration;
 #[serde(deny_unknown_fields, default)]
 pub struct Faults {
     /// Every answer comes this much later.
-    #[serde(deserialize_with = "crate::config::units::duration")]
+    #[serde(deserialize_with = "crate::units::duration")]
     pub delay: Duration,
     /// Answers 503, nothing committed.
     pub server_error: f64,

@@ -52,7 +52,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a time is a whole number and a unit: ms, s, m, h or d, such as \"15m\"".into())
 }
 
-/// For `#[serde(deserialize_with = "crate::config::units::size")]` on a `u64`.
+/// For `#[serde(deserialize_with = "crate::units::size")]` on a `u64`.
 ///
 /// # Errors
 /// Where the value is no size.
@@ -60,7 +60,7 @@ pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error>
     parse_size(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
-/// For `#[serde(deserialize_with = "crate::config::units::size_usize")]` on a `usize`.
+/// For `#[serde(deserialize_with = "crate::units::size_usize")]` on a `usize`.
 ///
 /// # Errors
 /// Where the value is no size or does not fit.
@@ -68,7 +68,7 @@ pub fn size_usize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D
     usize::try_from(size(deserializer)?).map_err(serde::de::Error::custom)
 }
 
-/// For `#[serde(deserialize_with = "crate::config::units::duration")]` on a [`Duration`].
+/// For `#[serde(deserialize_with = "crate::units::duration")]` on a [`Duration`].
 ///
 /// # Errors
 /// Where the value is no time.
@@ -76,7 +76,7 @@ pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, 
     parse_duration(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
-/// For `#[serde(default, deserialize_with = "crate::config::units::duration_option")]` on an `Option<Duration>`.
+/// For `#[serde(default, deserialize_with = "crate::units::duration_option")]` on an `Option<Duration>`.
 ///
 /// # Errors
 /// Where the value is no time.
