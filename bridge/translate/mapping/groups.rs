@@ -1,0 +1,163 @@
+//! Cuts the segments of a message into the instances of its groups.
+
+use super::plan::{Group, MessagePlan, Sym, Symbols};
+use crate::finding::{Finding, Location};
+use crate::hl7v2::Message;
+
+/// One instance of a group.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) name: Sym,
+    group: usize,
+    pub(crate) parent: Option<usize>,
+    /// Its own segments; those of inner groups are theirs.
+    pub(crate) segments: Vec<u32>,
+    /// The last place in the group's members that is taken.
+    reached: usize,
+}
+
+/// A message cut into groups.
+#[derive(Debug, Default)]
+pub(crate) struct Cut {
+    pub(crate) names: Vec<Option<Sym>>,
+    pub(crate) instances: Vec<Instance>,
+    /// The instance that a segment belongs to; `None` = the message itself.
+    pub(crate) owner: Vec<Option<u32>>,
+    /// Segments of the message itself.
+    pub(crate) loose: Vec<u32>,
+}
+
+impl Cut {
+    /// Cuts; what fits nowhere is a finding.
+    pub(crate) fn new(
+        message: &Message,
+        plan: &MessagePlan,
+        symbols: &Symbols,
+        known: &[Sym],
+        findings: &mut Vec<Finding>,
+    ) -> Self {
+        let mut cut = Self::default();
+        let mut open: Vec<usize> = Vec::new();
+        for segment in message.segments() {
+            let n = segment.index();
+            let name = symbols.find(segment.name());
+            cut.names.push(name);
+            cut.owner.push(None);
+            let Some(name) = name else {
+                not_read(segment.name(), n, segment.occurrence(), findings);
+                cut.loose.push(n as u32);
+                continue;
+            };
+            match cut.place(name, &plan.groups, &mut open) {
+                Some(instance) => {
+                    cut.owner[n] = Some(instance as u32);
+                    cut.instances[instance].segments.push(n as u32);
+                }
+                None => {
+                    let member = plan.groups.iter().any(|g| g.members.iter().any(|m| m.name == name));
+                    let second_header = segment.name() == "MSH" && n > 0;
+                    if member || second_header {
+                        let at = format!("{}[{}]", segment.name(), segment.occurrence());
+                        findings.push(Finding::error("segment-out-of-place", Location::at(at)));
+                    } else if !known.contains(&name) {
+                        not_read(segment.name(), n, segment.occurrence(), findings);
+                    }
+                    cut.loose.push(n as u32);
+                }
+            }
+        }
+        cut
+    }
+
+    /// The instance that takes a segment of that name, opened where need be.
+    fn place(&mut self, name: Sym, groups: &[Group], open: &mut Vec<usize>) -> Option<usize> {
+        // From the innermost open group outwards: does it take the segment, or does one of its inner groups begin with it?
+        for depth in (0..open.len()).rev() {
+            let at = open[depth];
+            let group = &groups[self.instances[at].group];
+            let own = group
+                .members
+                .iter()
+                .enumerate()
+                .filter(|(_, m)| m.group.is_none() && m.name == name)
+                .find(|(n, _)| {
+                    let first = openers(group).any(|o| o == *n);
+                    // What opens the group opens a new one, unless it comes after an optional opener.
+                    !first
+                        || (*n > self.instances[at].reached
+                            && !self.instances[at].segments.iter().any(|s| self.names[*s as usize] == Some(name)))
+                })
+                .map(|(n, _)| n);
+            if let Some(n) = own {
+                open.truncate(depth + 1);
+                self.instances[at].reached = self.instances[at].reached.max(n);
+                return Some(at);
+            }
+            let inner = group.members.iter().filter_map(|m| m.group).find(|g| opens(&groups[*g], name));
+            if let Some(inner) = inner {
+                open.truncate(depth + 1);
+                return Some(self.open(inner, name, groups, Some(at), open));
+            }
+            // A new one of the same group.
+            if opens(group, name) {
+                open.truncate(depth);
+                let parent = open.last().copied();
+                return Some(self.open(self.instances[at].group, name, groups, parent, open));
+            }
+        }
+        let outer = groups.iter().position(|g| !g.inner && opens(g, name))?;
+        open.clear();
+        Some(self.open(outer, name, groups, None, open))
+    }
+
+    fn open(
+        &mut self,
+        group: usize,
+        name: Sym,
+        groups: &[Group],
+        parent: Option<usize>,
+        open: &mut Vec<usize>,
+    ) -> usize {
+        let reached = groups[group].members.iter().position(|m| m.name == name).unwrap_or(0);
+        self.instances.push(Instance {
+            name: groups[group].name,
+            group,
+            parent,
+            segments: Vec::new(),
+            reached,
+        });
+        open.push(self.instances.len() - 1);
+        self.instances.len() - 1
+    }
+
+    /// Whether an instance is another or lies in it.
+    pub(crate) fn inside(&self, mut inner: u32, outer: u32) -> bool {
+        loop {
+            if inner == outer {
+                return true;
+            }
+            match self.instances[inner as usize].parent {
+                Some(parent) => inner = parent as u32,
+                None => return false,
+            }
+        }
+    }
+}
+
+/// Members that may open a group: the first, and what follows as long as it is optional.
+fn openers(group: &Group) -> impl Iterator<Item = usize> + '_ {
+    let optional = group.members.iter().take_while(|m| m.optional && m.group.is_none()).count();
+    0..=optional.min(group.members.len().saturating_sub(1))
+}
+
+fn opens(group: &Group, name: Sym) -> bool {
+    openers(group).any(|n| group.members[n].group.is_none() && group.members[n].name == name)
+}
+
+fn not_read(name: &str, _n: usize, occurrence: usize, findings: &mut Vec<Finding>) {
+    // Z segments are a site's own; that nothing reads them is said by the list of unread positions.
+    if !name.starts_with('Z') {
+        let name: String = name.chars().filter(char::is_ascii_alphanumeric).take(3).collect();
+        findings.push(Finding::information("segment-not-read", Location::at(format!("{name}[{occurrence}]"))));
+    }
+}

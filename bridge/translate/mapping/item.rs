@@ -1,0 +1,118 @@
+//! What a path gives: a segment, a repetition, a component, a subcomponent or a text, with its position.
+
+use super::plan::Sym;
+use crate::hl7v2::{Component, Delimiters, Repetition, Segment, Value};
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// A position in the source; zeros at the end are left out when printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pos {
+    pub(crate) segment: u32,
+    pub(crate) field: u16,
+    pub(crate) repetition: u16,
+    pub(crate) component: u16,
+    pub(crate) subcomponent: u16,
+}
+
+/// No position: a literal or a setting.
+pub(crate) const NOWHERE: Pos =
+    Pos { segment: u32::MAX, field: 0, repetition: 0, component: 0, subcomponent: 0 };
+
+#[derive(Clone)]
+pub(crate) enum Item<'m> {
+    Segment(Segment<'m>),
+    Group(u32),
+    Repetition(Repetition<'m>, Pos),
+    Component(Component<'m>, Pos),
+    Value(Value<'m>, Pos),
+    Text(Cow<'m, str>, Pos),
+    /// What a form took apart.
+    Parts(Rc<Vec<(Sym, String)>>, Pos),
+}
+
+impl<'m> Item<'m> {
+    pub(crate) fn pos(&self) -> Pos {
+        match self {
+            Self::Segment(segment) => Pos { segment: segment.index() as u32, ..NOWHERE },
+            Self::Group(_) => NOWHERE,
+            Self::Repetition(_, pos)
+            | Self::Component(_, pos)
+            | Self::Value(_, pos)
+            | Self::Text(_, pos)
+            | Self::Parts(_, pos) => *pos,
+        }
+    }
+
+    /// The raw slice of the source, for what has one.
+    pub(crate) fn raw(&self) -> Option<&'m str> {
+        match self {
+            Self::Repetition(r, _) => Some(r.raw()),
+            Self::Component(c, _) => Some(c.raw()),
+            Self::Value(v, _) => Some(v.raw()),
+            _ => None,
+        }
+    }
+
+    /// The nth part: field, component or subcomponent.
+    pub(crate) fn part(&self, n: u16) -> Option<Item<'m>> {
+        match self {
+            Self::Segment(segment) => {
+                let pos = Pos {
+                    segment: segment.index() as u32,
+                    field: n,
+                    repetition: 1,
+                    component: 0,
+                    subcomponent: 0,
+                };
+                Some(Self::Repetition(segment.field(n as usize).repetition(1), pos))
+            }
+            Self::Repetition(repetition, pos) => {
+                Some(Self::Component(repetition.component(n as usize), Pos { component: n, ..*pos }))
+            }
+            Self::Component(component, pos) => {
+                Some(Self::Value(component.subcomponent(n as usize), Pos { subcomponent: n, ..*pos }))
+            }
+            Self::Value(..) | Self::Text(..) => (n == 1).then(|| self.clone()),
+            Self::Group(_) | Self::Parts(..) => None,
+        }
+    }
+
+    /// Whether there is anything in it: neither empty, nor delimiters alone, nor the explicit null.
+    pub(crate) fn valued(&self, delimiters: &Delimiters) -> bool {
+        match self {
+            Self::Segment(_) | Self::Group(_) => true,
+            Self::Parts(parts, _) => !parts.is_empty(),
+            Self::Text(text, _) => !text.trim().is_empty(),
+            _ => {
+                let raw = self.raw().unwrap_or_default();
+                raw != "\"\""
+                    && raw.chars().any(|c| {
+                        c != delimiters.component
+                            && c != delimiters.subcomponent
+                            && c != delimiters.repetition
+                            && !c.is_whitespace()
+                    })
+            }
+        }
+    }
+
+    /// Its text, trimmed; of a repetition with components the first. The explicit null is empty.
+    pub(crate) fn text(&self) -> Cow<'m, str> {
+        let text = match self {
+            Self::Segment(_) | Self::Group(_) | Self::Parts(..) => return Cow::Borrowed(""),
+            Self::Repetition(r, _) => r.component(1).text(),
+            Self::Component(c, _) => c.text(),
+            Self::Value(v, _) => v.text(),
+            Self::Text(text, _) => text.clone(),
+        };
+        match text {
+            Cow::Borrowed("\"\"") => Cow::Borrowed(""),
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) => {
+                let trimmed = text.trim();
+                if trimmed.len() == text.len() { Cow::Owned(text) } else { Cow::Owned(trimmed.to_owned()) }
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Paths and conditions: `PID-3[2].4.1`, `OBX[.3.1 in table x]-5`, `$name.part`, `ORC-1 in 'CA,DC' or flag = '0'`.
+
+use super::plan::{
+    Cond, Name, Part, Path, Pick, Root, Setting, Symbols, segment_name,
+};
+
+/// What a path or condition may be made of while it is parsed.
+pub(crate) struct Parser<'a> {
+    pub(crate) symbols: &'a mut Symbols,
+    /// Tables named, with whether they exist being the caller's question.
+    pub(crate) tables: &'a mut dyn FnMut(&str) -> Option<usize>,
+    /// How a `$name` resolves.
+    pub(crate) names: &'a dyn Fn(&str) -> Option<Name>,
+    /// Deep conditions are refused: brackets in brackets.
+    pub(crate) depth: usize,
+}
+
+/// Brackets and conditions nested deeper than this are refused.
+const MAX_DEPTH: usize = 16;
+
+type Parsed<T> = Result<T, String>;
+
+impl Parser<'_> {
+    /// Parses a path.
+    pub(crate) fn path(&mut self, text: &str) -> Parsed<Path> {
+        let text = text.trim();
+        if self.depth > MAX_DEPTH {
+            return Err("brackets are nested too deep".into());
+        }
+        let setting = match text {
+            "facility.code" => Some(Setting::FacilityCode),
+            "facility.name" => Some(Setting::FacilityName),
+            "facility.local-base" => Some(Setting::LocalBase),
+            "flag" => Some(Setting::Flag),
+            "folder" => Some(Setting::Folder),
+            _ => None,
+        };
+        if let Some(setting) = setting {
+            return Ok(Path { root: Root::Setting(setting), repetition: Pick::First, parts: Vec::new() });
+        }
+        if let Some(literal) = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) {
+            return Ok(Path {
+                root: Root::Literal(literal.to_owned()),
+                repetition: Pick::First,
+                parts: Vec::new(),
+            });
+        }
+        if let Some(rest) = text.strip_prefix('$') {
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            let name = &rest[..end];
+            let name = (self.names)(name).ok_or_else(|| format!("${name} is not a name above this row"))?;
+            let (repetition, parts) = self.tail(&rest[end..])?;
+            return Ok(Path { root: Root::Name(name), repetition, parts });
+        }
+        if text.starts_with('.') {
+            let (repetition, parts) = self.tail(if text == "." { "" } else { text })?;
+            return Ok(Path { root: Root::Relative, repetition, parts });
+        }
+        let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+        let name = &text[..end];
+        if name.is_empty() || !name.starts_with(|c: char| c.is_ascii_uppercase()) {
+            return Err(format!("'{text}' is not a path"));
+        }
+        let (pick, rest) = self.pick(&text[end..])?;
+        let Some(rest) = rest.strip_prefix('-') else {
+            if !rest.is_empty() {
+                return Err(format!("'{text}' is not a path"));
+            }
+            return Ok(Path {
+                root: Root::Segment { name: segment_name(self.symbols, name), pick, field: 0 },
+                repetition: Pick::First,
+                parts: Vec::new(),
+            });
+        };
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let field: u16 = rest[..end].parse().map_err(|_| format!("'{text}': a field number is missing"))?;
+        if field == 0 {
+            return Err(format!("'{text}': fields are counted from 1"));
+        }
+        let (repetition, rest) = self.pick(&rest[end..])?;
+        if matches!(repetition, Pick::Where(_)) {
+            return Err(format!("'{text}': a condition chooses segments, not repetitions"));
+        }
+        let parts = self.parts(rest)?;
+        Ok(Path {
+            root: Root::Segment { name: segment_name(self.symbols, name), pick, field },
+            repetition,
+            parts,
+        })
+    }
+
+    fn tail(&mut self, rest: &str) -> Parsed<(Pick, Vec<Part>)> {
+        // `.3[2].1`: the bracket belongs to the first part, a field.
+        if let Some(open) = rest.find('[') {
+            let head = &rest[..open];
+            let (pick, after) = self.pick(&rest[open..])?;
+            let mut parts = self.parts(head)?;
+            if parts.len() > 1 || matches!(pick, Pick::Where(_)) {
+                return Err(format!("'{rest}': only a field repeats"));
+            }
+            parts.extend(self.parts(after)?);
+            return Ok((pick, parts));
+        }
+        Ok((Pick::First, self.parts(rest)?))
+    }
+
+    fn parts(&mut self, rest: &str) -> Parsed<Vec<Part>> {
+        let mut out = Vec::new();
+        let mut rest = rest;
+        while let Some(after) = rest.strip_prefix('.') {
+            let end = after.find('.').unwrap_or(after.len());
+            let part = &after[..end];
+            rest = &after[end..];
+            if part.is_empty() {
+                return Err("a part is empty between two points".into());
+            }
+            out.push(match part.parse::<u16>() {
+                Ok(0) => return Err("parts are counted from 1".into()),
+                Ok(n) => Part::Number(n),
+                Err(_) if part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') => {
+                    Part::Name(self.symbols.intern(part))
+                }
+                Err(_) => return Err(format!("'.{part}' is not a part of a path")),
+            });
+        }
+        if !rest.is_empty() {
+            return Err(format!("'{rest}' is not a part of a path"));
+        }
+        Ok(out)
+    }
+
+    fn pick<'t>(&mut self, rest: &'t str) -> Parsed<(Pick, &'t str)> {
+        if !rest.starts_with('[') {
+            return Ok((Pick::First, rest));
+        }
+        let close = closing(rest).ok_or_else(|| format!("'{rest}': a bracket is not closed"))?;
+        let (inside, after) = (&rest[1..close], &rest[close + 1..]);
+        let pick = match inside.trim() {
+            "*" => Pick::All,
+            "first" => Pick::First,
+            n if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => match n.parse::<u16>() {
+                Ok(n) if n > 0 => Pick::Nth(n),
+                _ => return Err(format!("'[{n}]': counted from 1")),
+            },
+            condition => {
+                self.depth += 1;
+                let condition = self.condition(condition);
+                self.depth -= 1;
+                Pick::Where(Box::new(condition?))
+            }
+        };
+        Ok((pick, after))
+    }
+
+    /// Parses a condition.
+    pub(crate) fn condition(&mut self, text: &str) -> Parsed<Cond> {
+        if self.depth > MAX_DEPTH {
+            return Err("brackets are nested too deep".into());
+        }
+        let tokens = tokens(text)?;
+        let mut at = 0;
+        let cond = self.or(&tokens, &mut at)?;
+        if at < tokens.len() {
+            return Err(format!("'{}' is not expected here", tokens[at]));
+        }
+        Ok(cond)
+    }
+
+    fn or(&mut self, tokens: &[&str], at: &mut usize) -> Parsed<Cond> {
+        let mut all = vec![self.and(tokens, at)?];
+        while tokens.get(*at) == Some(&"or") {
+            *at += 1;
+            all.push(self.and(tokens, at)?);
+        }
+        Ok(if all.len() == 1 { all.remove(0) } else { Cond::Any(all) })
+    }
+
+    fn and(&mut self, tokens: &[&str], at: &mut usize) -> Parsed<Cond> {
+        let mut all = vec![self.not(tokens, at)?];
+        while tokens.get(*at) == Some(&"and") {
+            *at += 1;
+            all.push(self.not(tokens, at)?);
+        }
+        Ok(if all.len() == 1 { all.remove(0) } else { Cond::All(all) })
+    }
+
+    fn not(&mut self, tokens: &[&str], at: &mut usize) -> Parsed<Cond> {
+        match tokens.get(*at) {
+            Some(&"not") => {
+                *at += 1;
+                self.depth += 1;
+                if self.depth > MAX_DEPTH {
+                    return Err("the condition is nested too deep".into());
+                }
+                let inner = self.not(tokens, at);
+                self.depth -= 1;
+                Ok(Cond::Not(Box::new(inner?)))
+            }
+            Some(&"(") => {
+                *at += 1;
+                self.depth += 1;
+                if self.depth > MAX_DEPTH {
+                    return Err("the condition is nested too deep".into());
+                }
+                let inner = self.or(tokens, at);
+                self.depth -= 1;
+                let inner = inner?;
+                if tokens.get(*at) != Some(&")") {
+                    return Err("a bracket is not closed".into());
+                }
+                *at += 1;
+                Ok(inner)
+            }
+            Some(_) => self.atom(tokens, at),
+            None => Err("the condition ends too early".into()),
+        }
+    }
+
+    fn atom(&mut self, tokens: &[&str], at: &mut usize) -> Parsed<Cond> {
+        let path = self.path(tokens[*at])?;
+        *at += 1;
+        let mut next = || {
+            let token = tokens.get(*at).copied();
+            *at += 1;
+            token.ok_or_else(|| "the condition ends too early".to_owned())
+        };
+        match next()? {
+            "valued" => Ok(Cond::Valued(path)),
+            "missing" => Ok(Cond::Not(Box::new(Cond::Valued(path)))),
+            "=" => match next()? {
+                literal if literal.starts_with('\'') => Ok(Cond::In(path, vec![unquoted(literal)?])),
+                other => Ok(Cond::Same(path, self.path(other)?)),
+            },
+            "in" => match next()? {
+                "table" => {
+                    let name = next()?;
+                    let table = (self.tables)(name).ok_or_else(|| format!("there is no table '{name}'"))?;
+                    Ok(Cond::InTable(path, table))
+                }
+                literal => Ok(Cond::In(path, list(&unquoted(literal)?))),
+            },
+            "starts" => Ok(Cond::Starts(path, list(&unquoted(next()?)?))),
+            "is" => match next()? {
+                "number" => Ok(Cond::Number(path)),
+                "date" => Ok(Cond::Date(path)),
+                other => Err(format!("'is {other}' is not known: number or date")),
+            },
+            other => Err(format!("'{other}' is not known: valued, missing, =, in, starts or is")),
+        }
+    }
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(|part| part.trim().to_owned()).collect()
+}
+
+fn unquoted(token: &str) -> Parsed<String> {
+    token
+        .strip_prefix('\'')
+        .and_then(|t| t.strip_suffix('\''))
+        .map(str::to_owned)
+        .ok_or_else(|| format!("{token} should stand in single quotes"))
+}
+
+/// The place of the bracket that closes the one at 0, outside quotes.
+fn closing(text: &str) -> Option<usize> {
+    let (mut depth, mut quoted) = (0usize, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            '\'' => quoted = !quoted,
+            '[' if !quoted => depth += 1,
+            ']' if !quoted => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Words, quoted texts, round brackets and paths of a text.
+pub(crate) fn tokens(text: &str) -> Parsed<Vec<&str>> {
+    let mut out = Vec::new();
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b' ' | b'\t' | b'\n' | b'\r' => at += 1,
+            b'(' | b')' => {
+                out.push(&text[at..=at]);
+                at += 1;
+            }
+            b'\'' => {
+                let end = text[at + 1..].find('\'').ok_or("a quote is not closed")?;
+                out.push(&text[at..at + end + 2]);
+                at += end + 2;
+            }
+            _ => {
+                let (start, mut depth, mut quoted) = (at, 0usize, false);
+                while at < bytes.len() {
+                    match bytes[at] {
+                        b'\'' => quoted = !quoted,
+                        b'[' if !quoted => depth += 1,
+                        b']' if !quoted => depth = depth.saturating_sub(1),
+                        b' ' | b'\t' | b'\n' | b'\r' | b'(' | b')' if depth == 0 && !quoted => break,
+                        _ => {}
+                    }
+                    at += 1;
+                }
+                out.push(&text[start..at]);
+            }
+        }
+    }
+    Ok(out)
+}
+

@@ -1,0 +1,367 @@
+//! The compiled form of a mapping set: what `apply` runs on.
+
+use super::problem::Place;
+use crate::fhir::{Key, Keys};
+use crate::translation::Replaces;
+use std::collections::HashMap;
+
+/// An interned name: a segment, a group, a part of a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Sym(pub(crate) u32);
+
+/// The names of a set. Segment names are looked up for each segment of a message.
+#[derive(Debug, Default)]
+pub(crate) struct Symbols {
+    names: Vec<String>,
+    index: HashMap<String, Sym>,
+}
+
+impl Symbols {
+    pub(crate) fn intern(&mut self, name: &str) -> Sym {
+        if let Some(sym) = self.index.get(name) {
+            return *sym;
+        }
+        let sym = Sym(self.names.len() as u32);
+        self.names.push(name.to_owned());
+        self.index.insert(name.to_owned(), sym);
+        sym
+    }
+    pub(crate) fn find(&self, name: &str) -> Option<Sym> {
+        self.index.get(name).copied()
+    }
+    pub(crate) fn name(&self, sym: Sym) -> &str {
+        &self.names[sym.0 as usize]
+    }
+}
+
+pub(crate) fn segment_name(symbols: &mut Symbols, name: &str) -> Sym {
+    symbols.intern(name)
+}
+
+/// How a `$name` is found: in the map's own names, in those of the map around a submap, or of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    Own(usize),
+    Outer(usize),
+    Message(Sym),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Setting {
+    FacilityCode,
+    FacilityName,
+    LocalBase,
+    Flag,
+    Folder,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Pick {
+    First,
+    Nth(u16),
+    All,
+    Where(Box<Cond>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Root {
+    /// A segment or a group; field 0 = the segment itself.
+    Segment {
+        name: Sym,
+        pick: Pick,
+        field: u16,
+    },
+    Name(Name),
+    Relative,
+    Setting(Setting),
+    Literal(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Number(u16),
+    Name(Sym),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Path {
+    pub(crate) root: Root,
+    /// Of the field; for a relative path of its first part.
+    pub(crate) repetition: Pick,
+    pub(crate) parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Cond {
+    Valued(Path),
+    In(Path, Vec<String>),
+    InTable(Path, usize),
+    Starts(Path, Vec<String>),
+    Same(Path, Path),
+    Number(Path),
+    Date(Path),
+    All(Vec<Cond>),
+    Any(Vec<Cond>),
+    Not(Box<Cond>),
+}
+
+/// A code table.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) by_source: HashMap<String, Vec<u32>>,
+    pub(crate) by_target: HashMap<String, u32>,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Row {
+    pub(crate) source_system: String,
+    pub(crate) source_code: String,
+    pub(crate) target_system: String,
+    pub(crate) target_code: String,
+    pub(crate) target_display: String,
+    pub(crate) source_display: String,
+}
+
+/// A literal text or a name of a form.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    Literal(String),
+    Name(Sym),
+    Path(Path),
+}
+
+/// What stands behind `as`.
+#[derive(Clone, Debug)]
+pub(crate) enum Make {
+    /// A function of `functions::LIST`, with its argument.
+    Function(usize, Option<String>),
+    Type(usize),
+    Table(usize),
+    /// A code among the targets of a table.
+    Code(usize),
+    Form(Vec<Vec<Piece>>),
+    Text(Vec<Piece>),
+    Ordinal { by: Option<Name> },
+    RefType(String, Option<usize>),
+    RefMade { map: String, index: Option<usize>, of_message: bool, by_key: bool },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Fixed {
+    Text(String),
+    Number(String),
+    Boolean(bool),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    From(Vec<Path>),
+    Fixed(Fixed),
+    Each(Path, Option<usize>),
+    /// `as = "text …"` alone.
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Else {
+    /// Not given.
+    Default,
+    Empty,
+    Next,
+    Warn(Option<String>),
+    Error(Option<String>),
+}
+
+/// What a target wants: how text becomes a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Text,
+    Number,
+    Boolean,
+    Coding,
+    CodeableConcept,
+    Other,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Index {
+    /// No array.
+    Single,
+    Append,
+    At(usize),
+    /// An element found by name, with what it holds from the start.
+    Named(Sym, Vec<(Vec<Key>, String)>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) key: Key,
+    pub(crate) index: Index,
+    /// `value[x]`: the base name; the key is completed by the type.
+    pub(crate) choice: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) text: String,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) shape: Shape,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub(crate) id: String,
+    pub(crate) target: Target,
+    pub(crate) source: Source,
+    pub(crate) make: Option<Make>,
+    pub(crate) when: Option<Cond>,
+    pub(crate) otherwise: Else,
+    /// The rule follows one of the same target that says `next`.
+    pub(crate) follows: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Find {
+    pub(crate) segment: Sym,
+    pub(crate) message: bool,
+    pub(crate) pairs: Vec<(Path, FindBy)>,
+    pub(crate) error_on_many: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum FindBy {
+    Same(Path),
+    Text(String),
+    Table(usize),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum LetSource {
+    From(Vec<Path>),
+    Fixed(String),
+    Find(Find),
+    None,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Let {
+    pub(crate) name: Sym,
+    pub(crate) slot: usize,
+    pub(crate) source: LetSource,
+    pub(crate) make: Option<Make>,
+    pub(crate) when: Option<Cond>,
+    pub(crate) otherwise: Else,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum For {
+    Message,
+    Segment(Sym),
+    Group(Sym),
+    By(Sym, Path),
+    /// A datatype: made by `ref` only.
+    Datatype,
+    /// Only a submap or type.
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Same {
+    Merge,
+    Widen,
+    Error,
+}
+
+/// A map, a submap or a datatype map.
+#[derive(Debug)]
+pub(crate) struct Map {
+    pub(crate) id: String,
+    pub(crate) place: Place,
+    pub(crate) makes: String,
+    pub(crate) profile: Option<String>,
+    pub(crate) instances: For,
+    pub(crate) within: Option<Sym>,
+    pub(crate) when: Option<Cond>,
+    pub(crate) key: Vec<Path>,
+    pub(crate) same: Same,
+    pub(crate) shared: bool,
+    pub(crate) lets: Vec<Let>,
+    pub(crate) slots: usize,
+    pub(crate) rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) name: Sym,
+    /// Index of the group, where the member is one.
+    pub(crate) group: Option<usize>,
+    pub(crate) optional: bool,
+    pub(crate) many: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) name: Sym,
+    pub(crate) members: Vec<Member>,
+    /// Whether another group holds it.
+    pub(crate) inner: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    Opens,
+    Closes,
+    Changes,
+}
+
+/// A message file.
+#[derive(Debug)]
+pub(crate) struct MessagePlan {
+    pub(crate) id: String,
+    pub(crate) is: Cond,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) unit: Vec<Path>,
+    pub(crate) replaces: Replaces,
+    pub(crate) event: Option<EventKind>,
+    pub(crate) event_time: Vec<Path>,
+    pub(crate) cancel: Option<Cond>,
+    /// Maps, in order.
+    pub(crate) maps: Vec<usize>,
+    pub(crate) provisional: Vec<usize>,
+    pub(crate) lets: Vec<Let>,
+    /// Segment and field (0 = whole segment).
+    pub(crate) skip: Vec<(Sym, u16)>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct TestPlan {
+    pub(crate) place: Place,
+    pub(crate) name: String,
+    /// The map or type it is for.
+    pub(crate) map: usize,
+    pub(crate) is_type: bool,
+    pub(crate) of: Option<String>,
+    pub(crate) message: String,
+    pub(crate) expect: Vec<(String, String)>,
+    pub(crate) findings: Vec<String>,
+}
+
+/// A compiled set.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) keys: Keys,
+    pub(crate) symbols: Symbols,
+    pub(crate) tables: Vec<Table>,
+    pub(crate) code_systems: Option<usize>,
+    pub(crate) maps: Vec<Map>,
+    /// Submaps and datatype maps share a list.
+    pub(crate) inner: Vec<Map>,
+    pub(crate) messages: Vec<MessagePlan>,
+    pub(crate) tests: Vec<TestPlan>,
+    /// Segments that any path, group or skip of the set names.
+    pub(crate) known: Vec<Sym>,
+    /// `base` + type → key, for `value[x]`.
+    pub(crate) choices: HashMap<(String, &'static str), Key>,
+}

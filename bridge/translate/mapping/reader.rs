@@ -1,0 +1,201 @@
+//! Reads TOML tables key by key, with lines, and reports what is left over: unknown keys are refused.
+
+use super::problem::{Place, Problems};
+use std::sync::Arc;
+use toml::de::{DeArray, DeTable, DeValue};
+
+/// A file while it is read.
+pub(crate) struct File<'p> {
+    pub(crate) name: Arc<str>,
+    pub(crate) lines: Vec<usize>,
+    pub(crate) problems: &'p mut Problems,
+}
+
+impl File<'_> {
+    pub(crate) fn place(&self, offset: usize) -> Place {
+        let line = self.lines.partition_point(|start| *start <= offset);
+        Place { file: self.name.clone(), line }
+    }
+}
+
+/// The byte offsets at which lines start.
+pub(crate) fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
+}
+
+/// One table of a file.
+pub(crate) struct Tab<'t> {
+    entries: Vec<(&'t str, usize, &'t DeValue<'t>, bool)>,
+    pub(crate) offset: usize,
+    /// What problems of this table are filed under.
+    pub(crate) rule: String,
+}
+
+impl<'t> Tab<'t> {
+    pub(crate) fn new(table: &'t DeTable<'t>, offset: usize, rule: impl Into<String>) -> Self {
+        let entries = table
+            .iter()
+            .map(|(key, value)| (key.get_ref().as_ref(), key.span().start, value.get_ref(), false))
+            .collect();
+        Self { entries, offset, rule: rule.into() }
+    }
+
+    /// Offset and value of a key, which is then known.
+    pub(crate) fn take(&mut self, key: &str) -> Option<(usize, &'t DeValue<'t>)> {
+        let entry = self.entries.iter_mut().find(|entry| entry.0 == key)?;
+        entry.3 = true;
+        Some((entry.1, entry.2))
+    }
+
+    pub(crate) fn wrong(&self, file: &mut File<'_>, offset: usize, ja: &str, en: &str) {
+        let place = file.place(offset);
+        file.problems.add(&place, self.rule.clone(), ja, en);
+    }
+
+    pub(crate) fn text(&mut self, file: &mut File<'_>, key: &str) -> Option<String> {
+        let (offset, value) = self.take(key)?;
+        match value.as_str() {
+            Some(text) => Some(text.to_owned()),
+            None => {
+                self.wrong(
+                    file,
+                    offset,
+                    &format!("{key} は文字列でなければなりません。"),
+                    &format!("{key} must be a text."),
+                );
+                None
+            }
+        }
+    }
+
+    /// A text that must be there.
+    pub(crate) fn needed(&mut self, file: &mut File<'_>, key: &str) -> String {
+        if !self.entries.iter().any(|entry| entry.0 == key) {
+            let offset = self.offset;
+            self.wrong(file, offset, &format!("{key} がありません。"), &format!("{key} is missing."));
+        }
+        self.text(file, key).unwrap_or_default()
+    }
+
+    /// A text or a list of texts.
+    pub(crate) fn texts(&mut self, file: &mut File<'_>, key: &str) -> Option<Vec<String>> {
+        let (offset, value) = self.take(key)?;
+        if let Some(text) = value.as_str() {
+            return Some(vec![text.to_owned()]);
+        }
+        let all: Option<Vec<String>> =
+            value.as_array().and_then(|a| a.iter().map(|v| v.get_ref().as_str().map(str::to_owned)).collect());
+        if all.is_none() {
+            self.wrong(
+                file,
+                offset,
+                &format!("{key} は文字列かその並びでなければなりません。"),
+                &format!("{key} must be a text or a list of texts."),
+            );
+        }
+        all
+    }
+
+    pub(crate) fn boolean(&mut self, file: &mut File<'_>, key: &str) -> bool {
+        let Some((offset, value)) = self.take(key) else { return false };
+        value.as_bool().unwrap_or_else(|| {
+            self.wrong(
+                file,
+                offset,
+                &format!("{key} は true か false です。"),
+                &format!("{key} must be true or false."),
+            );
+            false
+        })
+    }
+
+    /// A list of tables: `[[x]]` or `x = [{…}]`.
+    pub(crate) fn tables(&mut self, file: &mut File<'_>, key: &str) -> Vec<Tab<'t>> {
+        let Some((offset, value)) = self.take(key) else { return Vec::new() };
+        let empty = DeArray::new();
+        let array = value.as_array();
+        if array.is_none() {
+            self.wrong(
+                file,
+                offset,
+                &format!("{key} は表の並びでなければなりません。"),
+                &format!("{key} must be a list of tables."),
+            );
+        }
+        let mut out = Vec::new();
+        for item in array.map_or(empty.iter(), |a| a.iter()) {
+            match item.get_ref().as_table() {
+                Some(table) => out.push(Tab::new(table, item.span().start, self.rule.clone())),
+                None => self.wrong(
+                    file,
+                    item.span().start,
+                    &format!("{key} の行は {{ }} でなければなりません。"),
+                    &format!("each row of {key} must be a table in {{ }}."),
+                ),
+            }
+        }
+        out
+    }
+
+    /// `{ ja = "…", en = "…" }`.
+    pub(crate) fn both_languages(&mut self, file: &mut File<'_>, key: &str, needed: bool) {
+        match self.take(key) {
+            Some((offset, value)) => {
+                let full = value.as_table().is_some_and(|table| {
+                    table.len() == 2
+                        && ["ja", "en"].iter().all(|l| {
+                            table.get(*l).is_some_and(|v| v.get_ref().as_str().is_some_and(|t| !t.is_empty()))
+                        })
+                });
+                if !full {
+                    self.wrong(
+                        file,
+                        offset,
+                        &format!("{key} は {{ ja = \"…\", en = \"…\" }} と書きます。"),
+                        &format!("{key} must be {{ ja = \"…\", en = \"…\" }}."),
+                    );
+                }
+            }
+            None if needed => {
+                let offset = self.offset;
+                self.wrong(file, offset, &format!("{key} がありません。"), &format!("{key} is missing."));
+            }
+            None => {}
+        }
+    }
+
+    /// The keys and values of a table whose keys are free: `expect`.
+    pub(crate) fn pairs(&mut self, file: &mut File<'_>, key: &str) -> Vec<(String, String)> {
+        let Some((offset, value)) = self.take(key) else { return Vec::new() };
+        let Some(table) = value.as_table() else {
+            self.wrong(file, offset, &format!("{key} は表です。"), &format!("{key} must be a table."));
+            return Vec::new();
+        };
+        table.iter().map(|(k, v)| (k.get_ref().to_string(), plain(v.get_ref()))).collect()
+    }
+
+    /// Reports the keys that nobody took.
+    pub(crate) fn finish(&self, file: &mut File<'_>) {
+        for (key, offset, _, taken) in &self.entries {
+            if !taken {
+                self.wrong(
+                    file,
+                    *offset,
+                    &format!("{key} という項目はありません。"),
+                    &format!("'{key}' is not a known key here."),
+                );
+            }
+        }
+    }
+}
+
+/// A scalar as text.
+pub(crate) fn plain(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.as_str().to_owned(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Boolean(value) => value.to_string(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,693 @@
+//! One message under a plan: scopes, paths, conditions and names.
+
+use super::groups::Cut;
+use super::item::{Item, NOWHERE, Pos};
+use super::plan::{
+    Cond, Else, Find, FindBy, Let, LetSource, Make, Map, MessagePlan, Name, Part, Path, Pick, Piece, Plan,
+    Root, Setting, Sym,
+};
+use crate::fhir::{Arena, Id};
+use crate::finding::{Finding, Location, Severity};
+use crate::hl7v2::{Delimiters, Message};
+use crate::translation::Context;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// What a map runs on.
+#[derive(Clone)]
+pub(crate) enum Inst<'m> {
+    Message,
+    Segment(u32),
+    Group(u32),
+    /// Segments that share a field, and the group around them.
+    Made(Rc<[u32]>, Option<u32>),
+    Value(Item<'m>),
+}
+
+/// The value of a name.
+#[derive(Clone, Default)]
+pub(crate) struct Named<'m> {
+    pub(crate) items: Vec<Item<'m>>,
+    pub(crate) positions: Vec<Pos>,
+}
+
+/// What paths of a rule see.
+pub(crate) struct Scope<'s, 'm> {
+    pub(crate) inst: Inst<'m>,
+    pub(crate) lets: Cow<'s, [Named<'m>]>,
+    pub(crate) outer: Option<&'s Scope<'s, 'm>>,
+    /// 1-based among siblings.
+    pub(crate) ordinal: usize,
+}
+
+/// An instance of a map that the message has.
+pub(crate) struct Instance<'m> {
+    pub(crate) map: usize,
+    pub(crate) inst: Inst<'m>,
+    pub(crate) lets: Vec<Named<'m>>,
+    pub(crate) ordinal: usize,
+    pub(crate) id: String,
+}
+
+/// A resource before it is merged and written.
+pub(crate) struct Built {
+    pub(crate) map: usize,
+    pub(crate) id: String,
+    pub(crate) node: Id,
+    pub(crate) named: Vec<(Id, Sym, Id)>,
+}
+
+/// A row of the trace, before positions are printed.
+pub(crate) struct Row {
+    pub(crate) map: usize,
+    pub(crate) id: String,
+    pub(crate) path: String,
+    pub(crate) rule: String,
+    pub(crate) positions: Vec<Pos>,
+}
+
+/// Findings of one message beyond this are not kept: a hostile message must not fill memory.
+const MAX_FINDINGS: usize = 2_000;
+
+pub(crate) struct Run<'m> {
+    pub(crate) set: &'m Plan,
+    pub(crate) plan: &'m MessagePlan,
+    pub(crate) message: &'m Message,
+    pub(crate) context: &'m Context,
+    pub(crate) delimiters: Delimiters,
+    pub(crate) cut: Cut,
+    pub(crate) arena: Arena,
+    pub(crate) findings: Vec<Finding>,
+    /// Fields read, 128 a segment.
+    pub(crate) read: Vec<u128>,
+    pub(crate) patient: String,
+    pub(crate) message_lets: Vec<(Sym, Named<'m>)>,
+    pub(crate) instances: Rc<Vec<Instance<'m>>>,
+    pub(crate) built: Vec<Built>,
+    /// What `ref` made from a value: map and raw value → id.
+    pub(crate) referred: HashMap<(usize, &'m str), Option<String>>,
+    pub(crate) depth: usize,
+    /// `map/rule` of the row at work.
+    pub(crate) owner: &'m str,
+    pub(crate) row: &'m str,
+    pub(crate) tracing: bool,
+    pub(crate) touched: Vec<Pos>,
+    pub(crate) rows: Vec<Row>,
+    /// Counters of `ordinal by`.
+    pub(crate) counters: HashMap<(usize, usize, Option<u32>, String), usize>,
+}
+
+impl<'m> Run<'m> {
+    pub(crate) fn finding(&mut self, severity: Severity, code: impl Into<Cow<'static, str>>, pos: Pos) {
+        if self.findings.len() >= MAX_FINDINGS {
+            return;
+        }
+        let mut location = Location::at(self.print(pos));
+        if !self.owner.is_empty() {
+            location.rule = format!("{}/{}", self.owner, self.row);
+        }
+        let code = code.into();
+        let finding = match severity {
+            Severity::Error => Finding::error(code, location),
+            Severity::Warning => Finding::warning(code, location),
+            Severity::Information => Finding::information(code, location),
+        };
+        if !self.findings.contains(&finding) || self.findings.len() > 200 {
+            self.findings.push(finding);
+        }
+    }
+
+    /// A position as printed: `OBX[12]-5`, `PID-3[2].4`.
+    pub(crate) fn print(&self, pos: Pos) -> String {
+        if pos.segment == u32::MAX {
+            return String::new();
+        }
+        let segment = self.message.segment(pos.segment as usize);
+        let mut out = segment.name().to_owned();
+        let many = segment.occurrence() > 1
+            || self.message.segments().skip(pos.segment as usize + 1).any(|s| s.name() == segment.name());
+        if many {
+            out += &format!("[{}]", segment.occurrence());
+        }
+        if pos.field > 0 {
+            out += &format!("-{}", pos.field);
+            if pos.repetition > 1 {
+                out += &format!("[{}]", pos.repetition);
+            }
+            if pos.component > 0 {
+                out += &format!(".{}", pos.component);
+            }
+            if pos.subcomponent > 0 {
+                out += &format!(".{}", pos.subcomponent);
+            }
+        }
+        out
+    }
+
+    fn mark(&mut self, segment: u32, field: u16) {
+        if (1..=128).contains(&field)
+            && let Some(bits) = self.read.get_mut(segment as usize)
+        {
+            *bits |= 1 << (field - 1);
+        }
+    }
+
+    /// The segments of a name that a scope sees.
+    fn segments(&self, scope: &Scope<'_, 'm>, name: Sym, out: &mut Vec<u32>) {
+        let is = |s: &u32| self.cut.names[*s as usize] == Some(name);
+        let group = match &scope.inst {
+            Inst::Segment(s) => {
+                if is(s) {
+                    out.push(*s);
+                    return;
+                }
+                self.cut.owner[*s as usize]
+            }
+            Inst::Made(list, group) => {
+                out.extend(list.iter().copied().filter(is));
+                *group
+            }
+            Inst::Group(g) => Some(*g),
+            Inst::Value(_) | Inst::Message => None,
+        };
+        if !out.is_empty() {
+            return;
+        }
+        if let Some(outer) = scope.outer {
+            return self.segments(outer, name, out);
+        }
+        let mut group = group.map(|g| g as usize);
+        while let Some(g) = group {
+            let instance = &self.cut.instances[g];
+            out.extend(instance.segments.iter().copied().filter(is));
+            if !out.is_empty() {
+                return;
+            }
+            group = instance.parent;
+        }
+        out.extend(self.cut.loose.iter().copied().filter(is));
+        if out.is_empty() {
+            let mut all = (0..self.cut.names.len() as u32).filter(is);
+            if let Some(only) = all.next() {
+                // A message-wide name or condition sees every segment; a map only what occurs once.
+                if matches!(scope.inst, Inst::Message) {
+                    out.push(only);
+                    out.extend(all);
+                } else if all.next().is_none() {
+                    out.push(only);
+                }
+            }
+        }
+    }
+
+    /// The instances of a group that a scope sees: itself and those around it, or, for all, those inside.
+    fn groups(&self, scope: &Scope<'_, 'm>, name: Sym, all: bool, out: &mut Vec<u32>) {
+        let own = match &scope.inst {
+            Inst::Segment(s) => self.cut.owner[*s as usize],
+            Inst::Made(_, group) => *group,
+            Inst::Group(g) => Some(*g),
+            Inst::Value(_) | Inst::Message => None,
+        };
+        if own.is_none()
+            && let Some(outer) = scope.outer
+        {
+            return self.groups(outer, name, all, out);
+        }
+        let named = |g: &u32| self.cut.instances[*g as usize].name == name;
+        let every = 0..self.cut.instances.len() as u32;
+        if all {
+            out.extend(every.filter(named).filter(|g| own.is_none_or(|o| self.cut.inside(*g, o))));
+            return;
+        }
+        let mut at = own;
+        while let Some(g) = at {
+            if named(&g) {
+                out.push(g);
+                return;
+            }
+            at = self.cut.instances[g as usize].parent.map(|p| p as u32);
+        }
+        let mut found = every.filter(named);
+        if let (Some(only), None) = (found.next(), found.next()) {
+            out.push(only);
+        }
+    }
+
+    /// What a path gives. `relative` is the segment that a condition in brackets is about.
+    pub(crate) fn resolve(
+        &mut self,
+        scope: &Scope<'_, 'm>,
+        relative: Option<&Item<'m>>,
+        path: &'m Path,
+        out: &mut Vec<Item<'m>>,
+    ) {
+        match &path.root {
+            Root::Segment { name, pick, field } => {
+                let mut list = Vec::new();
+                self.segments(scope, *name, &mut list);
+                if list.is_empty() && *field == 0 {
+                    let all = !matches!(pick, Pick::First);
+                    self.groups(scope, *name, all, &mut list);
+                    out.extend(list.into_iter().map(Item::Group));
+                    return;
+                }
+                match pick {
+                    Pick::First => list.truncate(1),
+                    Pick::Nth(n) => {
+                        list = list.get(usize::from(*n) - 1).copied().into_iter().collect();
+                    }
+                    Pick::All => {}
+                    Pick::Where(cond) => {
+                        let mut kept = Vec::with_capacity(list.len());
+                        for s in list {
+                            let item = Item::Segment(self.message.segment(s as usize));
+                            if self.holds(scope, Some(&item), cond) {
+                                kept.push(s);
+                            }
+                        }
+                        list = kept;
+                    }
+                }
+                for s in list {
+                    let segment = self.message.segment(s as usize);
+                    if *field == 0 {
+                        self.parts(Item::Segment(segment), &path.repetition, &path.parts, out);
+                    } else {
+                        self.field(s, *field, &path.repetition, &path.parts, out);
+                    }
+                }
+            }
+            Root::Name(name) => {
+                let named = self.named(scope, *name);
+                if self.tracing {
+                    self.touched.extend_from_slice(&named.positions);
+                }
+                for item in named.items {
+                    self.parts(item, &path.repetition, &path.parts, out);
+                }
+            }
+            Root::Relative => {
+                let item = match (relative, &scope.inst) {
+                    (Some(item), _) => item.clone(),
+                    (None, Inst::Value(item)) => item.clone(),
+                    (None, Inst::Segment(s)) => Item::Segment(self.message.segment(*s as usize)),
+                    _ => return,
+                };
+                self.parts(item, &path.repetition, &path.parts, out);
+            }
+            Root::Setting(setting) => {
+                let facility = &self.context.facility;
+                let text: Cow<'m, str> = match setting {
+                    Setting::FacilityCode => Cow::Borrowed(&facility.code),
+                    Setting::FacilityName => Cow::Borrowed(&facility.name),
+                    Setting::LocalBase => Cow::Borrowed(&facility.local_system_base),
+                    Setting::Flag => match &self.context.file {
+                        Some(file) => Cow::Owned(file.flag.to_string()),
+                        None => return,
+                    },
+                    Setting::Folder => match &self.context.file {
+                        Some(file) => Cow::Borrowed(&file.data_type),
+                        None => return,
+                    },
+                };
+                if !text.is_empty() {
+                    out.push(Item::Text(text, NOWHERE));
+                }
+            }
+            Root::Literal(text) => out.push(Item::Text(Cow::Borrowed(text), NOWHERE)),
+        }
+    }
+
+    fn named(&self, scope: &Scope<'_, 'm>, name: Name) -> Named<'m> {
+        let found = match name {
+            Name::Own(slot) => scope.lets.get(slot),
+            Name::Outer(slot) => {
+                let mut at = scope;
+                while let Some(outer) = at.outer {
+                    at = outer;
+                }
+                at.lets.get(slot)
+            }
+            Name::Message(sym) => self.message_lets.iter().find(|(s, _)| *s == sym).map(|(_, v)| v),
+        };
+        found.cloned().unwrap_or_default()
+    }
+
+    /// The repetitions of a field, then parts of each.
+    fn field(&mut self, s: u32, field: u16, pick: &Pick, parts: &[Part], out: &mut Vec<Item<'m>>) {
+        self.mark(s, field);
+        let read = self.message.segment(s as usize).field(usize::from(field));
+        let range = match pick {
+            Pick::First => 1..=1,
+            Pick::Nth(n) => usize::from(*n)..=usize::from(*n),
+            Pick::All | Pick::Where(_) => 1..=read.repetition_count(),
+        };
+        for n in range {
+            let pos =
+                Pos { segment: s, field, repetition: n as u16, component: 0, subcomponent: 0 };
+            self.parts(Item::Repetition(read.repetition(n), pos), &Pick::First, parts, out);
+        }
+    }
+
+    fn parts(&mut self, item: Item<'m>, pick: &Pick, parts: &[Part], out: &mut Vec<Item<'m>>) {
+        match (&item, parts) {
+            (Item::Segment(segment), [Part::Number(field), rest @ ..]) => {
+                return self.field(segment.index() as u32, *field, pick, rest, out);
+            }
+            (Item::Parts(list, pos), [Part::Name(name), rest @ ..]) => {
+                if let Some((_, text)) = list.iter().find(|(n, _)| n == name)
+                    && rest.is_empty()
+                {
+                    out.push(Item::Text(Cow::Owned(text.clone()), *pos));
+                }
+                return;
+            }
+            _ => {}
+        }
+        let mut item = item;
+        for part in parts {
+            let Part::Number(n) = part else { return };
+            match item.part(*n) {
+                Some(next) => item = next,
+                None => return,
+            }
+        }
+        if self.tracing && item.pos().segment != u32::MAX {
+            self.touched.push(item.pos());
+        }
+        out.push(item);
+    }
+
+    /// The first thing that a path gives and that is valued.
+    pub(crate) fn first(
+        &mut self,
+        scope: &Scope<'_, 'm>,
+        relative: Option<&Item<'m>>,
+        path: &'m Path,
+    ) -> Option<Item<'m>> {
+        let mut out = Vec::new();
+        self.resolve(scope, relative, path, &mut out);
+        let delimiters = self.delimiters;
+        out.into_iter().find(|item| item.valued(&delimiters))
+    }
+
+    /// The text of [`Self::first`], or empty.
+    pub(crate) fn first_text(&mut self, scope: &Scope<'_, 'm>, path: &'m Path) -> Cow<'m, str> {
+        self.first(scope, None, path).map_or(Cow::Borrowed(""), |item| item.text())
+    }
+
+    pub(crate) fn holds(&mut self, scope: &Scope<'_, 'm>, relative: Option<&Item<'m>>, cond: &'m Cond) -> bool {
+        let set = self.set;
+        let mut any = |path: &'m Path, test: &dyn Fn(&str) -> bool| {
+            let mut items = Vec::new();
+            self.resolve(scope, relative, path, &mut items);
+            items.iter().any(|item| test(&item.text()))
+        };
+        match cond {
+            Cond::Valued(path) => self.first(scope, relative, path).is_some(),
+            Cond::In(path, list) => any(path, &|text| list.iter().any(|l| l == text)),
+            Cond::InTable(path, table) => {
+                any(path, &|text| !text.is_empty() && set.tables[*table].by_source.contains_key(text))
+            }
+            Cond::Starts(path, list) => any(path, &|text| list.iter().any(|l| text.starts_with(l.as_str()))),
+            Cond::Number(path) => any(path, &|text| super::functions::number(text).is_some()),
+            Cond::Date(path) => any(path, &|text| super::functions::is_date(text)),
+            Cond::Same(a, b) => {
+                let (a, b) = (self.first(scope, relative, a), self.first(scope, relative, b));
+                matches!((a, b), (Some(a), Some(b)) if a.text() == b.text())
+            }
+            Cond::All(all) => all.iter().all(|c| self.holds(scope, relative, c)),
+            Cond::Any(all) => all.iter().any(|c| self.holds(scope, relative, c)),
+            Cond::Not(inner) => !self.holds(scope, relative, inner),
+        }
+    }
+
+    /// The names of a map for an instance. `None` where one says `error` and is missing.
+    pub(crate) fn lets(
+        &mut self,
+        lets: &'m [Let],
+        slots: usize,
+        scope: &mut Scope<'_, 'm>,
+        map: Option<usize>,
+    ) -> bool {
+        let (mut found, mut ok) = (vec![false; slots], true);
+        scope.lets = Cow::Owned(vec![Named::default(); slots]);
+        for row in lets {
+            self.row = self.set.symbols.name(row.name);
+            let counted = self.counted(row, scope, map);
+            if found[row.slot] {
+                self.see(scope, &row.source);
+                continue;
+            }
+            self.touched.clear();
+            let items = match &row.when {
+                Some(cond) if !self.holds(scope, None, cond) => None,
+                _ => Some(self.let_items(row, scope, counted)),
+            };
+            let unmet = items.is_none();
+            let items = items.unwrap_or_default();
+            if !items.is_empty() {
+                found[row.slot] = true;
+                let positions = if self.tracing {
+                    let mut all = std::mem::take(&mut self.touched);
+                    all.extend(items.iter().map(Item::pos).filter(|p| p.segment != u32::MAX));
+                    all
+                } else {
+                    Vec::new()
+                };
+                if let Else::Warn(Some(code)) = &row.otherwise
+                    && matches!(row.source, LetSource::Fixed(_))
+                {
+                    // A fixed last row that says `warn`: the value is made up, and that is said.
+                    self.finding(Severity::Warning, code.clone(), NOWHERE);
+                }
+                scope.lets.to_mut()[row.slot] = Named { items, positions };
+                continue;
+            }
+            let pos = self.place_of(scope, &row.source);
+            match &row.otherwise {
+                Else::Error(code) => {
+                    let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
+                    self.finding(Severity::Error, code, pos);
+                    ok = false;
+                }
+                Else::Warn(code) if !unmet => {
+                    let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
+                    self.finding(Severity::Warning, code, pos);
+                }
+                _ => {}
+            }
+        }
+        ok
+    }
+
+    /// `ordinal by $x` counts every instance, whether its number is needed or not.
+    fn counted(&mut self, row: &'m Let, scope: &Scope<'_, 'm>, map: Option<usize>) -> usize {
+        let Some(Make::Ordinal { by: Some(by) }) = &row.make else { return scope.ordinal };
+        let text = self.named(scope, *by).items.first().map(|i| i.text().into_owned()).unwrap_or_default();
+        let group = match &scope.inst {
+            Inst::Group(g) => self.cut.instances[*g as usize].parent.map(|p| p as u32),
+            Inst::Segment(s) => self.cut.owner[*s as usize],
+            Inst::Made(_, group) => *group,
+            _ => None,
+        };
+        let count = self.counters.entry((map.unwrap_or(usize::MAX), row.slot, group, text)).or_insert(0);
+        *count += 1;
+        *count
+    }
+
+    fn let_items(&mut self, row: &'m Let, scope: &Scope<'_, 'm>, ordinal: usize) -> Vec<Item<'m>> {
+        if let Some(Make::Ordinal { .. }) = &row.make {
+            return vec![Item::Text(Cow::Owned(ordinal.to_string()), NOWHERE)];
+        }
+        if let Some(Make::Text(pieces)) = &row.make {
+            return self.compose(scope, pieces).map(|t| Item::Text(Cow::Owned(t), NOWHERE)).into_iter().collect();
+        }
+        let mut items = Vec::new();
+        match &row.source {
+            LetSource::From(paths) => {
+                for path in paths {
+                    self.resolve(scope, None, path, &mut items);
+                }
+            }
+            LetSource::Fixed(text) => items.push(Item::Text(Cow::Borrowed(text), NOWHERE)),
+            LetSource::Find(find) => return self.find(find, scope),
+            LetSource::None => {}
+        }
+        let delimiters = self.delimiters;
+        items.retain(|item| item.valued(&delimiters));
+        let Some(make) = &row.make else { return items };
+        let mut out = Vec::new();
+        for item in items {
+            let pos = item.pos();
+            match self.text_of(make, &item) {
+                Ok(Some(made)) => out.push(made),
+                Ok(None) => {}
+                Err(code) => self.finding(Severity::Warning, code, pos),
+            }
+        }
+        out
+    }
+
+    /// What a name or a text makes of a value.
+    fn text_of(&mut self, make: &'m Make, item: &Item<'m>) -> Result<Option<Item<'m>>, &'static str> {
+        let pos = item.pos();
+        let text = match make {
+            Make::Form(forms) => {
+                let text = item.text();
+                let parts = forms.iter().find_map(|form| fit(form, &text));
+                return match parts {
+                    Some(parts) => Ok(Some(Item::Parts(Rc::new(parts), pos))),
+                    None => Err("form-unfit"),
+                };
+            }
+            Make::Table(n) => {
+                let table = &self.set.tables[*n];
+                let code = item.text();
+                let system = item.part(3).map(|i| i.text()).unwrap_or_default();
+                match table.first(&system, &code) {
+                    Some(row) => Some(Cow::Borrowed(row.target_code.as_str())),
+                    None => None,
+                }
+            }
+            Make::Function(n, _) => self.text_function(*n, item)?,
+            _ => Some(item.text()),
+        };
+        Ok(text.filter(|t| !t.is_empty()).map(|text| Item::Text(text, pos)))
+    }
+
+    /// `text '…{path}…'`; nothing where one of its paths is empty.
+    pub(crate) fn compose(&mut self, scope: &Scope<'_, 'm>, pieces: &'m [Piece]) -> Option<String> {
+        let mut out = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Literal(text) => out.push_str(text),
+                Piece::Path(path) => {
+                    let text = self.first_text(scope, path);
+                    if text.is_empty() {
+                        return None;
+                    }
+                    out.push_str(&text);
+                }
+                Piece::Name(_) => {}
+            }
+        }
+        Some(out)
+    }
+
+    fn find(&mut self, find: &'m Find, scope: &Scope<'_, 'm>) -> Vec<Item<'m>> {
+        let mut wanted = Vec::new();
+        for (path, by) in &find.pairs {
+            let text = match by {
+                FindBy::Same(other) => {
+                    let text = self.first_text(scope, other);
+                    if text.is_empty() {
+                        return Vec::new();
+                    }
+                    Some(text)
+                }
+                FindBy::Text(text) => Some(Cow::Borrowed(text.as_str())),
+                FindBy::Table(_) => None,
+            };
+            wanted.push((path, by, text));
+        }
+        let set = self.set;
+        let mut list: Vec<u32> = Vec::new();
+        if find.message {
+            list.extend((0..self.cut.names.len() as u32).filter(|s| self.cut.names[*s as usize] == Some(find.segment)));
+        } else {
+            self.segments(scope, find.segment, &mut list);
+        }
+        let mut out: Vec<Item<'m>> = Vec::new();
+        for s in list {
+            let item = Item::Segment(self.message.segment(s as usize));
+            let fits = wanted.iter().all(|(path, by, text)| {
+                let Some(part) = self.first(scope, Some(&item), path) else { return false };
+                match (by, text) {
+                    (FindBy::Table(n), _) => set.tables[*n].by_source.contains_key(part.text().as_ref()),
+                    (_, Some(text)) => part.text() == *text,
+                    _ => false,
+                }
+            });
+            if fits {
+                if !out.is_empty() {
+                    if find.error_on_many {
+                        self.finding(Severity::Error, "find-many", item.pos());
+                    }
+                    return out;
+                }
+                out.push(item);
+            }
+        }
+        out
+    }
+
+    /// Marks what a row that was not needed would have read.
+    fn see(&mut self, scope: &Scope<'_, 'm>, source: &'m LetSource) {
+        if let LetSource::From(paths) = source {
+            for path in paths {
+                let mut out = Vec::new();
+                self.resolve(scope, None, path, &mut out);
+            }
+        }
+    }
+
+    fn place_of(&mut self, scope: &Scope<'_, 'm>, source: &'m LetSource) -> Pos {
+        match source {
+            LetSource::From(paths) => paths.first().map_or(NOWHERE, |path| self.place(scope, path)),
+            _ => NOWHERE,
+        }
+    }
+
+    /// The position that a path means, whether or not there is a value.
+    pub(crate) fn place(&mut self, scope: &Scope<'_, 'm>, path: &'m Path) -> Pos {
+        let mut out = Vec::new();
+        self.resolve(scope, None, path, &mut out);
+        if let Some(item) = out.first() {
+            return item.pos();
+        }
+        match &scope.inst {
+            Inst::Segment(s) => Pos { segment: *s, ..NOWHERE },
+            Inst::Group(g) => self.cut.instances[*g as usize]
+                .segments
+                .first()
+                .map_or(NOWHERE, |s| Pos { segment: *s, ..NOWHERE }),
+            Inst::Made(list, _) => list.first().map_or(NOWHERE, |s| Pos { segment: *s, ..NOWHERE }),
+            Inst::Value(item) => item.pos(),
+            Inst::Message => NOWHERE,
+        }
+    }
+
+    pub(crate) fn map(&self, n: usize) -> &'m Map {
+        &self.set.maps[n]
+    }
+}
+
+/// Takes a text apart by a form; every name must get something.
+fn fit(form: &[Piece], text: &str) -> Option<Vec<(Sym, String)>> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    let mut at = 0;
+    while at < form.len() {
+        match &form[at] {
+            Piece::Literal(literal) => rest = rest.strip_prefix(literal.as_str())?,
+            Piece::Name(name) => {
+                let end = match form.get(at + 1) {
+                    Some(Piece::Literal(literal)) => rest.find(literal.as_str())?,
+                    _ => rest.len(),
+                };
+                let (value, after) = rest.split_at(end);
+                // The last name may not swallow what a longer form would have taken apart.
+                if value.is_empty() {
+                    return None;
+                }
+                out.push((*name, value.to_owned()));
+                rest = after;
+            }
+            Piece::Path(_) => return None,
+        }
+        at += 1;
+    }
+    rest.is_empty().then_some(out)
+}
