@@ -179,7 +179,7 @@ fn read_table(file: &SourceFile, plan: &mut Plan, known: &mut Known, problems: &
             }
         }
         _ => {
-            let table = table::read(stem, &name, &file.text, problems);
+            let table = table::read(&name, &file.text, problems);
             known.tables.insert(stem.to_owned(), plan.tables.len());
             plan.tables.push(table);
         }

@@ -208,7 +208,6 @@ fn groups(draft: &MessageDraft, plan: &mut Plan, problems: &mut Problems) -> Vec
                 name: sym,
                 group: inner,
                 optional: mark == "?" || mark == "*",
-                many: mark == "*" || mark == "+",
             });
         }
         if group.members.first().is_none_or(|m| m.group.is_some()) {

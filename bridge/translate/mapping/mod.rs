@@ -51,9 +51,31 @@
 //! value writes it at that key. `slices.csv`: `name,path,value`: what an element of `to = "identifier[rpNumber]"`
 //! holds from the start, one row for each fixed place (`rpNumber,system,http://…`).
 
+mod apply;
+mod build;
+mod compile;
+mod compile_map;
+mod compile_message;
 pub mod functions;
+mod groups;
+mod item;
+mod path;
+mod peek;
+mod plan;
 mod problem;
+mod reader;
+mod refer;
+mod run;
+mod set_test;
+mod table;
+mod target;
+mod walk;
 
+#[cfg(test)]
+mod tests;
+
+use crate::hl7v2::Message;
+use crate::identity::sha256_hex;
 use crate::translation::{Context, Facility, Translation};
 
 pub use problem::Problem;
@@ -68,10 +90,16 @@ pub struct SourceFile {
 }
 
 /// A mapping set, compiled. Immutable; share it behind an `Arc`.
-#[derive(Debug)]
 pub struct MappingSet {
     version: String,
     messages: Vec<String>,
+    plan: plan::Plan,
+}
+
+impl std::fmt::Debug for MappingSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MappingSet").field("version", &self.version).finish_non_exhaustive()
+    }
 }
 
 /// The outcome of one `[[test]]` of a set.
@@ -121,8 +149,17 @@ impl MappingSet {
     /// # Errors
     /// Every problem of the set, in order of file and line.
     pub fn load(files: Vec<SourceFile>) -> Result<Self, Vec<Problem>> {
-        let _ = files;
-        Ok(Self { version: String::new(), messages: Vec::new() })
+        let mut parts: Vec<(&str, &str)> =
+            files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
+        parts.sort_unstable();
+        let mut all = String::new();
+        for (path, text) in parts {
+            all += &format!("{}:{path}{}:{text}", path.len(), text.len());
+        }
+        let version = sha256_hex(all.as_bytes());
+        let plan = compile::compile(files)?;
+        let messages = plan.messages.iter().map(|message| message.id.clone()).collect();
+        Ok(Self { version, messages, plan })
     }
 
     /// A digest of the files: the same files give the same version.
@@ -137,18 +174,27 @@ impl MappingSet {
 
     /// Runs the tests that stand in the files.
     pub fn run_tests(&self) -> Vec<TestResult> {
-        Vec::new()
+        set_test::run_tests(self)
     }
 }
 
-/// The walk of one message from bytes to resources; never panics, no I/O.
+/// Makes the resources of one message; never panics, no I/O.
+pub fn apply(set: &MappingSet, message: &Message, context: &Context) -> Translation {
+    apply::apply(set, message, context, false).0
+}
+
+/// The same, telling for every written value the rule and the positions it came from.
+pub fn trace(set: &MappingSet, message: &Message, context: &Context) -> (Translation, Vec<Trace>) {
+    apply::apply(set, message, context, true)
+}
+
+/// The walk of one message from bytes to resources: decode, parse, compare with path and file name, apply,
+/// check. Never panics, no I/O.
 pub fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Translation {
-    let _ = (set, bytes, context);
-    Translation::held(Vec::new())
+    walk::translate(set, bytes, context)
 }
 
 /// A first light look: control id, patients, order number, type and time.
 pub fn peek(bytes: &[u8], facility: &Facility) -> Peek {
-    let _ = (bytes, facility);
-    Peek::default()
+    peek::peek(bytes, facility)
 }

@@ -108,7 +108,6 @@ pub(crate) enum Cond {
 /// A code table.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    pub(crate) name: String,
     pub(crate) rows: Vec<Row>,
     pub(crate) by_source: HashMap<String, Vec<u32>>,
     pub(crate) by_target: HashMap<String, u32>,
@@ -121,7 +120,6 @@ pub(crate) struct Row {
     pub(crate) target_system: String,
     pub(crate) target_code: String,
     pub(crate) target_display: String,
-    pub(crate) source_display: String,
 }
 
 /// A literal text or a name of a form.
@@ -298,7 +296,6 @@ pub(crate) struct Member {
     /// Index of the group, where the member is one.
     pub(crate) group: Option<usize>,
     pub(crate) optional: bool,
-    pub(crate) many: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use super::problem::{Place, Problems};
 use std::sync::Arc;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 /// A file while it is read.
 pub(crate) struct File<'p> {
@@ -112,7 +112,6 @@ impl<'t> Tab<'t> {
     /// A list of tables: `[[x]]` or `x = [{…}]`.
     pub(crate) fn tables(&mut self, file: &mut File<'_>, key: &str) -> Vec<Tab<'t>> {
         let Some((offset, value)) = self.take(key) else { return Vec::new() };
-        let empty = DeArray::new();
         let array = value.as_array();
         if array.is_none() {
             self.wrong(
@@ -123,7 +122,7 @@ impl<'t> Tab<'t> {
             );
         }
         let mut out = Vec::new();
-        for item in array.map_or(empty.iter(), |a| a.iter()) {
+        for item in array.into_iter().flat_map(|a| a.iter()) {
             match item.get_ref().as_table() {
                 Some(table) => out.push(Tab::new(table, item.span().start, self.rule.clone())),
                 None => self.wrong(

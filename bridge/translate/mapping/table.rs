@@ -70,23 +70,16 @@ pub(crate) fn rows(
 
 /// Reads a code table.
 pub(crate) fn read(
-    name: &str,
     file: &std::sync::Arc<str>,
     text: &str,
     problems: &mut Problems,
 ) -> Table {
-    let mut table = Table { name: name.to_owned(), ..Table::default() };
+    let mut table = Table::default();
     for (_, cells) in rows(file, text, &HEADER, problems) {
-        let mut cells = cells.into_iter();
-        let mut next = || cells.next().unwrap_or_default();
-        let row = Row {
-            source_system: next(),
-            source_code: next(),
-            source_display: next(),
-            target_system: next(),
-            target_code: next(),
-            target_display: next(),
-        };
+        // The source display is for people; the equivalence for the ConceptMap.
+        let [source_system, source_code, _, target_system, target_code, target_display, _] =
+            cells.try_into().unwrap_or_default();
+        let row = Row { source_system, source_code, target_system, target_code, target_display };
         let n = table.rows.len() as u32;
         table.by_source.entry(row.source_code.clone()).or_default().push(n);
         if !row.target_code.is_empty() {

@@ -3,6 +3,22 @@
 //!
 //! [`LIST`] is the list that the console and `mappings/README.md` show.
 
+mod code;
+mod contact;
+mod date;
+mod quantity;
+mod result;
+
+use super::build::Made;
+use super::item::Item;
+use super::plan::Shape;
+use super::run::Run;
+use crate::finding::Severity;
+use std::borrow::Cow;
+
+pub(crate) use date::{is_date, seventeen};
+pub(crate) use quantity::number;
+
 /// How many inputs a function takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inputs {
@@ -30,40 +46,175 @@ pub struct Function {
 }
 
 macro_rules! list {
-    ($($name:literal, $arguments:literal, $inputs:expr, $makes:literal, $ja:literal, $en:literal;)*) => {
-        &[$(Function { name: $name, arguments: $arguments, inputs: $inputs, makes: $makes, ja: $ja, en: $en },)*]
+    ($($op:ident: $name:literal, $arguments:literal, $inputs:expr, $makes:literal, $ja:literal, $en:literal;)*) => {
+        /// Every typed function.
+        pub const LIST: &[Function] = &[$(Function { name: $name, arguments: $arguments, inputs: $inputs, makes: $makes, ja: $ja, en: $en },)*];
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Op { $($op),* }
+        const OPS: &[Op] = &[$(Op::$op),*];
     };
 }
 
-/// Every typed function.
-pub const LIST: &[Function] = list![
-    "string", "", Inputs::Each, "text", "文字列のまま。既定値。", "The text as it is; the default when `as` is left out.";
-    "narrow", "", Inputs::Each, "text", "全角英数字を半角にする。", "Full-width letters and digits become half-width.";
-    "insured-text", "", Inputs::Each, "text", "被保険者の記号・番号の文字規則。", "The character rules of insured-person symbols and numbers.";
-    "strip-zeros", "", Inputs::Each, "text", "先頭のゼロを取る。", "Leading zeros are taken off.";
-    "two-digits", "", Inputs::Each, "text", "2桁にゼロ埋めする。", "Padded to two digits.";
-    "patient-id", "", Inputs::Each, "text", "施設の患者IDの規則で正規化する。", "A patient id in the facility's normal form.";
-    "date", "", Inputs::Each, "date", "日付。精度を保つ。", "A date; precision is kept.";
-    "dateTime", "", Inputs::Each, "dateTime", "日時。+09:00、精度を保つ、24-47時は翌日。", "A date-time in +09:00; precision is kept, hours 24-47 roll over.";
-    "instant", "", Inputs::Each, "instant", "時刻。時分まである値だけ。", "An instant; only where hours and minutes are there.";
-    "decimal", "", Inputs::Each, "decimal", "数。表記を保つ(1.50は1.50)。", "A number; its digits are kept (1.50 stays 1.50).";
-    "integer", "", Inputs::Each, "integer", "整数。", "A whole number.";
-    "boolean", "", Inputs::Each, "boolean", "Y/N、1/0、true/false。", "Y/N, 1/0, true/false.";
-    "CWE", "[CONTEXT]", Inputs::Each, "CodeableConcept", "CWEの二つのコードをCodeableConcept(書き先がCodingなら一つ目のCoding、codeなら一つ目のコード)にする。CONTEXTはコード体系表の source_system。", "Both codings of a CWE as CodeableConcept (the first as Coding or code where the target is one). CONTEXT is the source_system to prefer in tables/code-systems.csv: `CWE form`.";
-    "CWE.codings", "[CONTEXT]", Inputs::Each, "Coding", "CWEのコードをCodingとして並べる。", "The codings of a CWE one by one, for `coding[]`.";
-    "Coding", "[CONTEXT]", Inputs::Each, "Coding", "CWEの一つ目のコードをCodingにする。", "The first coding of a CWE.";
-    "CX.patient", "", Inputs::Each, "Identifier", "施設の患者IDをIdentifierにする。", "The facility's patient id as an Identifier.";
-    "Quantity", "[CONTEXT]", Inputs::Several(2), "Quantity", "値と単位(CWE)からQuantity。値だけでもよい。", "A Quantity from a value and a unit (CWE); the value alone will do.";
-    "Quantity.dose", "", Inputs::Several(2), "Quantity", "用量。0と空は用量なし。", "A dose: 0 and empty are no dose.";
-    "Quantity.cq", "", Inputs::Each, "Quantity", "CQ(`3^TAB&錠&MR9P`)からQuantity。", "A Quantity from a CQ (`3^TAB&錠&MR9P`).";
-    "Quantity.duration", "", Inputs::Each, "Duration", "期間(`5^d`、`7^D&日&ISO+`)からUCUMのDuration。", "A Duration in UCUM from `5^d` or `7^D&日&ISO+`.";
-    "Ratio.per-time", "", Inputs::Several(3), "Ratio", "値、単位、時間単位からRatio(毎時など)。", "A Ratio from value, unit and unit of time (per hour where it is empty).";
-    "Ratio.per-day", "", Inputs::Each, "Ratio", "CQから1日あたりのRatio。", "A Ratio per day from a CQ.";
-    "Ratio.per-administration", "", Inputs::Several(2), "Ratio", "値と単位から1回あたりのRatio。", "A Ratio per administration (1 回) from a value and a unit.";
-    "OBX.value", "", Inputs::Several(3), "value[x]", "OBX-5、OBX-2、OBX-6から value[x]。空なら何も作らない。", "A value[x] from OBX-5, OBX-2 and OBX-6; empty makes nothing.";
-    "referenceRange", "", Inputs::Several(2), "Observation.referenceRange", "OBX-7(とOBX-6)から基準範囲。", "A reference range from OBX-7 and, for the unit, OBX-6.";
-    "Period", "", Inputs::Several(2), "Period", "開始と終了からPeriod。", "A Period from start and end.";
-    "Timing.jami", "", Inputs::Each, "Timing", "JAMI用法コード(16桁)のCWEからTiming。", "A Timing from a CWE with a 16-digit JAMI usage code.";
-    "XTN", "", Inputs::Each, "ContactPoint", "電話・メールをContactPointにする。", "A telephone number or mail address as ContactPoint.";
-    "XAD", "", Inputs::Each, "Address", "住所。XAD.8を text と line に。", "An address; XAD.8 becomes text and line.";
+list![
+    String: "string", "", Inputs::Each, "text", "文字列のまま。既定値。", "The text as it is; the default when `as` is left out.";
+    Narrow: "narrow", "", Inputs::Each, "text", "全角英数字を半角にする。", "Full-width letters and digits become half-width.";
+    InsuredText: "insured-text", "", Inputs::Each, "text", "被保険者の記号・番号の文字規則。", "The character rules of insured-person symbols and numbers.";
+    StripZeros: "strip-zeros", "", Inputs::Each, "text", "先頭のゼロを取る。", "Leading zeros are taken off.";
+    TwoDigits: "two-digits", "", Inputs::Each, "text", "2桁にゼロ埋めする。", "Padded to two digits.";
+    PatientId: "patient-id", "", Inputs::Each, "text", "施設の患者IDの規則で正規化する。", "A patient id in the facility's normal form.";
+    Minute: "minute", "", Inputs::Each, "text", "日時を分まで(YYYYMMDDHHMM)。キーのために。", "A time to the minute (YYYYMMDDHHMM), for keys.";
+    Date: "date", "", Inputs::Each, "date", "日付。精度を保つ。", "A date; precision is kept.";
+    DateTime: "dateTime", "", Inputs::Each, "dateTime", "日時。+09:00、精度を保つ、24-47時は翌日。", "A date-time in +09:00; precision is kept, hours 24-47 roll over.";
+    Instant: "instant", "", Inputs::Each, "instant", "時刻。時分まである値だけ。", "An instant; only where hours and minutes are there.";
+    Decimal: "decimal", "", Inputs::Each, "decimal", "数。表記を保つ(1.50は1.50)。", "A number; its digits are kept (1.50 stays 1.50).";
+    Integer: "integer", "", Inputs::Each, "integer", "整数。", "A whole number.";
+    Boolean: "boolean", "", Inputs::Each, "boolean", "Y/N、1/0、true/false。", "Y/N, 1/0, true/false.";
+    CWE: "CWE", "[CONTEXT]", Inputs::Each, "CodeableConcept", "CWEの二つのコードをCodeableConcept(書き先がCodingなら一つ目のCoding、codeなら一つ目のコード)にする。CONTEXTはコード体系表の source_system。", "Both codings of a CWE as CodeableConcept (the first as Coding or code where the target is one). CONTEXT is the source_system to prefer in tables/code-systems.csv: `CWE form`.";
+    CWECodings: "CWE.codings", "[CONTEXT]", Inputs::Each, "Coding", "CWEのコードをCodingとして並べる。", "The codings of a CWE one by one, for `coding[]`.";
+    Coding: "Coding", "[CONTEXT]", Inputs::Each, "Coding", "CWEの一つ目のコードをCodingにする。", "The first coding of a CWE.";
+    CXPatient: "CX.patient", "", Inputs::Each, "Identifier", "施設の患者IDをIdentifierにする。", "The facility's patient id as an Identifier.";
+    Quantity: "Quantity", "[CONTEXT]", Inputs::Several(2), "Quantity", "値と単位(CWE)からQuantity。値だけでもよい。", "A Quantity from a value and a unit (CWE); the value alone will do.";
+    QuantityDose: "Quantity.dose", "", Inputs::Several(2), "Quantity", "用量。0と空は用量なし。", "A dose: 0 and empty are no dose.";
+    QuantityCq: "Quantity.cq", "", Inputs::Each, "Quantity", "CQ(`3^TAB&錠&MR9P`)からQuantity。", "A Quantity from a CQ (`3^TAB&錠&MR9P`).";
+    QuantityDuration: "Quantity.duration", "", Inputs::Each, "Duration", "期間(`5^d`、`7^D&日&ISO+`)からUCUMのDuration。", "A Duration in UCUM from `5^d` or `7^D&日&ISO+`.";
+    RatioPerTime: "Ratio.per-time", "", Inputs::Several(3), "Ratio", "値、単位、時間単位からRatio(毎時など)。", "A Ratio from value, unit and unit of time (per hour where it is empty).";
+    RatioPerDay: "Ratio.per-day", "", Inputs::Each, "Ratio", "CQから1日あたりのRatio。", "A Ratio per day from a CQ.";
+    RatioPerAdministration: "Ratio.per-administration", "", Inputs::Several(2), "Ratio", "値と単位から1回あたりのRatio。", "A Ratio per administration (1 回) from a value and a unit.";
+    OBXValue: "OBX.value", "", Inputs::Several(3), "value[x]", "OBX-5、OBX-2、OBX-6から value[x]。空なら何も作らない。", "A value[x] from OBX-5, OBX-2 and OBX-6; empty makes nothing.";
+    ReferenceRange: "referenceRange", "", Inputs::Several(2), "Observation.referenceRange", "OBX-7(とOBX-6)から基準範囲。", "A reference range from OBX-7 and, for the unit, OBX-6.";
+    Period: "Period", "", Inputs::Several(2), "Period", "開始と終了からPeriod。", "A Period from start and end.";
+    TimingJami: "Timing.jami", "", Inputs::Each, "Timing", "JAMI用法コード(16桁)のCWEからTiming。", "A Timing from a CWE with a 16-digit JAMI usage code.";
+    XTN: "XTN", "", Inputs::Each, "ContactPoint", "電話・メールをContactPointにする。", "A telephone number or mail address as ContactPoint.";
+    XAD: "XAD", "", Inputs::Each, "Address", "住所。XAD.8を text と line に。", "An address; XAD.8 becomes text and line.";
 ];
+
+/// The function of a name.
+pub(crate) fn find(name: &str) -> Option<usize> {
+    LIST.iter().position(|function| function.name == name)
+}
+
+/// Whether it makes text that the target shapes.
+pub(crate) fn is_text(n: usize) -> bool {
+    LIST[n].makes.starts_with(|c: char| c.is_ascii_lowercase()) && OPS[n] != Op::OBXValue
+}
+
+/// Whether its paths are inputs in order.
+pub(crate) fn is_several(n: usize) -> bool {
+    matches!(LIST[n].inputs, Inputs::Several(_))
+}
+
+impl<'m> Run<'m> {
+    /// A function that makes text.
+    pub(crate) fn text_function(&mut self, n: usize, item: &Item<'m>) -> Result<Option<Cow<'m, str>>, &'static str> {
+        let text = item.text();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let stamp = |text: &str| date::parse(text).ok_or("date-invalid");
+        Ok(Some(match OPS[n] {
+            Op::String => result::whole(item),
+            Op::Narrow => Cow::Owned(narrow(&text)),
+            Op::InsuredText => Cow::Owned(insured(&text)),
+            Op::StripZeros => {
+                let bare = text.trim_start_matches('0');
+                Cow::Owned(if bare.is_empty() { "0".to_owned() } else { bare.to_owned() })
+            }
+            Op::TwoDigits => {
+                let text = narrow(&text);
+                Cow::Owned(if text.len() == 1 { format!("0{text}") } else { text })
+            }
+            Op::PatientId => Cow::Owned(self.context.facility.patient_id.normalise(&text)),
+            Op::Minute => Cow::Owned(stamp(&text)?.minute()),
+            Op::Date => Cow::Owned(stamp(&text)?.date()),
+            Op::DateTime => {
+                let stamp = stamp(&text)?;
+                if stamp.rolled {
+                    self.finding(Severity::Warning, "hour-rolled", item.pos());
+                }
+                Cow::Owned(stamp.date_time())
+            }
+            Op::Instant => Cow::Owned(stamp(&text)?.instant().ok_or("instant-incomplete")?),
+            Op::Decimal => Cow::Owned(number(&text).ok_or("number-invalid")?.into_owned()),
+            Op::Integer => {
+                let number = number(&text).ok_or("number-invalid")?;
+                if number.contains('.') {
+                    return Err("number-invalid");
+                }
+                Cow::Owned(number.into_owned())
+            }
+            Op::Boolean => Cow::Borrowed(match text.to_ascii_lowercase().as_str() {
+                "y" | "1" | "true" => "true",
+                "n" | "0" | "false" => "false",
+                _ => return Err("boolean-invalid"),
+            }),
+            _ => text,
+        }))
+    }
+
+    /// A function that makes a node.
+    pub(crate) fn node_function(
+        &mut self,
+        n: usize,
+        argument: Option<&str>,
+        shape: Shape,
+        inputs: &[Vec<Item<'m>>],
+    ) -> Result<Made, &'static str> {
+        let input = |n: usize| inputs.get(n).and_then(|list| list.first());
+        let Some(item) = inputs.iter().flatten().next() else { return Ok(None) };
+        match OPS[n] {
+            Op::CWE => self.concept(item, argument, shape),
+            Op::CWECodings => self.codings(item, argument),
+            Op::Coding => self.concept(item, argument, Shape::Coding),
+            Op::CXPatient => self.patient_identifier(item),
+            Op::Quantity => self.quantity(input(0), input(1), argument.unwrap_or("unit")),
+            Op::QuantityDose => self.dose(input(0), input(1)),
+            Op::QuantityCq => {
+                let (value, unit) = (item.part(1), item.part(2));
+                self.dose(value.as_ref(), unit.as_ref())
+            }
+            Op::QuantityDuration => self.duration(item),
+            Op::RatioPerTime => self.per_time(input(0), input(1), input(2)),
+            Op::RatioPerDay => {
+                let (value, unit) = (item.part(1), item.part(2));
+                self.per_day(value.as_ref(), unit.as_ref())
+            }
+            Op::RatioPerAdministration => self.per_administration(input(0), input(1)),
+            Op::OBXValue => {
+                self.obx_value(inputs.first().map_or(&[][..], Vec::as_slice), input(1), input(2))
+            }
+            Op::ReferenceRange => self.reference_range(input(0), input(1)),
+            Op::Period => self.period(input(0), input(1)),
+            Op::TimingJami => self.timing(item),
+            Op::XTN => self.contact_point(item),
+            Op::XAD => self.address(item),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Full-width letters, digits and signs to half-width.
+pub(crate) fn narrow(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\u{FF01}'..='\u{FF5E}' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
+            '\u{3000}' => ' ',
+            '\u{2212}' | '\u{2010}' | '\u{2015}' => '-',
+            _ => c,
+        })
+        .collect()
+}
+
+/// 記号 and 番号 of an insured person: all half-width where every character has that form, else all full-width;
+/// no spaces.
+fn insured(text: &str) -> String {
+    let half: String = narrow(text).chars().filter(|c| !c.is_whitespace()).collect();
+    if half.is_ascii() {
+        return half;
+    }
+    half.chars()
+        .map(|c| match c {
+            '!'..='~' => char::from_u32(c as u32 + 0xFEE0).unwrap_or(c),
+            _ => c,
+        })
+        .collect()
+}

@@ -1,0 +1,418 @@
+//! One message, from its segments to its resources.
+
+use super::groups::Cut;
+use super::item::NOWHERE;
+use super::plan::{EventKind, For, Map, MessagePlan, Plan};
+use super::run::{Inst, Instance, Named, Run, Scope};
+use super::{MappingSet, Trace};
+use crate::fhir::Arena;
+use crate::finding::{Finding, Location, Severity};
+use crate::hl7v2::Message;
+use crate::translation::{Context, Event, Lists, Replaces, Resource, Role, Status, Translation, Unit};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// A run over a message, before its groups are known.
+pub(crate) fn start<'m>(
+    set: &'m Plan,
+    plan: &'m MessagePlan,
+    message: &'m Message,
+    context: &'m Context,
+) -> Run<'m> {
+    let mut cut = Cut::default();
+    for segment in message.segments() {
+        cut.names.push(set.symbols.find(segment.name()));
+        cut.owner.push(None);
+        cut.loose.push(segment.index() as u32);
+    }
+    let patient = message
+        .first("PID")
+        .map(|pid| pid.field(3).repetition(1).component(1).text().trim().to_owned())
+        .filter(|id| !id.is_empty() && id != "\"\"")
+        .map(|id| context.facility.patient_id.normalise(&id))
+        .unwrap_or_default();
+    Run {
+        set,
+        plan,
+        message,
+        context,
+        delimiters: message.delimiters(),
+        cut,
+        arena: Arena::default(),
+        findings: Vec::new(),
+        read: vec![0; message.len()],
+        patient,
+        message_lets: Vec::new(),
+        instances: Rc::new(Vec::new()),
+        built: Vec::new(),
+        referred: HashMap::new(),
+        depth: 0,
+        owner: "",
+        row: "",
+        tracing: false,
+        touched: Vec::new(),
+        rows: Vec::new(),
+        counters: HashMap::new(),
+    }
+}
+
+pub(crate) fn whole<'s, 'm>() -> Scope<'s, 'm> {
+    Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 }
+}
+
+pub(crate) fn apply(
+    set: &MappingSet,
+    message: &Message,
+    context: &Context,
+    tracing: bool,
+) -> (Translation, Vec<Trace>) {
+    let plan = &set.plan;
+    let mut out = Translation::held(Vec::new());
+    out.control_id = message
+        .first("MSH")
+        .map(|msh| msh.field(10).repetition(1).component(1).text().into_owned())
+        .filter(|id| !id.is_empty());
+    let Some(first) = plan.messages.first() else {
+        out.findings.push(Finding::error("message-type-not-mapped", Location::field("MSH", 9)));
+        return (out, Vec::new());
+    };
+    let mut run = start(plan, first, message, context);
+    out.patient = (!run.patient.is_empty()).then(|| run.patient.clone());
+    let scope = whole();
+    let Some(kind) = plan.messages.iter().find(|kind| run.holds(&scope, None, &kind.is)) else {
+        out.findings.push(Finding::error("message-type-not-mapped", Location::field("MSH", 9)));
+        return (out, Vec::new());
+    };
+    out.kind = Some(kind.id.clone());
+    run.plan = kind;
+    run.tracing = tracing;
+    let mut findings = std::mem::take(&mut run.findings);
+    run.cut = Cut::new(message, kind, &plan.symbols, &plan.known, &mut findings);
+    run.findings = findings;
+    if run.patient.is_empty() {
+        run.findings.push(Finding::error("patient-id-missing", Location::field("PID", 3)));
+    }
+    message_lets(&mut run);
+    let unit = unit(&mut run);
+    let withdrawn = unit.as_ref().is_some_and(|unit| unit.withdrawn);
+    out.unit = unit;
+    if !withdrawn {
+        enumerate(&mut run);
+        make(&mut run);
+        run.merge_built();
+        out.resources = write(&run);
+        out.unread = unread(&run);
+    }
+    let rows = std::mem::take(&mut run.rows);
+    let traces = rows
+        .into_iter()
+        .map(|row| Trace {
+            resource: format!("{}/{}", run.map(row.map).makes, row.id),
+            path: row.path,
+            rule: row.rule,
+            positions: row.positions.iter().map(|pos| run.print(*pos)).filter(|p| !p.is_empty()).collect(),
+        })
+        .collect();
+    out.findings = run.findings;
+    out.status = if out.has_error() { Status::Quarantined } else { Status::Translated };
+    (out, traces)
+}
+
+pub(crate) fn message_lets(run: &mut Run<'_>) {
+    let plan = run.plan;
+    let slots = plan.lets.iter().map(|row| row.slot + 1).max().unwrap_or(0);
+    // One row at a time, so that a later one may use an earlier one.
+    let mut scope = whole();
+    run.owner = &plan.id;
+    run.lets(&plan.lets, slots, &mut scope, None);
+    for row in &plan.lets {
+        if !run.message_lets.iter().any(|(name, _)| *name == row.name) {
+            let value: Named<'_> = scope.lets.get(row.slot).cloned().unwrap_or_default();
+            run.message_lets.push((row.name, value));
+        }
+    }
+    run.owner = "";
+}
+
+/// What the message is the whole of.
+fn unit(run: &mut Run<'_>) -> Option<Unit> {
+    let plan = run.plan;
+    run.owner = &plan.id;
+    run.row = "unit";
+    // Names of a message file are its own there: the same values under their slots.
+    let mut scope = whole();
+    let mut lets: Vec<Named<'_>> = Vec::new();
+    for row in &plan.lets {
+        if lets.len() <= row.slot {
+            lets.resize(row.slot + 1, Named::default());
+        }
+        if let Some((_, value)) = run.message_lets.iter().find(|(name, _)| *name == row.name) {
+            lets[row.slot] = value.clone();
+        }
+    }
+    scope.lets = Cow::Owned(lets);
+    let mut parts: Vec<String> = Vec::new();
+    let mut whole_key = true;
+    for path in &plan.unit {
+        let text = run.first_text(&scope, path).into_owned();
+        if text.is_empty() {
+            let pos = run.place(&scope, path);
+            run.finding(Severity::Error, "unit-key-empty", pos);
+            whole_key = false;
+        }
+        parts.push(text);
+    }
+    let kind = parts.first().cloned().unwrap_or_default();
+    let withdrawn = plan.cancel.as_ref().is_some_and(|cond| run.holds(&scope, None, cond));
+    let time = order_time(run);
+    let event = plan.event.map(|event| {
+        let own = plan
+            .event_time
+            .iter()
+            .map(|path| run.first_text(&scope, path).into_owned())
+            .find(|text| !text.is_empty());
+        let own = own.and_then(|text| {
+            let read = super::functions::seventeen(&text);
+            if read.is_none() {
+                run.finding(Severity::Warning, "event-time-invalid", NOWHERE);
+            }
+            read
+        });
+        Event {
+            kind: plan.id.clone(),
+            opens: event == EventKind::Opens,
+            closes: event == EventKind::Closes,
+            time: own.unwrap_or_else(|| time.clone()),
+        }
+    });
+    run.owner = "";
+    if !whole_key || run.patient.is_empty() {
+        return None;
+    }
+    let mut all: Vec<&str> = vec![&run.context.facility.code, "unit", &run.patient];
+    all.extend(parts.iter().map(String::as_str));
+    Some(Unit {
+        key: run.context.id_key.id(all),
+        kind,
+        replaces: plan.replaces,
+        incremental: plan.replaces == Replaces::List && run.context.lists == Lists::Incremental,
+        withdrawn,
+        event,
+        time,
+    })
+}
+
+/// 発生日時 of the file name, else MSH-7.
+fn order_time(run: &mut Run<'_>) -> String {
+    if let Some(file) = &run.context.file
+        && file.time.len() == 17
+        && file.time.bytes().all(|b| b.is_ascii_digit())
+    {
+        return file.time.clone();
+    }
+    let text = run.message.first("MSH").map(|m| m.field(7).repetition(1).component(1).text().into_owned());
+    match text.as_deref().and_then(super::functions::seventeen) {
+        Some(time) => time,
+        None => {
+            run.findings.push(Finding::warning("message-time-missing", Location::field("MSH", 7)));
+            "0".repeat(17)
+        }
+    }
+}
+
+/// Finds the instances of every map and their ids, in order of the maps.
+pub(crate) fn enumerate(run: &mut Run<'_>) {
+    let plan = run.plan;
+    let mut all: Vec<Instance<'_>> = Vec::new();
+    for n in &plan.maps {
+        let map = run.map(*n);
+        let mut ordinals: HashMap<Option<u32>, usize> = HashMap::new();
+        for (inst, parent) in candidates(run, map) {
+            run.owner = &map.id;
+            run.row = "when";
+            let ordinal = ordinals.entry(parent).or_insert(0);
+            let mut scope =
+                Scope { inst, lets: Cow::Borrowed(&[]), outer: None, ordinal: *ordinal + 1 };
+            if let Some(cond) = &map.when
+                && !run.holds(&scope, None, cond)
+            {
+                continue;
+            }
+            *ordinal += 1;
+            if !map.lets.is_empty() && !run.lets(&map.lets, map.slots, &mut scope, Some(*n)) {
+                continue;
+            }
+            run.row = "key";
+            let parts = run.key_parts(map, &scope);
+            let event = plan.replaces == Replaces::Event && map.makes == "Encounter";
+            let id = if event && parts.iter().any(|part| part.is_empty()) {
+                String::new()
+            } else if parts.iter().all(|part| part.is_empty()) {
+                let pos = map.key.first().map_or(NOWHERE, |path| run.place(&scope, path));
+                run.finding(Severity::Error, "key-empty", pos);
+                continue;
+            } else {
+                run.id_of(map, &parts)
+            };
+            let Scope { inst, lets, ordinal, .. } = scope;
+            all.push(Instance { map: *n, inst, lets: lets.into_owned(), ordinal, id });
+        }
+    }
+    run.instances = Rc::new(all);
+    run.owner = "";
+}
+
+/// The instances that a map may have, with the group around each.
+fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Vec<(Inst<'m>, Option<u32>)> {
+    let cut = &run.cut;
+    // The group that must be around it, at any depth.
+    let within = |group: Option<u32>| match map.within {
+        None => true,
+        Some(name) => {
+            let mut at = group;
+            while let Some(g) = at {
+                if cut.instances[g as usize].name == name {
+                    return true;
+                }
+                at = cut.instances[g as usize].parent.map(|p| p as u32);
+            }
+            false
+        }
+    };
+    match &map.instances {
+        For::Message => vec![(Inst::Message, None)],
+        For::Segment(name) => (0..cut.names.len() as u32)
+            .filter(|s| cut.names[*s as usize] == Some(*name) && within(cut.owner[*s as usize]))
+            .map(|s| (Inst::Segment(s), cut.owner[s as usize]))
+            .collect(),
+        For::Group(name) => (0..cut.instances.len() as u32)
+            .filter(|g| cut.instances[*g as usize].name == *name)
+            .map(|g| (g, cut.instances[g as usize].parent.map(|p| p as u32)))
+            .filter(|(_, parent)| within(*parent))
+            .map(|(g, parent)| (Inst::Group(g), parent))
+            .collect(),
+        For::By(name, path) => by_field(run, map, *name, path),
+        For::Datatype | For::Nothing => Vec::new(),
+    }
+}
+
+/// `SEG by .n`: the segments of the enclosing instance that share the field.
+fn by_field<'m>(
+    run: &Run<'m>,
+    map: &'m Map,
+    name: super::plan::Sym,
+    path: &'m super::plan::Path,
+) -> Vec<(Inst<'m>, Option<u32>)> {
+    let cut = &run.cut;
+    let mut order: Vec<(Option<u32>, String)> = Vec::new();
+    let mut lists: HashMap<(Option<u32>, String), Vec<u32>> = HashMap::new();
+    for s in (0..cut.names.len() as u32).filter(|s| cut.names[*s as usize] == Some(name)) {
+        let mut group = cut.owner[s as usize];
+        if let Some(wanted) = map.within {
+            while let Some(g) = group
+                && cut.instances[g as usize].name != wanted
+            {
+                group = cut.instances[g as usize].parent.map(|p| p as u32);
+            }
+            if group.is_none() {
+                continue;
+            }
+        }
+        let segment = run.message.segment(s as usize);
+        let text = match path.parts.as_slice() {
+            [super::plan::Part::Number(field), rest @ ..] => {
+                let repetition = segment.field(usize::from(*field)).repetition(1);
+                match rest {
+                    [super::plan::Part::Number(component), ..] => {
+                        repetition.component(usize::from(*component)).text().trim().to_owned()
+                    }
+                    _ => repetition.raw().trim().to_owned(),
+                }
+            }
+            _ => String::new(),
+        };
+        let slot = (group, text);
+        if !lists.contains_key(&slot) {
+            order.push(slot.clone());
+        }
+        lists.entry(slot).or_default().push(s);
+    }
+    order
+        .into_iter()
+        .filter_map(|slot| lists.remove(&slot).map(|list| (Inst::Made(list.into(), slot.0), slot.0)))
+        .collect()
+}
+
+/// Runs the rules of every instance.
+pub(crate) fn make(run: &mut Run<'_>) {
+    let instances = run.instances.clone();
+    for instance in instances.iter() {
+        let scope = Scope {
+            inst: instance.inst.clone(),
+            lets: Cow::Borrowed(&instance.lets),
+            outer: None,
+            ordinal: instance.ordinal,
+        };
+        run.resource(instance.map, &instance.id, &scope);
+    }
+    run.owner = "";
+}
+
+pub(crate) fn write(run: &Run<'_>) -> Vec<Resource> {
+    let keys = &run.set.keys;
+    run.built
+        .iter()
+        .map(|built| {
+            let map = run.map(built.map);
+            let role = if map.shared {
+                Role::Shared
+            } else if run.plan.provisional.contains(&built.map) {
+                Role::Provisional
+            } else {
+                Role::Unit
+            };
+            let mut references = Vec::new();
+            run.arena.references(built.node, &mut references);
+            Resource {
+                resource_type: map.makes.clone(),
+                id: built.id.clone(),
+                role,
+                map: map.id.clone(),
+                json: run.arena.to_json(keys, built.node),
+                references,
+            }
+        })
+        .collect()
+}
+
+/// Valued fields that nothing read and no `skip` names, without occurrence.
+fn unread(run: &Run<'_>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for segment in run.message.segments() {
+        let n = segment.index();
+        let name = run.cut.names[n];
+        let skipped: Vec<u16> =
+            run.plan.skip.iter().filter(|(s, _)| Some(*s) == name).map(|(_, f)| *f).collect();
+        if skipped.contains(&0) || segment.name() == "MSH" {
+            continue;
+        }
+        for field in 1..=segment.field_count().min(128) {
+            if run.read[n] >> (field - 1) & 1 == 1 || skipped.contains(&(field as u16)) {
+                continue;
+            }
+            let value = segment.field(field);
+            if value.is_empty()
+                || value.is_null()
+                || !value.raw().chars().any(|c| c != run.delimiters.component && c != run.delimiters.subcomponent && c != run.delimiters.repetition)
+            {
+                continue;
+            }
+            let position = format!("{}-{field}", segment.name());
+            if !out.contains(&position) {
+                out.push(position);
+            }
+        }
+    }
+    out
+}

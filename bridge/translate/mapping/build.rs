@@ -1,0 +1,683 @@
+//! Rules write: from an instance and a map to nodes of a resource or element.
+
+use super::item::{Item, NOWHERE, Pos};
+use super::plan::{Else, Fixed, Index, Make, Map, Path, Rule, Same, Shape, Source, Sym, Target};
+use super::run::{Built, Inst, Row, Run, Scope};
+use crate::fhir::{Id, Read, key};
+use crate::finding::Severity;
+use std::borrow::Cow;
+
+/// Something made: the JSON name of its type behind `[x]`, and its node.
+pub(crate) type Made = Option<(&'static str, Id)>;
+
+/// A resource while its rules write.
+pub(crate) struct Writing {
+    pub(crate) named: Vec<(Id, Sym, Id)>,
+    pub(crate) map: usize,
+    pub(crate) id: String,
+    /// The target path of the element that a submap fills.
+    pub(crate) prefix: String,
+}
+
+impl<'m> Run<'m> {
+    /// Makes the resource of an instance and keeps it.
+    pub(crate) fn resource(&mut self, n: usize, id: &str, scope: &Scope<'_, 'm>) {
+        let map = self.map(n);
+        let root = self.arena.object();
+        self.arena.put_text(root, key::RESOURCE_TYPE, &map.makes);
+        self.arena.put_text(root, key::ID, id);
+        if let Some(profile) = &map.profile {
+            let (meta, list, text) = (self.arena.object(), self.arena.array(), self.arena.text(profile));
+            self.arena.append(list, text);
+            self.arena.put(meta, key::PROFILE, list);
+            self.arena.put(root, key::META, meta);
+        }
+        let mut writing =
+            Writing { named: Vec::new(), map: n, id: id.to_owned(), prefix: String::new() };
+        self.rules(map, root, scope, &mut writing);
+        self.built.push(Built { map: n, id: id.to_owned(), node: root, named: writing.named });
+    }
+
+    /// Runs the rules of a map into an object.
+    pub(crate) fn rules(&mut self, map: &'m Map, root: Id, scope: &Scope<'_, 'm>, writing: &mut Writing) {
+        let mut wrote = false;
+        for rule in &map.rules {
+            self.owner = &map.id;
+            self.row = &rule.id;
+            if rule.follows && wrote {
+                self.seen(scope, rule);
+                continue;
+            }
+            self.touched.clear();
+            wrote = self.rule(rule, root, scope, writing);
+            if !wrote {
+                (self.owner, self.row) = (&map.id, &rule.id);
+                self.unmet(rule, scope);
+            }
+        }
+    }
+
+    /// Marks what a row that was not needed would have read.
+    fn seen(&mut self, scope: &Scope<'_, 'm>, rule: &'m Rule) {
+        if let Source::From(paths) = &rule.source {
+            for path in paths {
+                let mut out = Vec::new();
+                self.resolve(scope, None, path, &mut out);
+            }
+        }
+    }
+
+    /// What `else` says where nothing was written.
+    fn unmet(&mut self, rule: &'m Rule, scope: &Scope<'_, 'm>) {
+        let (severity, code) = match &rule.otherwise {
+            Else::Error(code) => (Severity::Error, code),
+            Else::Warn(code) => (Severity::Warning, code),
+            _ => return,
+        };
+        if let Some(cond) = &rule.when
+            && !self.holds(scope, None, cond)
+        {
+            return;
+        }
+        let path = match &rule.source {
+            Source::From(paths) => paths.first(),
+            Source::Each(path, _) => Some(path),
+            _ => None,
+        };
+        let pos = path.map_or(NOWHERE, |path| self.place(scope, path));
+        let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
+        self.finding(severity, code, pos);
+    }
+
+    /// Runs one rule; whether it wrote.
+    fn rule(&mut self, rule: &'m Rule, root: Id, scope: &Scope<'_, 'm>, writing: &mut Writing) -> bool {
+        if let Some(cond) = &rule.when
+            && !self.holds(scope, None, cond)
+        {
+            return false;
+        }
+        match &rule.source {
+            Source::Fixed(fixed) => {
+                let made = self.fixed(rule, fixed);
+                self.write_made(rule, root, made, NOWHERE, writing)
+            }
+            Source::None => {
+                let Some(Make::Text(pieces)) = &rule.make else { return false };
+                let Some(text) = self.compose(scope, pieces) else { return false };
+                let made = self.shaped(rule.target.shape, &text);
+                self.write_made(rule, root, made, NOWHERE, writing)
+            }
+            Source::Each(path, used) => {
+                let mut items = Vec::new();
+                self.resolve(scope, None, path, &mut items);
+                let mut wrote = false;
+                let delimiters = self.delimiters;
+                for (n, item) in items.into_iter().filter(|i| i.valued(&delimiters)).enumerate() {
+                    let pos = item.pos();
+                    let made = match used {
+                        Some(used) => {
+                            let map = &self.set.inner[*used];
+                            let prefix = std::mem::take(&mut writing.prefix);
+                            if self.tracing {
+                                writing.prefix = format!("{prefix}{}.", rule.target.text);
+                            }
+                            let made = self.element(map, item, scope, n + 1, writing);
+                            writing.prefix = prefix;
+                            (self.owner, self.row) = (self.owner_of(writing.map), &rule.id);
+                            Ok(made.map(|id| ("", id)))
+                        }
+                        None => self.made(rule, vec![vec![item]], scope, n + 1, writing),
+                    };
+                    self.touched.clear();
+                    wrote |= self.write_made(rule, root, made, pos, writing);
+                }
+                wrote
+            }
+            Source::From(paths) => self.from(rule, paths, root, scope, writing),
+        }
+    }
+
+    fn owner_of(&self, map: usize) -> &'m str {
+        &self.set.maps[map].id
+    }
+
+    fn from(
+        &mut self,
+        rule: &'m Rule,
+        paths: &'m [Path],
+        root: Id,
+        scope: &Scope<'_, 'm>,
+        writing: &mut Writing,
+    ) -> bool {
+        let several = match &rule.make {
+            Some(Make::Function(n, _)) => super::functions::is_several(*n),
+            Some(Make::RefMade { by_key, .. }) => *by_key,
+            _ => false,
+        };
+        let delimiters = self.delimiters;
+        let mut inputs: Vec<Vec<Item<'m>>> = Vec::with_capacity(paths.len());
+        for path in paths {
+            let mut items = Vec::new();
+            self.resolve(scope, None, path, &mut items);
+            items.retain(|item| item.valued(&delimiters));
+            inputs.push(items);
+        }
+        if several {
+            let pos = inputs.iter().flatten().next().map_or(NOWHERE, Item::pos);
+            if inputs.iter().all(Vec::is_empty) {
+                return false;
+            }
+            let made = self.made(rule, inputs, scope, scope.ordinal, writing);
+            return self.write_made(rule, root, made, pos, writing);
+        }
+        if let Some(Make::Ordinal { .. }) = &rule.make {
+            let made = self.shaped(rule.target.shape, &scope.ordinal.to_string());
+            return self.write_made(rule, root, made, NOWHERE, writing);
+        }
+        let appends = rule.target.steps.iter().any(|step| matches!(step.index, Index::Append));
+        let refers = matches!(rule.make, Some(Make::RefType(..) | Make::RefMade { .. }));
+        let mut wrote = false;
+        for item in inputs.into_iter().flatten() {
+            let pos = item.pos();
+            if wrote && !appends && !refers {
+                break;
+            }
+            let made = self.made(rule, vec![vec![item]], scope, scope.ordinal, writing);
+            if wrote && !appends {
+                continue;
+            }
+            if refers
+                && appends
+                && let Ok(Some((_, node))) = &made
+                && self.listed(root, &rule.target, *node)
+            {
+                wrote = true;
+                continue;
+            }
+            wrote |= self.write_made(rule, root, made, pos, writing);
+        }
+        wrote
+    }
+
+    /// Whether the array of a target holds an equal element.
+    fn listed(&self, root: Id, target: &Target, node: Id) -> bool {
+        let [step] = target.steps.as_slice() else { return false };
+        self.arena
+            .get(root, step.key)
+            .is_some_and(|list| self.arena.children(list).any(|(_, old)| self.arena.same(old, node)))
+    }
+
+    fn fixed(&mut self, rule: &'m Rule, fixed: &'m Fixed) -> Result<Made, &'static str> {
+        let text = match fixed {
+            Fixed::Boolean(value) => return Ok(Some(("Boolean", self.arena.boolean(*value)))),
+            Fixed::Number(text) => return Ok(super::functions::number(text).map(|t| ("Decimal", self.arena.number(&t)))),
+            Fixed::Text(text) => text,
+        };
+        match &rule.make {
+            Some(Make::Code(table)) => {
+                let table = &self.set.tables[*table];
+                let row = table.by_target.get(text).map(|n| &table.rows[*n as usize]).ok_or("code-not-in-table")?;
+                self.coded(rule.target.shape, &[row], "").map(|made| made)
+            }
+            Some(Make::Table(_) | Make::Type(_) | Make::Function(..)) => {
+                let item = Item::Text(Cow::Borrowed(text.as_str()), NOWHERE);
+                let scope =
+                    Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+                let mut writing = Writing {
+                    named: Vec::new(),
+                    map: 0,
+                    id: String::new(),
+                    prefix: String::new(),
+                };
+                self.made(rule, vec![vec![item]], &scope, 1, &mut writing)
+            }
+            _ => self.shaped(rule.target.shape, text),
+        }
+    }
+
+    /// What `as` makes of its inputs.
+    fn made(
+        &mut self,
+        rule: &'m Rule,
+        inputs: Vec<Vec<Item<'m>>>,
+        scope: &Scope<'_, 'm>,
+        ordinal: usize,
+        writing: &mut Writing,
+    ) -> Result<Made, &'static str> {
+        let shape = rule.target.shape;
+        let first = inputs.iter().flatten().next().cloned();
+        match &rule.make {
+            None => match first {
+                Some(item) => self.shaped(shape, &item.text()),
+                None => Ok(None),
+            },
+            Some(Make::Function(n, argument)) => {
+                if super::functions::is_text(*n) {
+                    let Some(item) = first else { return Ok(None) };
+                    let name = super::functions::LIST[*n].makes;
+                    return match self.text_function(*n, &item)? {
+                        Some(text) => {
+                            let made = self.shaped(shape, &text)?;
+                            Ok(made.map(|(_, id)| (choice_of(name), id)))
+                        }
+                        None => Ok(None),
+                    };
+                }
+                self.node_function(*n, argument.as_deref(), shape, &inputs)
+            }
+            Some(Make::Type(n)) => {
+                let Some(item) = first else { return Ok(None) };
+                let map = &self.set.inner[*n];
+                let (owner, row) = (self.owner, self.row);
+                let touched = std::mem::take(&mut self.touched);
+                let tracing = std::mem::replace(&mut self.tracing, false);
+                let made = self.element(map, item, scope, ordinal, writing);
+                (self.owner, self.row) = (owner, row);
+                (self.touched, self.tracing) = (touched, tracing);
+                Ok(made.map(|id| (type_name(&map.makes), id)))
+            }
+            Some(Make::Table(n)) => {
+                let Some(item) = first else { return Ok(None) };
+                self.table(*n, &item, rule)
+            }
+            Some(Make::Code(n)) => {
+                let Some(item) = first else { return Ok(None) };
+                let table = &self.set.tables[*n];
+                let code = item.text();
+                let row = table.by_target.get(code.as_ref()).map(|n| &table.rows[*n as usize]);
+                row.map_or(Err("code-not-in-table"), |row| self.coded(shape, &[row], ""))
+            }
+            Some(Make::Ordinal { .. }) => self.shaped(shape, &ordinal.to_string()),
+            Some(Make::Text(pieces)) => {
+                let inner = first.map(|item| Scope {
+                    inst: Inst::Value(item),
+                    lets: scope.lets.clone(),
+                    outer: Some(scope),
+                    ordinal,
+                });
+                match self.compose(inner.as_ref().unwrap_or(scope), pieces) {
+                    Some(text) => self.shaped(shape, &text),
+                    None => Ok(None),
+                }
+            }
+            Some(Make::Form(_)) => Err("form-unfit"),
+            Some(Make::RefType(..) | Make::RefMade { .. }) => {
+                let make = rule.make.as_ref().expect("matched above");
+                Ok(self.reference(make, &inputs, scope).map(|id| ("Reference", id)))
+            }
+        }
+    }
+
+    /// A submap or datatype map filled from a value; `None` where it wrote nothing.
+    fn element(
+        &mut self,
+        map: &'m Map,
+        item: Item<'m>,
+        outer: &Scope<'_, 'm>,
+        ordinal: usize,
+        writing: &mut Writing,
+    ) -> Option<Id> {
+        let inst = match &item {
+            Item::Segment(segment) => Inst::Segment(segment.index() as u32),
+            Item::Group(g) => Inst::Group(*g),
+            _ => Inst::Value(item),
+        };
+        let mut scope = Scope { inst, lets: Cow::Borrowed(&[]), outer: Some(outer), ordinal };
+        self.owner = &map.id;
+        if !map.lets.is_empty() {
+            self.lets(&map.lets, map.slots, &mut scope, None);
+        }
+        let root = self.arena.object();
+        self.rules(map, root, &scope, writing);
+        (!self.arena.is_empty(root)).then_some(root)
+    }
+
+    fn table(&mut self, n: usize, item: &Item<'m>, rule: &'m Rule) -> Result<Made, &'static str> {
+        let shape = rule.target.shape;
+        let table = &self.set.tables[n];
+        let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+        for slot in [1u16, 4] {
+            let code = text(slot);
+            if code.is_empty() {
+                continue;
+            }
+            let system = text(slot + 2);
+            let rows: Vec<_> = table.find(&system, &code).collect();
+            if !rows.is_empty() {
+                return self.coded(shape, &rows, &text(slot + 1));
+            }
+        }
+        // A code that the table does not know stays as the local coding, unless the rule says otherwise.
+        match (&rule.otherwise, shape) {
+            (Else::Next | Else::Empty | Else::Error(_), _) => Ok(None),
+            (otherwise, Shape::CodeableConcept | Shape::Coding) => {
+                let code = match otherwise {
+                    Else::Warn(Some(code)) => Cow::Owned(code.clone()),
+                    _ => Cow::Borrowed("code-not-in-table"),
+                };
+                self.finding(Severity::Warning, code, item.pos());
+                self.concept(item, None, shape)
+            }
+            (Else::Warn(_), _) => Ok(None),
+            _ => {
+                self.finding(Severity::Warning, "code-not-in-table", item.pos());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Nodes for rows of a table.
+    fn coded(
+        &mut self,
+        shape: Shape,
+        rows: &[&super::plan::Row],
+        text: &str,
+    ) -> Result<Made, &'static str> {
+        let Some(row) = rows.first() else { return Ok(None) };
+        match shape {
+            Shape::Coding => Ok(Some(("Coding", self.coding(&row.target_system, &row.target_code, &row.target_display)))),
+            Shape::CodeableConcept => {
+                let (concept, list) = (self.arena.object(), self.arena.array());
+                for row in rows.iter().filter(|row| !row.target_code.is_empty()) {
+                    let coding = self.coding(&row.target_system, &row.target_code, &row.target_display);
+                    self.arena.append(list, coding);
+                }
+                if !self.arena.is_empty(list) {
+                    self.arena.put(concept, key::CODING, list);
+                }
+                let text = if text.is_empty() { &row.target_display } else { text };
+                self.arena.put_text(concept, key::TEXT, text);
+                Ok((!self.arena.is_empty(concept)).then_some(("CodeableConcept", concept)))
+            }
+            _ if row.target_code.is_empty() => Ok(None),
+            _ => self.shaped(shape, &row.target_code),
+        }
+    }
+
+    pub(crate) fn coding(&mut self, system: &str, code: &str, display: &str) -> Id {
+        let coding = self.arena.object();
+        self.arena.put_text(coding, key::SYSTEM, system);
+        self.arena.put_text(coding, key::CODE, code);
+        self.arena.put_text(coding, key::DISPLAY, display);
+        coding
+    }
+
+    /// A text as the target wants it.
+    pub(crate) fn shaped(&mut self, shape: Shape, text: &str) -> Result<Made, &'static str> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(match shape {
+            Shape::Text => ("String", self.arena.text(text)),
+            Shape::Number => {
+                let number = super::functions::number(text).ok_or("number-invalid")?;
+                ("Decimal", self.arena.number(&number))
+            }
+            Shape::Boolean => match text {
+                "true" | "1" | "Y" => ("Boolean", self.arena.boolean(true)),
+                "false" | "0" | "N" => ("Boolean", self.arena.boolean(false)),
+                _ => return Err("boolean-invalid"),
+            },
+            Shape::Coding => ("Coding", self.coding("", "", text)),
+            Shape::CodeableConcept => {
+                let concept = self.arena.object();
+                self.arena.put_text(concept, key::TEXT, text);
+                ("CodeableConcept", concept)
+            }
+            Shape::Other => ("String", self.arena.text(text)),
+        }))
+    }
+
+    /// Writes what was made at the target; whether there was something.
+    fn write_made(
+        &mut self,
+        rule: &'m Rule,
+        root: Id,
+        made: Result<Made, &'static str>,
+        pos: Pos,
+        writing: &mut Writing,
+    ) -> bool {
+        let (kind, node) = match made {
+            Ok(Some(made)) => made,
+            Ok(None) => return false,
+            Err(code) => {
+                self.finding(Severity::Warning, code, pos);
+                return false;
+            }
+        };
+        // A list of nodes stands for several elements: `CWE.codings` into `coding[]`.
+        if self.arena.read(node) == Read::Array {
+            let list: Vec<Id> = self.arena.children(node).map(|(_, id)| id).collect();
+            let mut wrote = false;
+            for id in list {
+                let copy = self.arena.object();
+                self.arena.assign(copy, id);
+                wrote |= self.write(&rule.target, root, kind, copy, writing);
+            }
+            return wrote;
+        }
+        let wrote = self.write(&rule.target, root, kind, node, writing);
+        if wrote && self.tracing {
+            let mut positions = std::mem::take(&mut self.touched);
+            if pos.segment != u32::MAX && !positions.contains(&pos) {
+                positions.push(pos);
+            }
+            let path = self.printed(&rule.target, root, &writing.prefix);
+            self.rows.push(Row {
+                map: writing.map,
+                id: writing.id.clone(),
+                path,
+                rule: format!("{}/{}", self.owner, rule.id),
+                positions,
+            });
+        }
+        wrote
+    }
+
+    /// The path as written: `name[]` becomes the number of the element just appended.
+    fn printed(&self, target: &Target, root: Id, prefix: &str) -> String {
+        let text = match target.steps.first().map(|step| (step, &step.index)) {
+            Some((step, Index::Append)) => {
+                let n = self.arena.get(root, step.key).map_or(0, |list| self.arena.len(list));
+                target.text.replacen("[]", &format!("[{}]", n.saturating_sub(1)), 1)
+            }
+            _ => target.text.clone(),
+        };
+        format!("{prefix}{text}")
+    }
+
+    fn write(
+        &mut self,
+        target: &'m Target,
+        root: Id,
+        kind: &'static str,
+        node: Id,
+        writing: &mut Writing,
+    ) -> bool {
+        let mut at = root;
+        for (n, step) in target.steps.iter().enumerate() {
+            let last = n + 1 == target.steps.len();
+            let mut step_key = step.key;
+            if let Some(base) = &step.choice {
+                let Some(found) = self.set.choices.get(&(base.clone(), kind)) else { return false };
+                step_key = *found;
+            }
+            if matches!(step.index, Index::Single) {
+                if last {
+                    return self.place_node(at, step_key, node);
+                }
+                at = match self.arena.get(at, step_key) {
+                    Some(found) => found,
+                    None => {
+                        let made = self.arena.object();
+                        self.arena.put(at, step_key, made);
+                        made
+                    }
+                };
+                continue;
+            }
+            let list = match self.arena.get(at, step_key) {
+                Some(found) => found,
+                None => {
+                    let made = self.arena.array();
+                    self.arena.put(at, step_key, made);
+                    made
+                }
+            };
+            let existing = match &step.index {
+                Index::At(n) => self.arena.nth(list, *n),
+                Index::Named(sym, _) => {
+                    writing.named.iter().find(|(l, s, _)| *l == list && s == sym).map(|(_, _, id)| *id)
+                }
+                _ => None,
+            };
+            let element = match existing {
+                Some(found) => found,
+                None => {
+                    let plain = last && !matches!(step.index, Index::Named(..));
+                    let made = if plain { node } else { self.arena.object() };
+                    self.arena.append(list, made);
+                    if let Index::Named(sym, fixed) = &step.index {
+                        for (path, value) in fixed {
+                            self.put_fixed(made, path, value);
+                        }
+                        writing.named.push((list, *sym, made));
+                    }
+                    if plain {
+                        return true;
+                    }
+                    made
+                }
+            };
+            if last {
+                self.join(element, node);
+                return true;
+            }
+            at = element;
+        }
+        true
+    }
+
+    fn put_fixed(&mut self, object: Id, path: &[crate::fhir::Key], value: &str) {
+        let Some((last, steps)) = path.split_last() else { return };
+        let mut at = object;
+        for step in steps {
+            at = match self.arena.get(at, *step) {
+                Some(found) => found,
+                None => {
+                    let made = self.arena.object();
+                    self.arena.put(at, *step, made);
+                    made
+                }
+            };
+        }
+        self.arena.put_text(at, *last, value);
+    }
+
+    /// Puts a node; an object joins an object that stands there, anything else takes its place.
+    fn place_node(&mut self, object: Id, at: crate::fhir::Key, node: Id) -> bool {
+        match self.arena.get(object, at) {
+            Some(old) => self.join(old, node),
+            None => self.arena.put(object, at, node),
+        }
+        true
+    }
+
+    fn join(&mut self, old: Id, new: Id) {
+        if self.arena.read(old) == Read::Object && self.arena.read(new) == Read::Object {
+            let children: Vec<_> = self.arena.children(new).collect();
+            for (k, child) in children {
+                let copy = self.arena.object();
+                self.arena.assign(copy, child);
+                self.arena.put(old, k, copy);
+            }
+        } else {
+            self.arena.assign(old, new);
+        }
+    }
+
+    /// One resource for each id: what came later joins what came first.
+    pub(crate) fn merge_built(&mut self) {
+        let mut first: std::collections::HashMap<(usize, String), usize> = std::collections::HashMap::new();
+        let built = std::mem::take(&mut self.built);
+        let mut kept: Vec<Built> = Vec::with_capacity(built.len());
+        for one in built {
+            if one.id.is_empty() {
+                kept.push(one);
+                continue;
+            }
+            let slot = (one.map, one.id.clone());
+            match first.get(&slot) {
+                None => {
+                    first.insert(slot, kept.len());
+                    kept.push(one);
+                }
+                Some(n) => {
+                    let map = self.map(one.map);
+                    (self.owner, self.row) = (&map.id, "same");
+                    if map.same == Same::Error {
+                        self.finding(Severity::Error, "key-twice", NOWHERE);
+                        continue;
+                    }
+                    let node = kept[*n].node;
+                    if !self.merge(node, one.node, map.same) {
+                        self.finding(Severity::Warning, "merge-conflict", NOWHERE);
+                    }
+                }
+            }
+        }
+        self.built = kept;
+    }
+
+    /// Joins arrays as sets and objects key by key; `false` where scalars differ (the first stays).
+    fn merge(&mut self, old: Id, new: Id, same: Same) -> bool {
+        let mut agree = true;
+        let children: Vec<_> = self.arena.children(new).collect();
+        for (k, child) in children {
+            let Some(here) = self.arena.get(old, k) else {
+                let copy = self.arena.object();
+                self.arena.assign(copy, child);
+                self.arena.put(old, k, copy);
+                continue;
+            };
+            match (self.arena.read(here), self.arena.read(child)) {
+                (Read::Object, Read::Object) => agree &= self.merge(here, child, same),
+                (Read::Array, Read::Array) => {
+                    let items: Vec<_> = self.arena.children(child).map(|(_, id)| id).collect();
+                    for item in items {
+                        if !self.arena.children(here).any(|(_, x)| self.arena.same(x, item)) {
+                            let copy = self.arena.object();
+                            self.arena.assign(copy, item);
+                            self.arena.append(here, copy);
+                        }
+                    }
+                }
+                (Read::Text(a), Read::Text(b)) if same == Same::Widen && (k == key::START || k == key::END) => {
+                    // The earliest start and the latest end.
+                    if (k == key::START && b < a) || (k == key::END && b > a) {
+                        self.arena.assign(here, child);
+                    }
+                }
+                (a, b) => agree &= a == b,
+            }
+        }
+        agree
+    }
+}
+
+fn choice_of(makes: &str) -> &'static str {
+    match makes {
+        "date" => "Date",
+        "dateTime" => "DateTime",
+        "instant" => "Instant",
+        "decimal" => "Decimal",
+        "integer" => "Integer",
+        "boolean" => "Boolean",
+        _ => "String",
+    }
+}
+
+fn type_name(makes: &str) -> &'static str {
+    super::target::CHOICES.iter().find(|choice| **choice == makes).copied().unwrap_or("")
+}

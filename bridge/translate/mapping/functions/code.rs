@@ -1,0 +1,132 @@
+//! CWE: two codings, standard and local in either order, and the names of their code systems.
+
+use super::super::build::Made;
+use super::super::item::{Item, Pos};
+use super::super::plan::Shape;
+use super::super::run::Run;
+use crate::fhir::{Id, key};
+use crate::finding::Severity;
+use std::borrow::Cow;
+
+impl<'m> Run<'m> {
+    /// The URI of a code system by its HL7 name; empty where there is none.
+    pub(crate) fn system(&mut self, name: &str, code: &str, context: Option<&str>, pos: Pos) -> Cow<'m, str> {
+        if name.is_empty() {
+            self.finding(Severity::Information, "code-system-missing", pos);
+            return Cow::Borrowed("");
+        }
+        if name.starts_with("http://") || name.starts_with("https://") || name.starts_with("urn:") {
+            return Cow::Owned(name.to_owned());
+        }
+        if let Some(table) = self.set.code_systems.map(|n| &self.set.tables[n]) {
+            let sized = format!("{name}/{}", code.chars().count());
+            for name in [sized.as_str(), name] {
+                let rows = table.by_source.get(name).map_or(&[][..], Vec::as_slice);
+                let rows = rows.iter().map(|n| &table.rows[*n as usize]);
+                let found = context
+                    .and_then(|c| rows.clone().find(|row| row.source_system == c))
+                    .or_else(|| rows.clone().find(|row| row.source_system.is_empty()))
+                    .or_else(|| if context.is_none() { rows.clone().next() } else { None });
+                if let Some(row) = found {
+                    let uri = if row.target_system.is_empty() { &row.target_code } else { &row.target_system };
+                    if !uri.is_empty() {
+                        return Cow::Borrowed(uri);
+                    }
+                }
+            }
+        }
+        if !(name == "L" || name.starts_with("99")) {
+            self.finding(Severity::Warning, "code-system-unknown", pos);
+        }
+        Cow::Owned(self.local_system(name))
+    }
+
+    /// The URI of a local code system of the facility.
+    fn local_system(&self, name: &str) -> String {
+        let facility = &self.context.facility;
+        let safe: String = name
+            .bytes()
+            .map(|b| match b {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(b).to_string(),
+                other => format!("%{other:02X}"),
+            })
+            .collect();
+        if facility.local_system_base.is_empty() {
+            format!("urn:x-renkei:{}:{safe}", facility.code)
+        } else {
+            format!("{}/CodeSystem/{}/{safe}", facility.local_system_base, facility.code)
+        }
+    }
+
+    /// The codings of a CWE: components 1-3, 4-6 and 10-12.
+    fn slots(&mut self, item: &Item<'m>, context: Option<&str>) -> Vec<Id> {
+        let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+        let mut out: Vec<Id> = Vec::new();
+        for slot in [1u16, 4, 10] {
+            let code = text(slot);
+            if code.is_empty() {
+                continue;
+            }
+            let (display, name) = (text(slot + 1), text(slot + 2));
+            let system = self.system(&name, &code, context, item.pos());
+            let coding = self.coding(&system, &code, &display);
+            if !out.iter().any(|known| self.arena.same(*known, coding)) {
+                out.push(coding);
+            }
+            // A single text or component is a code alone.
+            if matches!(item, Item::Text(..) | Item::Value(..)) {
+                break;
+            }
+        }
+        out
+    }
+
+    /// A CWE as CodeableConcept, or its first coding as Coding or code.
+    pub(crate) fn concept(&mut self, item: &Item<'m>, context: Option<&str>, shape: Shape) -> Result<Made, &'static str> {
+        let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+        match shape {
+            Shape::Text => {
+                let code = [1u16, 4].into_iter().map(text).find(|t| !t.is_empty()).unwrap_or_default();
+                return self.shaped(shape, &code);
+            }
+            Shape::Coding => {
+                let codings = self.slots(item, context);
+                return Ok(codings.first().map(|id| ("Coding", *id)));
+            }
+            _ => {}
+        }
+        let codings = self.slots(item, context);
+        let words = [9u16, 2, 5].into_iter().map(text).find(|t| !t.is_empty()).unwrap_or_default();
+        let concept = self.arena.object();
+        if !codings.is_empty() {
+            let list = self.arena.array();
+            for coding in codings {
+                self.arena.append(list, coding);
+            }
+            self.arena.put(concept, key::CODING, list);
+        }
+        self.arena.put_text(concept, key::TEXT, &words);
+        Ok((!self.arena.is_empty(concept)).then_some(("CodeableConcept", concept)))
+    }
+
+    /// The codings one by one.
+    pub(super) fn codings(&mut self, item: &Item<'m>, context: Option<&str>) -> Result<Made, &'static str> {
+        let codings = self.slots(item, context);
+        if codings.is_empty() {
+            return Ok(None);
+        }
+        let list = self.arena.array();
+        for coding in codings {
+            self.arena.append(list, coding);
+        }
+        Ok(Some(("Coding", list)))
+    }
+
+    /// A CWE with a JAMI usage code as Timing.
+    pub(super) fn timing(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
+        let Some((_, concept)) = self.concept(item, None, Shape::CodeableConcept)? else { return Ok(None) };
+        let timing = self.arena.object();
+        self.arena.put(timing, key::CODE, concept);
+        Ok(Some(("Timing", timing)))
+    }
+}

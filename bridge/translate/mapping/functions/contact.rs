@@ -1,0 +1,93 @@
+//! Patient ids, telephone numbers and addresses.
+
+use super::super::build::Made;
+use super::super::item::Item;
+use super::super::run::Run;
+use crate::fhir::key;
+
+/// JP Core Patient: the patient id of an institution, followed by 1 and its ten digits.
+const PATIENT_SYSTEM: &str = "urn:oid:1.2.392.100495.20.3.51.1";
+
+impl<'m> Run<'m> {
+    pub(super) fn patient_identifier(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
+        let text = item.part(1).map(|i| i.text()).unwrap_or_default();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let value = self.context.facility.patient_id.normalise(&text);
+        let mut system = String::from(PATIENT_SYSTEM);
+        system.push_str(&self.context.facility.code);
+        let identifier = self.arena.object();
+        self.arena.put_text(identifier, key::SYSTEM, &system);
+        self.arena.put_text(identifier, key::VALUE, &value);
+        Ok(Some(("Identifier", identifier)))
+    }
+
+    pub(super) fn contact_point(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
+        let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+        let (usage, kind) = (text(2), text(3));
+        let mail = text(4);
+        // XTN.12 unformatted, else XTN.1, else area code and number.
+        let number = [12u16, 1].into_iter().map(text).find(|t| !t.is_empty()).unwrap_or_else(|| {
+            let parts: Vec<_> = [6u16, 7].into_iter().map(text).filter(|t| !t.is_empty()).collect();
+            std::borrow::Cow::Owned(parts.join("-"))
+        });
+        let email = usage == "NET" || kind == "Internet" || number.contains('@') || (number.is_empty() && mail.contains('@'));
+        let value = if email && !mail.is_empty() { mail } else { number };
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let system = match kind.as_ref() {
+            _ if email => "email",
+            "FX" => "fax",
+            "BP" => "pager",
+            _ => "phone",
+        };
+        let usage = match (usage.as_ref(), kind.as_ref()) {
+            (_, "CP") => "mobile",
+            ("PRN" | "VHN" | "ORN", _) => "home",
+            ("WPN", _) => "work",
+            _ => "",
+        };
+        let point = self.arena.object();
+        self.arena.put_text(point, key::SYSTEM, system);
+        self.arena.put_text(point, key::VALUE, &value);
+        self.arena.put_text(point, key::USE, usage);
+        Ok(Some(("ContactPoint", point)))
+    }
+
+    pub(super) fn address(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
+        let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+        // In Japan XAD.8 holds the whole line; else state, city and street in this order.
+        let whole = text(8);
+        let whole = if whole.is_empty() {
+            let parts: Vec<_> = [4u16, 3, 1, 2].into_iter().map(text).filter(|t| !t.is_empty()).collect();
+            std::borrow::Cow::Owned(parts.concat())
+        } else {
+            whole
+        };
+        let address = self.arena.object();
+        let usage = match text(7).as_ref() {
+            "H" | "P" => "home",
+            "B" | "O" => "work",
+            "C" => "temp",
+            _ => "",
+        };
+        self.arena.put_text(address, key::USE, usage);
+        self.arena.put_text(address, key::TEXT, &whole);
+        if !whole.is_empty() {
+            let (list, line) = (self.arena.array(), self.arena.text(&whole));
+            self.arena.append(list, line);
+            self.arena.put(address, key::LINE, list);
+        }
+        self.arena.put_text(address, key::CITY, &text(3));
+        self.arena.put_text(address, key::STATE, &text(4));
+        self.arena.put_text(address, key::POSTAL_CODE, &text(5));
+        if !whole.is_empty() || !text(5).is_empty() {
+            let country = text(6);
+            self.arena.put_text(address, key::COUNTRY, if country == "JPN" { "JP" } else { &country });
+        }
+        let bare = whole.is_empty() && text(5).is_empty();
+        Ok((!bare).then_some(("Address", address)))
+    }
+}

@@ -1,0 +1,35 @@
+//! A first light look at a message, for partitioning: never fails.
+
+use super::Peek;
+use crate::charset;
+use crate::hl7v2::Message;
+use crate::translation::Facility;
+
+pub(crate) fn peek(bytes: &[u8], facility: &Facility) -> Peek {
+    let decoded = charset::decode(bytes, &facility.gaiji);
+    let Ok((message, _)) = Message::parse(decoded.text) else { return Peek::default() };
+    let text = |segment: &str, field: usize, component: usize| {
+        message
+            .first(segment)
+            .map(|s| s.field(field).repetition(1).component(component).text().trim().to_owned())
+            .filter(|text| !text.is_empty() && text != "\"\"")
+    };
+    let mut patients = Vec::new();
+    for id in [text("PID", 3, 1), text("MRG", 1, 1)].into_iter().flatten() {
+        let id = facility.patient_id.normalise(&id);
+        if !patients.contains(&id) {
+            patients.push(id);
+        }
+    }
+    let message_type = match (text("MSH", 9, 1), text("MSH", 9, 2)) {
+        (Some(kind), Some(event)) => Some(format!("{kind}^{event}")),
+        (kind, _) => kind,
+    };
+    Peek {
+        control_id: text("MSH", 10, 1),
+        patients,
+        order_number: text("ORC", 2, 1).or_else(|| text("OBR", 2, 1)),
+        message_type,
+        time: text("MSH", 7, 1),
+    }
+}

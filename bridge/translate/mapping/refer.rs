@@ -1,0 +1,185 @@
+//! References: the key of the map that makes a type, the resource that a map made from an instance.
+
+use super::item::Item;
+use super::plan::{For, Make, Map};
+use super::run::{Inst, Run, Scope};
+use crate::fhir::{Id, key};
+use crate::finding::Severity;
+use std::borrow::Cow;
+
+/// `ref` from a value may lead to another that refers on, this deep.
+const MAX_DEPTH: usize = 8;
+
+impl<'m> Run<'m> {
+    /// The id of a resource by the parts of its key.
+    pub(crate) fn id_of(&self, map: &Map, parts: &[Cow<'m, str>]) -> String {
+        let shared = matches!(map.makes.as_str(), "Practitioner" | "Organization" | "Location" | "Device");
+        let mut all: Vec<&str> = Vec::with_capacity(parts.len() + 4);
+        all.push(&self.context.facility.code);
+        all.push(&map.makes);
+        if !shared {
+            all.push(&self.patient);
+        }
+        all.push(&map.id);
+        all.extend(parts.iter().map(AsRef::as_ref));
+        self.context.id_key.id(all)
+    }
+
+    /// The parts of a map's key for a scope; a patient id among them is normalised.
+    pub(crate) fn key_parts(&mut self, map: &'m Map, scope: &Scope<'_, 'm>) -> Vec<Cow<'m, str>> {
+        let mut out = Vec::with_capacity(map.key.len());
+        for path in &map.key {
+            let text = self.first_text(scope, path);
+            out.push(if map.makes == "Patient" && !text.is_empty() {
+                Cow::Owned(self.context.facility.patient_id.normalise(&text))
+            } else {
+                text
+            });
+        }
+        out
+    }
+
+    /// A Reference, or nothing where there is no such resource.
+    pub(crate) fn reference(
+        &mut self,
+        make: &'m Make,
+        inputs: &[Vec<Item<'m>>],
+        scope: &Scope<'_, 'm>,
+    ) -> Option<Id> {
+        let (n, of_message, by_key) = match make {
+            Make::RefType(_, Some(n)) => (*n, true, false),
+            Make::RefMade { index: Some(n), of_message, by_key, .. } => (*n, *of_message, *by_key),
+            _ => return None,
+        };
+        let map = self.map(n);
+        let item = inputs.iter().flatten().next()?;
+        let id = if by_key {
+            let parts: Vec<Cow<'m, str>> =
+                inputs.iter().map(|list| list.first().map_or(Cow::Borrowed(""), Item::text)).collect();
+            if parts.iter().any(|part| part.is_empty()) {
+                return None;
+            }
+            self.id_of(map, &parts)
+        } else if matches!(map.instances, For::Datatype) {
+            self.refer_value(n, item)?
+        } else {
+            self.made_from(n, item, scope, of_message)?
+        };
+        if id.is_empty() {
+            return None;
+        }
+        let mut text = String::with_capacity(map.makes.len() + 1 + id.len());
+        text.push_str(&map.makes);
+        text.push('/');
+        text.push_str(&id);
+        let object = self.arena.object();
+        self.arena.put_text(object, key::REFERENCE, &text);
+        Some(object)
+    }
+
+    /// The id of the resource that a map made from the segment or group of a value, one around it, or the message.
+    fn made_from(&mut self, n: usize, item: &Item<'m>, scope: &Scope<'_, 'm>, of_message: bool) -> Option<String> {
+        let instances = self.instances.clone();
+        let mine = || instances.iter().filter(|i| i.map == n && !i.id.is_empty());
+        let segment = match item {
+            Item::Group(_) => None,
+            other => Some(other.pos().segment).filter(|s| *s != u32::MAX),
+        };
+        let group = match item {
+            Item::Group(g) => Some(*g),
+            _ => segment.and_then(|s| self.cut.owner[s as usize]),
+        };
+        let exact = mine().find(|i| match (&i.inst, segment) {
+            (Inst::Segment(s), Some(segment)) => *s == segment,
+            (Inst::Made(list, _), Some(segment)) => list.contains(&segment),
+            (Inst::Group(g), Some(_)) => group == Some(*g),
+            (Inst::Group(g), None) => group == Some(*g),
+            _ => false,
+        });
+        if let Some(found) = exact {
+            return Some(found.id.clone());
+        }
+        // An instance around it, the innermost first; then one inside the scope's own group.
+        let mut around = group.or(match &scope.inst {
+            Inst::Segment(s) => self.cut.owner[*s as usize],
+            Inst::Group(g) => Some(*g),
+            Inst::Made(_, g) => *g,
+            _ => None,
+        });
+        while let Some(g) = around {
+            let found = mine().find(|i| match &i.inst {
+                Inst::Group(other) => *other == g,
+                Inst::Segment(s) => self.cut.owner[*s as usize] == Some(g),
+                Inst::Made(_, other) => *other == Some(g),
+                _ => false,
+            });
+            if let Some(found) = found {
+                return Some(found.id.clone());
+            }
+            around = self.cut.instances[g as usize].parent.map(|p| p as u32);
+        }
+        // What belongs to the message itself, such as the Patient of its PID.
+        let loose = mine().find(|i| match &i.inst {
+            Inst::Message => true,
+            Inst::Segment(s) => self.cut.owner[*s as usize].is_none(),
+            Inst::Made(_, group) => group.is_none(),
+            _ => false,
+        });
+        if let Some(found) = loose {
+            return Some(found.id.clone());
+        }
+        if of_message { mine().next().map(|i| i.id.clone()) } else { None }
+    }
+
+    /// The id of the resource that a value itself makes; it is made on the way.
+    fn refer_value(&mut self, n: usize, item: &Item<'m>) -> Option<String> {
+        let memo = item.raw().map(|raw| (n, raw));
+        if let Some(memo) = memo
+            && let Some(known) = self.referred.get(&memo)
+        {
+            return known.clone();
+        }
+        if self.depth >= MAX_DEPTH {
+            return None;
+        }
+        self.depth += 1;
+        let (owner, row) = (self.owner, self.row);
+        let touched = std::mem::take(&mut self.touched);
+        let id = self.refer_new(n, item);
+        (self.owner, self.row, self.touched) = (owner, row, touched);
+        self.depth -= 1;
+        if let Some(memo) = memo {
+            self.referred.insert(memo, id.clone());
+        }
+        id
+    }
+
+    /// Makes the resource of a value, as a rule would.
+    pub(crate) fn refer_for_test(&mut self, n: usize, item: &Item<'m>) {
+        self.refer_value(n, item);
+    }
+
+    fn refer_new(&mut self, n: usize, item: &Item<'m>) -> Option<String> {
+        let map = self.map(n);
+        self.owner = &map.id;
+        let mut scope =
+            Scope { inst: Inst::Value(item.clone()), lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+        if let Some(when) = &map.when
+            && !self.holds(&scope, None, when)
+        {
+            return None;
+        }
+        if !self.lets(&map.lets, map.slots, &mut scope, Some(n)) {
+            return None;
+        }
+        let parts = self.key_parts(map, &scope);
+        if parts.iter().all(|part| part.is_empty()) {
+            self.row = "key";
+            self.finding(Severity::Warning, "key-empty", item.pos());
+            return None;
+        }
+        let id = self.id_of(map, &parts);
+        self.resource(n, &id, &scope);
+        Some(id)
+    }
+}

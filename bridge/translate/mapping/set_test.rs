@@ -1,0 +1,240 @@
+//! Runs the `[[test]]` of a set: a few segments in, expectations on what the map makes.
+
+use super::apply::{enumerate, make, start};
+use super::groups::Cut;
+use super::plan::{For, MessagePlan, Plan, Sym, TestPlan};
+use super::run::{Built, Inst, Run, Scope};
+use super::{MappingSet, TestResult};
+use crate::fhir::{Id, Read};
+use crate::hl7v2::Message;
+use crate::identity::IdKey;
+use crate::translation::{Context, Facility, Lists, PathPatient};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Facility of the tests in the files; its code is invented.
+fn context() -> Context {
+    Context {
+        facility: Arc::new(Facility {
+            code: "1319999999".into(),
+            name: "テスト病院".into(),
+            local_system_base: "http://example.jp/fhir".into(),
+            ..Facility::default()
+        }),
+        id_key: IdKey::test(),
+        file: None,
+        path_patient: PathPatient::default(),
+        lists: Lists::default(),
+    }
+}
+
+pub(crate) fn run_tests(set: &MappingSet) -> Vec<TestResult> {
+    set.plan
+        .tests
+        .iter()
+        .map(|test| TestResult {
+            file: test.place.file.to_string(),
+            line: test.place.line,
+            name: test.name.clone(),
+            failures: run_one(&set.plan, test),
+        })
+        .collect()
+}
+
+fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
+    let context = context();
+    let (mut text, mut has_patient) = (String::new(), false);
+    if test.is_type {
+        text.push_str("ZTT|");
+        text.push_str(test.message.trim());
+    } else {
+        for line in test.message.lines().flat_map(|line| line.split("\\r")).flat_map(|line| line.split('\r')) {
+            let line = line.trim_end();
+            if !line.is_empty() {
+                has_patient |= line.starts_with("PID|");
+                text.push_str(line);
+                text.push('\r');
+            }
+        }
+    }
+    let own_header = text.starts_with("MSH");
+    let mut whole = String::new();
+    if !own_header {
+        whole.push_str("MSH|^~\\&|T|T|T|T|20260101000000||ZZZ^Z99|1|P|2.5\r");
+        if !has_patient {
+            whole.push_str("PID|||0001\r");
+        }
+    }
+    whole.push_str(&text);
+    let Ok((message, _)) = Message::parse(whole) else { return vec!["the message cannot be parsed".into()] };
+    let empty = MessagePlan {
+        id: String::new(),
+        is: super::plan::Cond::All(Vec::new()),
+        groups: Vec::new(),
+        unit: Vec::new(),
+        replaces: crate::translation::Replaces::Unit,
+        event: None,
+        event_time: Vec::new(),
+        cancel: None,
+        maps: Vec::new(),
+        provisional: Vec::new(),
+        lets: Vec::new(),
+        skip: Vec::new(),
+    };
+    let chosen = plan.messages.iter().find(|m| match &test.of {
+        Some(of) => m.id == *of,
+        None => !test.is_type && fits(plan, m, test, &message),
+    });
+    if test.of.is_some() && chosen.is_none() {
+        return vec!["there is no message file of that id".into()];
+    }
+    let mut run = start(plan, chosen.unwrap_or(&empty), &message, &context);
+    let subject;
+    if test.is_type {
+        let map = &plan.inner[test.map];
+        let segment = message.segment(message.len() - 1);
+        let item = super::item::Item::Segment(segment).part(1);
+        let inst = item.map_or(Inst::Message, Inst::Value);
+        let mut scope = Scope { inst, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+        run.owner = &map.id;
+        run.lets(&map.lets, map.slots, &mut scope, None);
+        let node = run.arena.object();
+        let mut writing = super::build::Writing {
+            named: Vec::new(),
+            map: 0,
+            id: String::new(),
+            prefix: String::new(),
+        };
+        run.rules(map, node, &scope, &mut writing);
+        subject = Some(Built { map: 0, id: String::new(), node, named: writing.named });
+    } else {
+        let mut findings = Vec::new();
+        run.cut = Cut::new(&message, run.plan, &plan.symbols, &plan.known, &mut findings);
+        run.findings = findings;
+        super::apply::message_lets(&mut run);
+        enumerate(&mut run);
+        make(&mut run);
+        if let For::Datatype = plan.maps[test.map].instances {
+            // The value of the first segment's first field that is valued is the instance.
+            datatype(&mut run, test.map);
+        }
+        run.merge_built();
+        subject = None;
+    }
+    compare(&run, test, subject.as_ref())
+}
+
+/// Whether a message file has the map and its groups take the segments of the test.
+fn fits(plan: &Plan, kind: &MessagePlan, test: &TestPlan, message: &Message) -> bool {
+    if !kind.maps.contains(&test.map) {
+        return false;
+    }
+    if kind.groups.is_empty() {
+        return true;
+    }
+    let mut findings = Vec::new();
+    Cut::new(message, kind, &plan.symbols, &plan.known, &mut findings);
+    !findings.iter().any(|finding| finding.code == "segment-out-of-place")
+}
+
+fn datatype(run: &mut Run<'_>, map: usize) {
+    let Some(segment) = run.message.segments().last() else { return };
+    let Some(field) = (1..=segment.field_count()).find(|n| !segment.field(*n).is_empty()) else { return };
+    for n in 1..=segment.field(field).repetition_count() {
+        let repetition = segment.field(field).repetition(n);
+        let pos = super::item::Pos {
+            segment: segment.index() as u32,
+            field: field as u16,
+            repetition: n as u16,
+            component: 0,
+            subcomponent: 0,
+        };
+        run.refer_for_test(map, &super::item::Item::Repetition(repetition, pos));
+    }
+}
+
+fn compare(run: &Run<'_>, test: &TestPlan, subject: Option<&Built>) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (path, expected) in &test.expect {
+        let found = value(run, test.map, subject, path);
+        // `derivedFrom[0]` = `micro-organism[1]`: a reference to what that map made.
+        let expected = match resource(run, expected, test.map, false) {
+            Some((built, "")) => format!("{}/{}", run.map(built.map).makes, built.id),
+            _ => expected.clone(),
+        };
+        if found.as_deref() != Some(expected.as_str()) {
+            let found = found.map_or("nothing".to_owned(), |f| format!("'{f}'"));
+            failures.push(format!("{path}: expected '{expected}', found {found}"));
+        }
+    }
+    for code in &test.findings {
+        if !run.findings.iter().any(|finding| finding.code == code.as_str()) {
+            failures.push(format!("finding {code}: expected, not found"));
+        }
+    }
+    if test.findings.is_empty() {
+        for finding in run.findings.iter().filter(|f| f.severity == crate::finding::Severity::Error) {
+            failures.push(format!("finding {} at {} was not expected", finding.code, finding.location.rule));
+        }
+    }
+    failures
+}
+
+/// A resource that a path begins with: `micro-organism[1]`, and what remains of the path.
+fn resource<'r, 'p>(run: &'r Run<'_>, path: &'p str, own: usize, fallback: bool) -> Option<(&'r Built, &'p str)> {
+    let end = path.find(['[', '.']).unwrap_or(path.len());
+    let (name, rest) = path.split_at(end);
+    if let Some(map) = run.set.maps.iter().position(|m| m.id == name)
+        && let Some(inside) = rest.strip_prefix('[')
+        && let Some((n, rest)) = inside.split_once(']')
+        && let Ok(n) = n.parse::<usize>()
+    {
+        let built = run.built.iter().filter(|b| b.map == map).nth(n)?;
+        return Some((built, rest.strip_prefix('.').unwrap_or(rest)));
+    }
+    if fallback { run.built.iter().find(|b| b.map == own).map(|b| (b, path)) } else { None }
+}
+
+fn value(run: &Run<'_>, own: usize, subject: Option<&Built>, path: &str) -> Option<String> {
+    if let Some(name) = path.strip_suffix(".count")
+        && let Some(map) = run.set.maps.iter().position(|m| m.id == name)
+    {
+        return Some(run.built.iter().filter(|b| b.map == map).count().to_string());
+    }
+    let (built, path) = match subject {
+        Some(built) => (built, path),
+        None => resource(run, path, own, true)?,
+    };
+    let mut at = built.node;
+    for part in super::target::split(path) {
+        if part == "count" && run.arena.read(at) == Read::Array {
+            return Some(run.arena.len(at).to_string());
+        }
+        let (name, bracket) = match part.split_once('[') {
+            Some((name, rest)) => (name, Some(rest.trim_end_matches(']'))),
+            None => (part, None),
+        };
+        at = run.arena.get(at, run.set.keys.find(name)?)?;
+        if let Some(bracket) = bracket {
+            at = match bracket.parse::<usize>() {
+                Ok(n) => run.arena.nth(at, n)?,
+                Err(_) if bracket == "first" => run.arena.nth(at, 0)?,
+                Err(_) => by_name(built, at, run.set.symbols.find(bracket)?)?,
+            };
+        }
+    }
+    Some(match run.arena.read(at) {
+        Read::Text(text) | Read::Number(text) => text.to_owned(),
+        Read::Boolean(value) => value.to_string(),
+        Read::Array => format!("{} elements", run.arena.len(at)),
+        // A Reference stands for where it points.
+        Read::Object => match run.arena.get_text(at, crate::fhir::key::REFERENCE) {
+            Some(text) => text.to_owned(),
+            None => "an object".to_owned(),
+        },
+    })
+}
+
+fn by_name(built: &Built, list: Id, name: Sym) -> Option<Id> {
+    built.named.iter().find(|(l, s, _)| *l == list && *s == name).map(|(_, _, id)| *id)
+}

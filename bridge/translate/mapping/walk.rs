@@ -1,0 +1,73 @@
+//! The walk of one message: decode, parse, compare with path and file name, apply, check.
+
+use super::{MappingSet, apply};
+use crate::finding::Finding;
+use crate::hl7v2::Message;
+use crate::translation::{Context, Status, Translation};
+use crate::{charset, profile, ssmix2};
+
+pub(crate) fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Translation {
+    let flag = context.file.as_ref().map(|file| file.flag);
+    let decoded = charset::decode(bytes, &context.facility.gaiji);
+    let mut findings = decoded.findings;
+    let message = match Message::parse(decoded.text) {
+        Ok((message, more)) => {
+            findings.extend(more);
+            message
+        }
+        Err(more) => {
+            findings.extend(more);
+            return match flag {
+                Some('2') => excluded(Translation::held(findings), "superseded"),
+                Some('0') => excluded(Translation::held(findings), "deleted"),
+                _ => Translation::held(findings),
+            };
+        }
+    };
+    if let Some(file) = &context.file {
+        findings.extend(ssmix2::check(file, &message, &context.facility, context.path_patient));
+    }
+    let (mut out, _) = apply::apply(set, &message, context, false);
+    // In order of the steps: what was found before the rules ran comes first, the check last.
+    findings.append(&mut out.findings);
+    for resource in &out.resources {
+        if let Ok(value) = serde_json::from_slice::<serde_json::Value>(&resource.json) {
+            findings.extend(checked(&resource.resource_type, &resource.map, &value));
+        }
+    }
+    out.findings = findings;
+    match flag {
+        Some('2') => {
+            out.unit = None;
+            return excluded(out, "superseded");
+        }
+        Some('0') => {
+            // The file says that the unit is gone: the record takes it back where its key could be read.
+            if let Some(unit) = &mut out.unit {
+                unit.withdrawn = true;
+            }
+            return excluded(out, "deleted");
+        }
+        _ => {}
+    }
+    out.status = if out.has_error() { Status::Quarantined } else { Status::Translated };
+    out
+}
+
+fn excluded(mut out: Translation, why: &'static str) -> Translation {
+    out.status = Status::Excluded;
+    out.excluded = Some(why);
+    out.resources = Vec::new();
+    out
+}
+
+/// What the check says, with the map as the place to mend.
+fn checked(resource_type: &str, map: &str, value: &serde_json::Value) -> Vec<Finding> {
+    let mut findings = profile::check(resource_type, value);
+    for finding in &mut findings {
+        if finding.location.rule.is_empty() {
+            map.clone_into(&mut finding.location.rule);
+        }
+    }
+    findings
+}
