@@ -232,8 +232,7 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
             run.owner = &map.id;
             run.row = "when";
             let ordinal = ordinals.entry(parent).or_insert(0);
-            let mut scope =
-                Scope { inst, lets: Cow::Borrowed(&[]), outer: None, ordinal: *ordinal + 1 };
+            let mut scope = Scope { inst, lets: Cow::Borrowed(&[]), outer: None, ordinal: *ordinal + 1 };
             if let Some(cond) = &map.when
                 && !run.holds(&scope, None, cond)
             {
@@ -404,7 +403,11 @@ fn unread(run: &Run<'_>) -> Vec<String> {
             let value = segment.field(field);
             if value.is_empty()
                 || value.is_null()
-                || !value.raw().chars().any(|c| c != run.delimiters.component && c != run.delimiters.subcomponent && c != run.delimiters.repetition)
+                || !value.raw().chars().any(|c| {
+                    c != run.delimiters.component
+                        && c != run.delimiters.subcomponent
+                        && c != run.delimiters.repetition
+                })
             {
                 continue;
             }

@@ -32,8 +32,7 @@ impl<'m> Run<'m> {
             self.arena.put(meta, key::PROFILE, list);
             self.arena.put(root, key::META, meta);
         }
-        let mut writing =
-            Writing { named: Vec::new(), map: n, id: id.to_owned(), prefix: String::new() };
+        let mut writing = Writing { named: Vec::new(), map: n, id: id.to_owned(), prefix: String::new() };
         self.rules(map, root, scope, &mut writing);
         self.built.push(Built { map: n, id: id.to_owned(), node: root, named: writing.named });
     }
@@ -72,9 +71,11 @@ impl<'m> Run<'m> {
         let (severity, code) = match &rule.otherwise {
             Else::Error(code) => (Severity::Error, code),
             Else::Warn(code) => (Severity::Warning, code),
+            Else::Next(code @ Some(_)) => (Severity::Warning, code),
             _ => return,
         };
-        if let Some(cond) = &rule.when
+        if !matches!(rule.otherwise, Else::Next(_))
+            && let Some(cond) = &rule.when
             && !self.holds(scope, None, cond)
         {
             return;
@@ -210,25 +211,23 @@ impl<'m> Run<'m> {
     fn fixed(&mut self, rule: &'m Rule, fixed: &'m Fixed) -> Result<Made, &'static str> {
         let text = match fixed {
             Fixed::Boolean(value) => return Ok(Some(("Boolean", self.arena.boolean(*value)))),
-            Fixed::Number(text) => return Ok(super::functions::number(text).map(|t| ("Decimal", self.arena.number(&t)))),
+            Fixed::Number(text) => {
+                return Ok(super::functions::number(text).map(|t| ("Decimal", self.arena.number(&t))));
+            }
             Fixed::Text(text) => text,
         };
         match &rule.make {
             Some(Make::Code(table)) => {
                 let table = &self.set.tables[*table];
-                let row = table.by_target.get(text).map(|n| &table.rows[*n as usize]).ok_or("code-not-in-table")?;
+                let row =
+                    table.by_target.get(text).map(|n| &table.rows[*n as usize]).ok_or("code-not-in-table")?;
                 self.coded(rule.target.shape, &[row], "").map(|made| made)
             }
             Some(Make::Table(_) | Make::Type(_) | Make::Function(..)) => {
                 let item = Item::Text(Cow::Borrowed(text.as_str()), NOWHERE);
-                let scope =
-                    Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
-                let mut writing = Writing {
-                    named: Vec::new(),
-                    map: 0,
-                    id: String::new(),
-                    prefix: String::new(),
-                };
+                let scope = Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+                let mut writing =
+                    Writing { named: Vec::new(), map: 0, id: String::new(), prefix: String::new() };
                 self.made(rule, vec![vec![item]], &scope, 1, &mut writing)
             }
             _ => self.shaped(rule.target.shape, text),
@@ -255,7 +254,7 @@ impl<'m> Run<'m> {
                 if super::functions::is_text(*n) {
                     let Some(item) = first else { return Ok(None) };
                     let name = super::functions::LIST[*n].makes;
-                    return match self.text_function(*n, &item)? {
+                    return match self.text_function(*n, argument.as_deref(), &item)? {
                         Some(text) => {
                             let made = self.shaped(shape, &text)?;
                             Ok(made.map(|(_, id)| (choice_of(name), id)))
@@ -349,7 +348,7 @@ impl<'m> Run<'m> {
         }
         // A code that the table does not know stays as the local coding, unless the rule says otherwise.
         match (&rule.otherwise, shape) {
-            (Else::Next | Else::Empty | Else::Error(_), _) => Ok(None),
+            (Else::Next(_) | Else::Empty | Else::Error(_), _) => Ok(None),
             (otherwise, Shape::CodeableConcept | Shape::Coding) => {
                 let code = match otherwise {
                     Else::Warn(Some(code)) => Cow::Owned(code.clone()),
@@ -367,15 +366,12 @@ impl<'m> Run<'m> {
     }
 
     /// Nodes for rows of a table.
-    fn coded(
-        &mut self,
-        shape: Shape,
-        rows: &[&super::plan::Row],
-        text: &str,
-    ) -> Result<Made, &'static str> {
+    fn coded(&mut self, shape: Shape, rows: &[&super::plan::Row], text: &str) -> Result<Made, &'static str> {
         let Some(row) = rows.first() else { return Ok(None) };
         match shape {
-            Shape::Coding => Ok(Some(("Coding", self.coding(&row.target_system, &row.target_code, &row.target_display)))),
+            Shape::Coding => {
+                Ok(Some(("Coding", self.coding(&row.target_system, &row.target_code, &row.target_display))))
+            }
             Shape::CodeableConcept => {
                 let (concept, list) = (self.arena.object(), self.arena.array());
                 for row in rows.iter().filter(|row| !row.target_code.is_empty()) {
@@ -653,7 +649,9 @@ impl<'m> Run<'m> {
                         }
                     }
                 }
-                (Read::Text(a), Read::Text(b)) if same == Same::Widen && (k == key::START || k == key::END) => {
+                (Read::Text(a), Read::Text(b))
+                    if same == Same::Widen && (k == key::START || k == key::END) =>
+                {
                     // The earliest start and the latest end.
                     if (k == key::START && b < a) || (k == key::END && b > a) {
                         self.arena.assign(here, child);

@@ -1,5 +1,6 @@
 //! From files to a plan: everything that can be wrong with a set is found here, all of it at once.
 
+use super::SourceFile;
 use super::compile_map::{Draft, Parts, finish_map, read_map};
 use super::compile_message::{finish_message, read_message};
 use super::functions;
@@ -7,7 +8,6 @@ use super::plan::{For, Make, Map, Plan, Source, TestPlan};
 use super::problem::{Place, Problem, Problems};
 use super::reader::{File, Tab, line_starts};
 use super::table;
-use super::SourceFile;
 use crate::fhir::Keys;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -85,7 +85,9 @@ pub(crate) fn compile(mut files: Vec<SourceFile>) -> Result<Plan, Vec<Problem>> 
                     for mut tab in root.tables(&mut file, "submap") {
                         inner.push(read_map(&mut tab, &mut file, Parts::Submap, Some(owner)));
                     }
-                    tests.extend(root.tables(&mut file, "test").into_iter().map(|t| (t, name.clone(), Some(owner))));
+                    tests.extend(
+                        root.tables(&mut file, "test").into_iter().map(|t| (t, name.clone(), Some(owner))),
+                    );
                 }
             }
             "types" => {
@@ -165,7 +167,9 @@ fn read_table(file: &SourceFile, plan: &mut Plan, known: &mut Known, problems: &
         return;
     }
     let name: Arc<str> = file.path.as_str().into();
-    let Some(stem) = file.path.rsplit(['/', '\\']).next().and_then(|f| f.strip_suffix(".csv")) else { return };
+    let Some(stem) = file.path.rsplit(['/', '\\']).next().and_then(|f| f.strip_suffix(".csv")) else {
+        return;
+    };
     match stem {
         "extensions" => {
             for (_, cells) in table::rows(&name, &file.text, &["name", "url", "value"], problems) {
@@ -213,7 +217,8 @@ fn register(maps: &[Draft], inner: &[Draft], known: &mut Known, problems: &mut P
 
 /// `ref TYPE` is the one map that makes the type.
 fn link_types(plan: &mut Plan, map_ids: &HashMap<String, usize>, problems: &mut Problems) {
-    let makers: Vec<(String, usize)> = plan.maps.iter().enumerate().map(|(n, m)| (m.makes.clone(), n)).collect();
+    let makers: Vec<(String, usize)> =
+        plan.maps.iter().enumerate().map(|(n, m)| (m.makes.clone(), n)).collect();
     let link = |make: &mut Option<Make>, place: &Place, rule: String, problems: &mut Problems| match make {
         Some(Make::RefType(kind, index)) => {
             let mut found = makers.iter().filter(|(makes, _)| makes == kind);
@@ -276,7 +281,12 @@ fn callees(map: &Map) -> impl Iterator<Item = usize> + '_ {
 /// Submaps and datatype maps that reach themselves, and datatype maps of `ref` that refer in a circle.
 fn refuse_recursion(plan: &Plan, problems: &mut Problems) {
     /// How many rules one instance may run at most, or `None` where it calls in a circle or too deep.
-    fn cost(plan: &Plan, n: usize, depth: usize, memo: &mut [Option<(usize, usize)>]) -> Option<(usize, usize)> {
+    fn cost(
+        plan: &Plan,
+        n: usize,
+        depth: usize,
+        memo: &mut [Option<(usize, usize)>],
+    ) -> Option<(usize, usize)> {
         if let Some(known) = memo[n] {
             return Some(known);
         }
@@ -334,7 +344,12 @@ fn refuse_recursion(plan: &Plan, problems: &mut Problems) {
     }
 }
 
-fn read_test(tab: &mut Tab<'_>, file: &mut File<'_>, owner: Option<usize>, known: &Known) -> Option<TestPlan> {
+fn read_test(
+    tab: &mut Tab<'_>,
+    file: &mut File<'_>,
+    owner: Option<usize>,
+    known: &Known,
+) -> Option<TestPlan> {
     let place = file.place(tab.offset);
     let name = tab.needed(file, "name");
     tab.rule = name.clone();

@@ -99,7 +99,12 @@ pub(crate) fn read_map(tab: &mut Tab<'_>, file: &mut File<'_>, parts: Parts, own
     };
     if whole && draft.profile.is_none() {
         let offset = tab.offset;
-        tab.wrong(file, offset, "profile がありません(無ければ \"none\")。", "profile is missing (\"none\" where there is none).");
+        tab.wrong(
+            file,
+            offset,
+            "profile がありません(無ければ \"none\")。",
+            "profile is missing (\"none\" where there is none).",
+        );
     }
     if whole && draft.key.is_empty() {
         let offset = tab.offset;
@@ -217,7 +222,7 @@ impl Cx<'_> {
         let (word, code) = text.split_once(' ').map_or((text.as_str(), None), |(w, c)| (w, Some(c.trim())));
         match (word, code) {
             ("empty", None) => Else::Empty,
-            ("next", None) => Else::Next,
+            ("next", code) => Else::Next(code.map(str::to_owned)),
             ("warn", code) => Else::Warn(code.map(str::to_owned)),
             ("error", code) => Else::Error(code.map(str::to_owned)),
             _ => {
@@ -321,7 +326,13 @@ impl Cx<'_> {
                 }
             }
             _ => {
-                self.wrong(place, rule, format!("'{text}' is no datatype map, no function, no table, form, text, ordinal, ref or code"));
+                self.wrong(
+                    place,
+                    rule,
+                    format!(
+                        "'{text}' is no datatype map, no function, no table, form, text, ordinal, ref or code"
+                    ),
+                );
                 None
             }
         }
@@ -391,7 +402,8 @@ impl Cx<'_> {
         for line in lines {
             let rule = format!("{owner}/{}", line.name);
             let source = if let Some(find) = &line.find {
-                self.find(&line.place, &rule, find, line.many.as_ref()).map_or(LetSource::None, LetSource::Find)
+                self.find(&line.place, &rule, find, line.many.as_ref())
+                    .map_or(LetSource::None, LetSource::Find)
             } else if let Some(fixed) = &line.fixed {
                 LetSource::Fixed(match fixed {
                     Fixed::Text(text) | Fixed::Number(text) => text.clone(),
@@ -414,16 +426,25 @@ impl Cx<'_> {
             // A name is visible to the rows below it, not to its own rows.
             if let Some(last) = out.last()
                 && self.plan.symbols.name(last.name) == line.name
-                && !matches!(last.otherwise, Else::Next)
+                && !matches!(last.otherwise, Else::Next(_))
             {
-                self.wrong(&line.place, &rule, format!("the row above it does not say else = \"next\", so '{}' is there twice", line.name));
-            } else if self.own.contains(&line.name) && out.last().is_none_or(|l| self.plan.symbols.name(l.name) != line.name) {
+                self.wrong(
+                    &line.place,
+                    &rule,
+                    format!(
+                        "the row above it does not say else = \"next\", so '{}' is there twice",
+                        line.name
+                    ),
+                );
+            } else if self.own.contains(&line.name)
+                && out.last().is_none_or(|l| self.plan.symbols.name(l.name) != line.name)
+            {
                 self.wrong(&line.place, &rule, format!("'{}' is there twice", line.name));
             }
             let slot = self.own.iter().position(|n| *n == line.name).unwrap_or(self.own.len());
             let name = self.plan.symbols.intern(&line.name);
             out.push(Let { name, slot, source, make, when, otherwise });
-            let closes = !matches!(out[out.len() - 1].otherwise, Else::Next);
+            let closes = !matches!(out[out.len() - 1].otherwise, Else::Next(_));
             if slot == self.own.len() && (closes || lines_end(lines, line)) {
                 self.own.push(line.name.clone());
             }
@@ -478,7 +499,11 @@ pub(crate) fn finish_map(
     let mut written: HashMap<String, usize> = HashMap::new();
     for line in &draft.rules {
         let id = format!("{}/{}", draft.id, line.name);
-        if draft.rules.iter().any(|l| !std::ptr::eq(l, line) && l.name == line.name && l.place.line < line.place.line) {
+        if draft
+            .rules
+            .iter()
+            .any(|l| !std::ptr::eq(l, line) && l.name == line.name && l.place.line < line.place.line)
+        {
             cx.wrong(&line.place, &id, "there are two rules of this id".into());
         }
         if let Some(rule) = finish_rule(draft, line, &id, &mut cx, rules.last()) {
@@ -497,7 +522,11 @@ pub(crate) fn finish_map(
         }
     }
     let profile = draft.profile.as_ref().filter(|p| *p != "none").map(|p| {
-        if p.contains("://") { p.clone() } else { format!("http://jpfhir.jp/fhir/core/StructureDefinition/{p}") }
+        if p.contains("://") {
+            p.clone()
+        } else {
+            format!("http://jpfhir.jp/fhir/core/StructureDefinition/{p}")
+        }
     });
     let shared = draft.shared
         || matches!(draft.makes.as_str(), "Practitioner" | "Organization" | "Location" | "Device");
@@ -530,7 +559,23 @@ fn instances(draft: &Draft, cx: &mut Cx<'_>) -> For {
     let name = draft.instances.trim();
     let datatype = matches!(
         name,
-        "XCN" | "XON" | "XPN" | "PL" | "CWE" | "CE" | "CNE" | "EI" | "EIP" | "CX" | "XAD" | "XTN" | "ST" | "ID" | "IS" | "HD" | "VALUE"
+        "XCN"
+            | "XON"
+            | "XPN"
+            | "PL"
+            | "CWE"
+            | "CE"
+            | "CNE"
+            | "EI"
+            | "EIP"
+            | "CX"
+            | "XAD"
+            | "XTN"
+            | "ST"
+            | "ID"
+            | "IS"
+            | "HD"
+            | "VALUE"
     );
     if datatype {
         return For::Datatype;
@@ -606,7 +651,8 @@ fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Opti
     let otherwise = cx.otherwise(place, id, line.otherwise.as_ref());
     // `value[x]` and a named type of it are one place.
     let follows = last.is_some_and(|last| {
-        last.otherwise == Else::Next && (last.target.text == target.text || target::same_choice(&last.target, &target))
+        matches!(last.otherwise, Else::Next(_))
+            && (last.target.text == target.text || target::same_choice(&last.target, &target))
     });
     Some(Rule { id: line.name.clone(), target, source, make, when, otherwise, follows })
 }

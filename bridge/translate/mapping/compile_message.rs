@@ -115,7 +115,12 @@ pub(crate) fn finish_message(
         Some("changes") => Some(EventKind::Changes),
         None => None,
         Some(_) => {
-            cx.problems.add(place, id, "event は opens・closes・changes のどれかです。", "event is opens, closes or changes");
+            cx.problems.add(
+                place,
+                id,
+                "event は opens・closes・changes のどれかです。",
+                "event is opens, closes or changes",
+            );
             None
         }
     };
@@ -197,18 +202,19 @@ fn groups(draft: &MessageDraft, plan: &mut Plan, problems: &mut Problems) -> Vec
             let inner = names.iter().position(|n| *n == bare);
             if inner.is_none() && bare.len() != 3 || mark.len() > 1 {
                 let en = format!("'{word}' in group {} is neither a segment nor a group", name.trim());
-                problems.add(&draft.place, draft.id.clone(), format!("{word} はセグメントでもグループでもありません。"), en);
+                problems.add(
+                    &draft.place,
+                    draft.id.clone(),
+                    format!("{word} はセグメントでもグループでもありません。"),
+                    en,
+                );
                 continue;
             }
             let sym = plan.symbols.intern(bare);
             if !plan.known.contains(&sym) {
                 plan.known.push(sym);
             }
-            group.members.push(Member {
-                name: sym,
-                group: inner,
-                optional: mark == "?" || mark == "*",
-            });
+            group.members.push(Member { name: sym, group: inner, optional: mark == "?" || mark == "*" });
         }
         if group.members.first().is_none_or(|m| m.group.is_some()) {
             let en = format!("group {} must begin with a segment", name.trim());

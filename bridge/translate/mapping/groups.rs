@@ -85,7 +85,10 @@ impl Cut {
                     // What opens the group opens a new one, unless it comes after an optional opener.
                     !first
                         || (*n > self.instances[at].reached
-                            && !self.instances[at].segments.iter().any(|s| self.names[*s as usize] == Some(name)))
+                            && !self.instances[at]
+                                .segments
+                                .iter()
+                                .any(|s| self.names[*s as usize] == Some(name)))
                 })
                 .map(|(n, _)| n);
             if let Some(n) = own {
@@ -158,6 +161,7 @@ fn not_read(name: &str, _n: usize, occurrence: usize, findings: &mut Vec<Finding
     // Z segments are a site's own; that nothing reads them is said by the list of unread positions.
     if !name.starts_with('Z') {
         let name: String = name.chars().filter(char::is_ascii_alphanumeric).take(3).collect();
-        findings.push(Finding::information("segment-not-read", Location::at(format!("{name}[{occurrence}]"))));
+        findings
+            .push(Finding::information("segment-not-read", Location::at(format!("{name}[{occurrence}]"))));
     }
 }

@@ -1,8 +1,6 @@
 //! Paths and conditions: `PID-3[2].4.1`, `OBX[.3.1 in table x]-5`, `$name.part`, `ORC-1 in 'CA,DC' or flag = '0'`.
 
-use super::plan::{
-    Cond, Name, Part, Path, Pick, Root, Setting, Symbols, segment_name,
-};
+use super::plan::{Cond, Name, Part, Path, Pick, Root, Setting, Symbols, segment_name};
 
 /// What a path or condition may be made of while it is parsed.
 pub(crate) struct Parser<'a> {
@@ -316,4 +314,3 @@ pub(crate) fn tokens(text: &str) -> Parsed<Vec<&str>> {
     }
     Ok(out)
 }
-

@@ -141,9 +141,16 @@ pub(crate) enum Make {
     Code(usize),
     Form(Vec<Vec<Piece>>),
     Text(Vec<Piece>),
-    Ordinal { by: Option<Name> },
+    Ordinal {
+        by: Option<Name>,
+    },
     RefType(String, Option<usize>),
-    RefMade { map: String, index: Option<usize>, of_message: bool, by_key: bool },
+    RefMade {
+        map: String,
+        index: Option<usize>,
+        of_message: bool,
+        by_key: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -167,7 +174,8 @@ pub(crate) enum Else {
     /// Not given.
     Default,
     Empty,
-    Next,
+    /// With a code: said where the row gave nothing and the next is tried.
+    Next(Option<String>),
     Warn(Option<String>),
     Error(Option<String>),
 }

@@ -83,8 +83,9 @@ impl<'t> Tab<'t> {
         if let Some(text) = value.as_str() {
             return Some(vec![text.to_owned()]);
         }
-        let all: Option<Vec<String>> =
-            value.as_array().and_then(|a| a.iter().map(|v| v.get_ref().as_str().map(str::to_owned)).collect());
+        let all: Option<Vec<String>> = value
+            .as_array()
+            .and_then(|a| a.iter().map(|v| v.get_ref().as_str().map(str::to_owned)).collect());
         if all.is_none() {
             self.wrong(
                 file,

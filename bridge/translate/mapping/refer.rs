@@ -78,7 +78,13 @@ impl<'m> Run<'m> {
     }
 
     /// The id of the resource that a map made from the segment or group of a value, one around it, or the message.
-    fn made_from(&mut self, n: usize, item: &Item<'m>, scope: &Scope<'_, 'm>, of_message: bool) -> Option<String> {
+    fn made_from(
+        &mut self,
+        n: usize,
+        item: &Item<'m>,
+        scope: &Scope<'_, 'm>,
+        of_message: bool,
+    ) -> Option<String> {
         let instances = self.instances.clone();
         let mine = || instances.iter().filter(|i| i.map == n && !i.id.is_empty());
         let segment = match item {

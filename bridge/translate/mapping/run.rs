@@ -344,8 +344,7 @@ impl<'m> Run<'m> {
             Pick::All | Pick::Where(_) => 1..=read.repetition_count(),
         };
         for n in range {
-            let pos =
-                Pos { segment: s, field, repetition: n as u16, component: 0, subcomponent: 0 };
+            let pos = Pos { segment: s, field, repetition: n as u16, component: 0, subcomponent: 0 };
             self.parts(Item::Repetition(read.repetition(n), pos), &Pick::First, parts, out);
         }
     }
@@ -397,7 +396,12 @@ impl<'m> Run<'m> {
         self.first(scope, None, path).map_or(Cow::Borrowed(""), |item| item.text())
     }
 
-    pub(crate) fn holds(&mut self, scope: &Scope<'_, 'm>, relative: Option<&Item<'m>>, cond: &'m Cond) -> bool {
+    pub(crate) fn holds(
+        &mut self,
+        scope: &Scope<'_, 'm>,
+        relative: Option<&Item<'m>>,
+        cond: &'m Cond,
+    ) -> bool {
         let set = self.set;
         let mut any = |path: &'m Path, test: &dyn Fn(&str) -> bool| {
             let mut items = Vec::new();
@@ -472,6 +476,7 @@ impl<'m> Run<'m> {
                     self.finding(Severity::Error, code, pos);
                     ok = false;
                 }
+                Else::Next(Some(code)) => self.finding(Severity::Warning, code.clone(), pos),
                 Else::Warn(code) if !unmet => {
                     let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
                     self.finding(Severity::Warning, code, pos);
@@ -502,7 +507,11 @@ impl<'m> Run<'m> {
             return vec![Item::Text(Cow::Owned(ordinal.to_string()), NOWHERE)];
         }
         if let Some(Make::Text(pieces)) = &row.make {
-            return self.compose(scope, pieces).map(|t| Item::Text(Cow::Owned(t), NOWHERE)).into_iter().collect();
+            return self
+                .compose(scope, pieces)
+                .map(|t| Item::Text(Cow::Owned(t), NOWHERE))
+                .into_iter()
+                .collect();
         }
         let mut items = Vec::new();
         match &row.source {
@@ -551,7 +560,7 @@ impl<'m> Run<'m> {
                     None => None,
                 }
             }
-            Make::Function(n, _) => self.text_function(*n, item)?,
+            Make::Function(n, argument) => self.text_function(*n, argument.as_deref(), item)?,
             _ => Some(item.text()),
         };
         Ok(text.filter(|t| !t.is_empty()).map(|text| Item::Text(text, pos)))
@@ -595,7 +604,10 @@ impl<'m> Run<'m> {
         let set = self.set;
         let mut list: Vec<u32> = Vec::new();
         if find.message {
-            list.extend((0..self.cut.names.len() as u32).filter(|s| self.cut.names[*s as usize] == Some(find.segment)));
+            list.extend(
+                (0..self.cut.names.len() as u32)
+                    .filter(|s| self.cut.names[*s as usize] == Some(find.segment)),
+            );
         } else {
             self.segments(scope, find.segment, &mut list);
         }

@@ -48,7 +48,8 @@ fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
         text.push_str("ZTT|");
         text.push_str(test.message.trim());
     } else {
-        for line in test.message.lines().flat_map(|line| line.split("\\r")).flat_map(|line| line.split('\r')) {
+        for line in test.message.lines().flat_map(|line| line.split("\\r")).flat_map(|line| line.split('\r'))
+        {
             let line = line.trim_end();
             if !line.is_empty() {
                 has_patient |= line.starts_with("PID|");
@@ -99,12 +100,8 @@ fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
         run.owner = &map.id;
         run.lets(&map.lets, map.slots, &mut scope, None);
         let node = run.arena.object();
-        let mut writing = super::build::Writing {
-            named: Vec::new(),
-            map: 0,
-            id: String::new(),
-            prefix: String::new(),
-        };
+        let mut writing =
+            super::build::Writing { named: Vec::new(), map: 0, id: String::new(), prefix: String::new() };
         run.rules(map, node, &scope, &mut writing);
         subject = Some(Built { map: 0, id: String::new(), node, named: writing.named });
     } else {
@@ -156,9 +153,11 @@ fn datatype(run: &mut Run<'_>, map: usize) {
 fn compare(run: &Run<'_>, test: &TestPlan, subject: Option<&Built>) -> Vec<String> {
     let mut failures = Vec::new();
     for (path, expected) in &test.expect {
-        let found = value(run, test.map, subject, path);
+        // What is not there has no elements.
+        let found =
+            value(run, test.map, subject, path).or_else(|| path.ends_with(".count").then(|| "0".into()));
         // `derivedFrom[0]` = `micro-organism[1]`: a reference to what that map made.
-        let expected = match resource(run, expected, test.map, false) {
+        let expected = match resource(run, expected) {
             Some((built, "")) => format!("{}/{}", run.map(built.map).makes, built.id),
             _ => expected.clone(),
         };
@@ -181,7 +180,7 @@ fn compare(run: &Run<'_>, test: &TestPlan, subject: Option<&Built>) -> Vec<Strin
 }
 
 /// A resource that a path begins with: `micro-organism[1]`, and what remains of the path.
-fn resource<'r, 'p>(run: &'r Run<'_>, path: &'p str, own: usize, fallback: bool) -> Option<(&'r Built, &'p str)> {
+fn resource<'r, 'p>(run: &'r Run<'_>, path: &'p str) -> Option<(&'r Built, &'p str)> {
     let end = path.find(['[', '.']).unwrap_or(path.len());
     let (name, rest) = path.split_at(end);
     if let Some(map) = run.set.maps.iter().position(|m| m.id == name)
@@ -192,7 +191,7 @@ fn resource<'r, 'p>(run: &'r Run<'_>, path: &'p str, own: usize, fallback: bool)
         let built = run.built.iter().filter(|b| b.map == map).nth(n)?;
         return Some((built, rest.strip_prefix('.').unwrap_or(rest)));
     }
-    if fallback { run.built.iter().find(|b| b.map == own).map(|b| (b, path)) } else { None }
+    None
 }
 
 fn value(run: &Run<'_>, own: usize, subject: Option<&Built>, path: &str) -> Option<String> {
@@ -201,10 +200,19 @@ fn value(run: &Run<'_>, own: usize, subject: Option<&Built>, path: &str) -> Opti
     {
         return Some(run.built.iter().filter(|b| b.map == map).count().to_string());
     }
-    let (built, path) = match subject {
-        Some(built) => (built, path),
-        None => resource(run, path, own, true)?,
-    };
+    if let Some(built) = subject {
+        return inside(run, built, path);
+    }
+    // An element of the map's own resource comes before a map of the same name.
+    let own = run.built.iter().find(|b| b.map == own).and_then(|built| inside(run, built, path));
+    own.or_else(|| {
+        let (built, rest) = resource(run, path)?;
+        inside(run, built, rest)
+    })
+}
+
+/// The value at a path inside a resource.
+fn inside(run: &Run<'_>, built: &Built, path: &str) -> Option<String> {
     let mut at = built.node;
     for part in super::target::split(path) {
         if part == "count" && run.arena.read(at) == Read::Array {

@@ -69,11 +69,7 @@ pub(crate) fn rows(
 }
 
 /// Reads a code table.
-pub(crate) fn read(
-    file: &std::sync::Arc<str>,
-    text: &str,
-    problems: &mut Problems,
-) -> Table {
+pub(crate) fn read(file: &std::sync::Arc<str>, text: &str, problems: &mut Problems) -> Table {
     let mut table = Table::default();
     for (_, cells) in rows(file, text, &HEADER, problems) {
         // The source display is for people; the equivalence for the ConceptMap.

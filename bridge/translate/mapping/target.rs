@@ -6,9 +6,28 @@ use crate::profile::r4;
 
 /// The JSON names of types behind a `[x]`, as functions make them.
 pub(crate) const CHOICES: &[&str] = &[
-    "String", "Quantity", "CodeableConcept", "Boolean", "DateTime", "Time", "Integer", "Decimal", "Period",
-    "Range", "Ratio", "Code", "Coding", "Date", "Instant", "Reference", "Duration", "Uri", "Identifier",
-    "Timing", "Age", "SampledData",
+    "String",
+    "Quantity",
+    "CodeableConcept",
+    "Boolean",
+    "DateTime",
+    "Time",
+    "Integer",
+    "Decimal",
+    "Period",
+    "Range",
+    "Ratio",
+    "Code",
+    "Coding",
+    "Date",
+    "Instant",
+    "Reference",
+    "Duration",
+    "Uri",
+    "Identifier",
+    "Timing",
+    "Age",
+    "SampledData",
 ];
 
 /// Parses a target path and checks it against the elements of FHIR R4.

@@ -34,7 +34,9 @@ fn the_shipped_set_loads_and_its_tests_pass() {
         .run_tests()
         .into_iter()
         .filter(|test| !test.failures.is_empty())
-        .map(|test| format!("{}:{} {}\n    {}", test.file, test.line, test.name, test.failures.join("\n    ")))
+        .map(|test| {
+            format!("{}:{} {}\n    {}", test.file, test.line, test.name, test.failures.join("\n    "))
+        })
         .collect();
     assert!(failed.is_empty(), "{} failed\n{}", failed.len(), failed.join("\n"));
 }

@@ -28,7 +28,8 @@ impl<'m> Run<'m> {
                     .or_else(|| rows.clone().find(|row| row.source_system.is_empty()))
                     .or_else(|| if context.is_none() { rows.clone().next() } else { None });
                 if let Some(row) = found {
-                    let uri = if row.target_system.is_empty() { &row.target_code } else { &row.target_system };
+                    let uri =
+                        if row.target_system.is_empty() { &row.target_code } else { &row.target_system };
                     if !uri.is_empty() {
                         return Cow::Borrowed(uri);
                     }
@@ -47,7 +48,9 @@ impl<'m> Run<'m> {
         let safe: String = name
             .bytes()
             .map(|b| match b {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(b).to_string(),
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    char::from(b).to_string()
+                }
                 other => format!("%{other:02X}"),
             })
             .collect();
@@ -82,7 +85,12 @@ impl<'m> Run<'m> {
     }
 
     /// A CWE as CodeableConcept, or its first coding as Coding or code.
-    pub(crate) fn concept(&mut self, item: &Item<'m>, context: Option<&str>, shape: Shape) -> Result<Made, &'static str> {
+    pub(crate) fn concept(
+        &mut self,
+        item: &Item<'m>,
+        context: Option<&str>,
+        shape: Shape,
+    ) -> Result<Made, &'static str> {
         let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
         match shape {
             Shape::Text => {

@@ -32,7 +32,10 @@ impl<'m> Run<'m> {
             let parts: Vec<_> = [6u16, 7].into_iter().map(text).filter(|t| !t.is_empty()).collect();
             std::borrow::Cow::Owned(parts.join("-"))
         });
-        let email = usage == "NET" || kind == "Internet" || number.contains('@') || (number.is_empty() && mail.contains('@'));
+        let email = usage == "NET"
+            || kind == "Internet"
+            || number.contains('@')
+            || (number.is_empty() && mail.contains('@'));
         let value = if email && !mail.is_empty() { mail } else { number };
         if value.is_empty() {
             return Ok(None);

@@ -169,7 +169,11 @@ pub(crate) fn seventeen(text: &str) -> Option<String> {
 }
 
 impl<'m> Run<'m> {
-    pub(super) fn period(&mut self, start: Option<&Item<'m>>, end: Option<&Item<'m>>) -> Result<Made, &'static str> {
+    pub(super) fn period(
+        &mut self,
+        start: Option<&Item<'m>>,
+        end: Option<&Item<'m>>,
+    ) -> Result<Made, &'static str> {
         let mut texts = [None, None];
         for (slot, item) in texts.iter_mut().zip([start, end]) {
             let Some(item) = item else { continue };

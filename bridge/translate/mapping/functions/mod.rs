@@ -61,6 +61,7 @@ list![
     InsuredText: "insured-text", "", Inputs::Each, "text", "被保険者の記号・番号の文字規則。", "The character rules of insured-person symbols and numbers.";
     StripZeros: "strip-zeros", "", Inputs::Each, "text", "先頭のゼロを取る。", "Leading zeros are taken off.";
     TwoDigits: "two-digits", "", Inputs::Each, "text", "2桁にゼロ埋めする。", "Padded to two digits.";
+    Characters: "characters", "FROM COUNT", Inputs::Each, "text", "FROM文字目からCOUNT文字。短ければ何も作らない。", "COUNT characters from the FROMth; nothing where the text is shorter.";
     PatientId: "patient-id", "", Inputs::Each, "text", "施設の患者IDの規則で正規化する。", "A patient id in the facility's normal form.";
     Minute: "minute", "", Inputs::Each, "text", "日時を分まで(YYYYMMDDHHMM)。キーのために。", "A time to the minute (YYYYMMDDHHMM), for keys.";
     Date: "date", "", Inputs::Each, "date", "日付。精度を保つ。", "A date; precision is kept.";
@@ -105,7 +106,12 @@ pub(crate) fn is_several(n: usize) -> bool {
 
 impl<'m> Run<'m> {
     /// A function that makes text.
-    pub(crate) fn text_function(&mut self, n: usize, item: &Item<'m>) -> Result<Option<Cow<'m, str>>, &'static str> {
+    pub(crate) fn text_function(
+        &mut self,
+        n: usize,
+        argument: Option<&str>,
+        item: &Item<'m>,
+    ) -> Result<Option<Cow<'m, str>>, &'static str> {
         let text = item.text();
         if text.is_empty() {
             return Ok(None);
@@ -122,6 +128,17 @@ impl<'m> Run<'m> {
             Op::TwoDigits => {
                 let text = narrow(&text);
                 Cow::Owned(if text.len() == 1 { format!("0{text}") } else { text })
+            }
+            Op::Characters => {
+                let mut words = argument.unwrap_or_default().split_whitespace().map(str::parse::<usize>);
+                let (Some(Ok(from @ 1..)), Some(Ok(count))) = (words.next(), words.next()) else {
+                    return Ok(None);
+                };
+                let cut: String = text.chars().skip(from - 1).take(count).collect();
+                if cut.chars().count() < count {
+                    return Ok(None);
+                }
+                Cow::Owned(cut)
             }
             Op::PatientId => Cow::Owned(self.context.facility.patient_id.normalise(&text)),
             Op::Minute => Cow::Owned(stamp(&text)?.minute()),
@@ -179,9 +196,7 @@ impl<'m> Run<'m> {
                 self.per_day(value.as_ref(), unit.as_ref())
             }
             Op::RatioPerAdministration => self.per_administration(input(0), input(1)),
-            Op::OBXValue => {
-                self.obx_value(inputs.first().map_or(&[][..], Vec::as_slice), input(1), input(2))
-            }
+            Op::OBXValue => self.obx_value(inputs.first().map_or(&[][..], Vec::as_slice), input(1), input(2)),
             Op::ReferenceRange => self.reference_range(input(0), input(1)),
             Op::Period => self.period(input(0), input(1)),
             Op::TimingJami => self.timing(item),

@@ -18,7 +18,10 @@ pub(crate) fn number(text: &str) -> Option<Cow<'_, str>> {
     };
     let (whole, fraction) = body.split_once('.').map_or((body, None), |(w, f)| (w, Some(f)));
     let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !fraction.is_none_or(digits) || (whole.is_empty() && fraction.is_none_or(str::is_empty)) {
+    if !digits(whole)
+        || !fraction.is_none_or(digits)
+        || (whole.is_empty() && fraction.is_none_or(str::is_empty))
+    {
         return None;
     }
     // FHIR allows 18 digits or so; longer runs of digits are no measurement.
@@ -63,7 +66,13 @@ impl<'m> Run<'m> {
         }
     }
 
-    pub(super) fn number_quantity(&mut self, value: &str, comparator: &str, unit: Option<&Item<'m>>, context: &str) -> Id {
+    pub(super) fn number_quantity(
+        &mut self,
+        value: &str,
+        comparator: &str,
+        unit: Option<&Item<'m>>,
+        context: &str,
+    ) -> Id {
         let quantity = self.arena.object();
         let value = self.arena.number(value);
         self.arena.put(quantity, key::VALUE, value);
@@ -88,7 +97,11 @@ impl<'m> Run<'m> {
     }
 
     /// A dose: zero and empty are none.
-    pub(super) fn dose(&mut self, value: Option<&Item<'m>>, unit: Option<&Item<'m>>) -> Result<Made, &'static str> {
+    pub(super) fn dose(
+        &mut self,
+        value: Option<&Item<'m>>,
+        unit: Option<&Item<'m>>,
+    ) -> Result<Made, &'static str> {
         if value.is_some_and(|v| v.text().bytes().all(|b| b == b'0' || b == b'.')) {
             return Ok(None);
         }
@@ -138,7 +151,8 @@ impl<'m> Run<'m> {
             let code = u.part(1).map(|i| i.text()).unwrap_or_default();
             if code.is_empty() { u.part(2).map(|i| i.text()).unwrap_or_default() } else { code }
         });
-        let split = whole.as_deref().and_then(|w| w.rsplit_once('/')).and_then(|(u, t)| Some((u, unit_of_time(t)?)));
+        let split =
+            whole.as_deref().and_then(|w| w.rsplit_once('/')).and_then(|(u, t)| Some((u, unit_of_time(t)?)));
         if let Some((amount, (code, words))) = split {
             let numerator = self.arena.object();
             let value = self.arena.number(&number);
@@ -156,7 +170,11 @@ impl<'m> Run<'m> {
         Ok(self.ratio(numerator, denominator))
     }
 
-    pub(super) fn per_day(&mut self, value: Option<&Item<'m>>, unit: Option<&Item<'m>>) -> Result<Made, &'static str> {
+    pub(super) fn per_day(
+        &mut self,
+        value: Option<&Item<'m>>,
+        unit: Option<&Item<'m>>,
+    ) -> Result<Made, &'static str> {
         let Some((_, numerator)) = self.dose(value, unit)? else { return Ok(None) };
         let denominator = self.ucum("1", "d", "日");
         Ok(self.ratio(numerator, denominator))

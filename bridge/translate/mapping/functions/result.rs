@@ -27,7 +27,8 @@ pub(super) fn whole<'m>(item: &Item<'m>) -> Cow<'m, str> {
 fn compared(text: &str) -> Option<(&'static str, String)> {
     let text = narrow(text).replace('≦', "<=").replace('≧', ">=").replace('≤', "<=").replace('≥', ">=");
     let text = text.trim();
-    for (sign, comparator) in [("<=", "<="), (">=", ">="), ("=<", "<="), ("=>", ">="), ("<", "<"), (">", ">")] {
+    for (sign, comparator) in [("<=", "<="), (">=", ">="), ("=<", "<="), ("=>", ">="), ("<", "<"), (">", ">")]
+    {
         if let Some(rest) = text.strip_prefix(sign) {
             return number(rest).map(|n| (comparator, n.into_owned()));
         }
