@@ -1,0 +1,74 @@
+//! One facility's listener is flooded; the program stays small and the other facility is served.
+
+use super::appliance::{Appliance, free_port};
+use super::hospital::{CANARY, message};
+use super::{SOON, alone, base, setting};
+use renkei_bridge::intake::send::{SendConfig, Sender, Sent};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Of the whole program, whatever comes.
+const MEMORY: u64 = 200 << 20;
+const IDLE: usize = 2_000;
+/// Blocks without an end at once.
+const ENDLESS: usize = 4;
+/// MiB in each in the short form; `RENKEI_FAULT_MIB=1024` is the long one.
+const SHORT_MIB: u64 = 64;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flooded_listener_costs_little_and_disturbs_nobody() {
+    let _alone = alone().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (base, _) = base::open(dir.path()).await;
+    let port = free_port();
+    let more = format!(
+        "[[facility]]\ncode = \"1329999999\"\nname = \"乙病院\"\n\
+         [[feed]]\nname = \"b-mllp\"\nfacility = \"1329999999\"\nkind = \"mllp\"\nlisten = \"127.0.0.1:{port}\"\n\
+         max_connections = 2100\nmax_connections_per_address = 2100\n"
+    );
+    let mut appliance = Appliance::new(dir.path(), &dir.path().join("data"), &base.url(), &more);
+    appliance.start(None);
+    appliance.wait_listening();
+    let flooded = format!("127.0.0.1:{port}");
+    let idle: Vec<TcpStream> = (0..IDLE).map(|_| TcpStream::connect(&flooded).unwrap()).collect();
+    let mut drip = TcpStream::connect(&flooded).unwrap();
+    drip.write_all(b"\x0bM").unwrap();
+    let mib = setting("RENKEI_FAULT_MIB", SHORT_MIB);
+    let endless: Vec<_> = (0..ENDLESS)
+        .map(|_| {
+            let to = flooded.clone();
+            std::thread::spawn(move || {
+                let mut stream = TcpStream::connect(to).unwrap();
+                let head = message("endless", 901, 4_001, 1);
+                stream.write_all(&[b"\x0b", &head[..]].concat()).unwrap();
+                let chunk = vec![b'x'; 1 << 20];
+                for _ in 0..mib {
+                    stream.write_all(&chunk).unwrap();
+                }
+                stream.write_all(b"\x1c\r").unwrap();
+                let mut answer = [0; 1_024];
+                stream.set_read_timeout(Some(SOON)).unwrap();
+                let length = stream.read(&mut answer).unwrap();
+                String::from_utf8_lossy(&answer[..length]).into_owned()
+            })
+        })
+        .collect();
+    // The other facility is served all the while.
+    let config = SendConfig { attempts: 1, timeout: Duration::from_secs(10), ..SendConfig::new(appliance.mllp()) };
+    let mut sender = Sender::new(config);
+    for version in 1..=50 {
+        let id = format!("other-{version}");
+        assert_eq!(sender.send_once(&message(&id, 902, 4_002, version), &id).await, Sent::Accepted);
+    }
+    for thread in endless {
+        let answer = tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+        assert!(answer.contains("MSA|AR|endless"), "{answer:?}");
+    }
+    let peak = appliance.peak_memory();
+    eprintln!("peak memory {} MiB", peak >> 20);
+    assert!(peak < MEMORY, "{peak} bytes");
+    drop((idle, drip));
+    assert!(appliance.stop().success());
+    assert!(!appliance.log().contains(CANARY), "a patient's name in the log");
+}
