@@ -17,7 +17,8 @@ struct Tmpfs<'a>(&'a Path);
 impl<'a> Tmpfs<'a> {
     /// `None` where this process may not mount.
     fn mount(at: &'a Path) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=128m", "tmpfs"]).arg(at).status();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=128m", "tmpfs"]).arg(at).status();
         mounted.is_ok_and(|status| status.success()).then_some(Self(at))
     }
 }

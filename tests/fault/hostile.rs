@@ -55,7 +55,8 @@ async fn a_flooded_listener_costs_little_and_disturbs_nobody() {
         })
         .collect();
     // The other facility is served all the while.
-    let config = SendConfig { attempts: 1, timeout: Duration::from_secs(10), ..SendConfig::new(appliance.mllp()) };
+    let config =
+        SendConfig { attempts: 1, timeout: Duration::from_secs(10), ..SendConfig::new(appliance.mllp()) };
     let mut sender = Sender::new(config);
     for version in 1..=50 {
         let id = format!("other-{version}");

@@ -4,6 +4,8 @@
 //! the short form; `RENKEI_FAULT_KILLS=50` asks for so many kills at random moments and
 //! `RENKEI_FAULT_SEED` replays a run.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod appliance;
 mod backup;
 mod base;
