@@ -163,10 +163,7 @@ impl<S: Outbox> Lane<S> {
                             flights.start(Arc::clone(&lane), claim);
                         }
                     }
-                    Err(error) => {
-                        lane.store_failed(&error);
-                        wait = wait.max(STORE_RETRY);
-                    }
+                    Err(error) => lane.store_failed(&error),
                 }
                 wait = wait.min(lane.until_soonest());
             }
@@ -329,7 +326,8 @@ impl<S: Outbox> Lane<S> {
         settlement
     }
 
-    /// Gives a delivery back, however long the store takes to accept that: until then its patient waits.
+    /// Gives a delivery back. A store that fails takes the claim back all the same, and the delivery is
+    /// sent again, which is safe; the lane waits a little before it claims anything.
     async fn settle(self: &Arc<Self>, claim: DeliveryClaim, settlement: Settlement) {
         let outcome = match &settlement {
             Settlement::Registered { .. } => "registered",
@@ -337,22 +335,15 @@ impl<S: Outbox> Lane<S> {
             Settlement::Retry { .. } => "retry",
             Settlement::Held { .. } => "held",
         };
-        metrics::counter!(
-            "renkei_deliveries_total",
-            "destination" => self.base.name.clone(), "facility" => self.store.code().to_owned(), "outcome" => outcome
-        )
-        .increment(1);
-        loop {
-            let (claim, settlement) = (claim.clone(), settlement.clone());
-            match self.blocking(move |lane| lane.store.settle(claim, settlement)).await {
-                Ok(()) => return,
-                Err(error) => self.store_failed(&error),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(STORE_RETRY) => {}
-                // The next start finds the delivery as one whose answer was lost.
-                () = self.shutdown.cancelled() => return,
-            }
+        match self.blocking(move |lane| lane.store.settle(claim, settlement)).await {
+            Ok(()) => metrics::counter!(
+                "renkei_deliveries_total",
+                "destination" => self.base.name.clone(),
+                "facility" => self.store.code().to_owned(),
+                "outcome" => outcome
+            )
+            .increment(1),
+            Err(error) => self.store_failed(&error),
         }
     }
 
@@ -372,7 +363,11 @@ impl<S: Outbox> Lane<S> {
 
     /// Logged once until the store works again.
     fn store_failed(&self, error: &StoreError) {
-        let first = !std::mem::replace(&mut self.state().store_fails, true);
+        let first = {
+            let mut state = self.state();
+            state.breaker.not_before(now_ms().saturating_add(millis(STORE_RETRY)));
+            !std::mem::replace(&mut state.store_fails, true)
+        };
         if first {
             let (destination, facility) = (self.base.name.as_str(), self.store.code());
             tracing::error!(destination, facility, %error, "The store fails, sending waits for it.");

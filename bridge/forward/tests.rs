@@ -313,6 +313,8 @@ async fn a_store_that_fails_once_loses_no_delivery() {
     queue.fails.store(1, Ordering::SeqCst);
     let _running = run(settings(&rehearsal.url()), &queue);
     queue.all_registered().await;
+    assert_eq!(rehearsal.asked().len(), 2, "sent again after a pause, not in a loop");
+    assert_eq!(rehearsal.resources().len(), 1);
 }
 
 #[tokio::test]

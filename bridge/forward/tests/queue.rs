@@ -121,6 +121,8 @@ impl Outbox for Queue {
     }
     fn settle(&self, claim: DeliveryClaim, settlement: Settlement) -> Result<(), StoreError> {
         if self.fails.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
+            // The store takes the claim back whatever happens.
+            self.units.lock().unwrap().get_mut(&claim.unit).unwrap().in_flight = false;
             return Err(StoreError::Damaged("on purpose"));
         }
         {
