@@ -1,6 +1,7 @@
 //! For tests: seeds, a deterministic source of mutations, and the samples where they are at hand.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A small generator (xorshift64*), so that a failing case can be made again.
 pub(crate) struct Random(u64);
@@ -119,16 +120,20 @@ pub(crate) fn samples(name: &str) -> Vec<(String, Vec<u8>)> {
     walk(&folder)
 }
 
-/// The 2,523 files of the generated storage, unpacked for the time of the call.
-pub(crate) fn storage() -> Vec<(String, Vec<u8>)> {
+/// The 2,523 files of the generated storage, read once.
+pub(crate) fn storage() -> &'static [(String, Vec<u8>)] {
+    static STORAGE: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
+    STORAGE.get_or_init(unpack)
+}
+
+fn unpack() -> Vec<(String, Vec<u8>)> {
     let archive = folder().join("ssmix2-storage100.tar.gz");
     if !archive.is_file() {
         assert!(std::env::var_os("CI").is_none(), "../shared/samples must be there under CI");
         eprintln!("SKIPPED: ../shared/samples/ssmix2-storage100.tar.gz is not there");
         return Vec::new();
     }
-    let here = std::thread::current().name().unwrap_or("test").replace(':', "-");
-    let target = std::env::temp_dir().join(format!("renkei-{}-{here}", std::process::id()));
+    let target = std::env::temp_dir().join(format!("renkei-samples-{}", std::process::id()));
     std::fs::create_dir_all(&target).unwrap();
     let tar = std::process::Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&target).status();
     assert!(tar.unwrap().success());

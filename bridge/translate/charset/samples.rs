@@ -47,7 +47,7 @@ fn every_file_of_the_generated_storage_decodes() {
     let files = storage();
     if !files.is_empty() {
         assert_eq!(files.len(), 2523);
-        check(&files, [7293, 4973, 7739, 4088, 18060]);
+        check(files, [7293, 4973, 7739, 4088, 18060]);
     }
 }
 

@@ -75,7 +75,7 @@ fn mutated_messages_parse_write_and_parse_to_the_same_tree() {
 fn another_parser_sees_the_same_values() {
     let files = ["ssmix2-nho", "hl7v2-microsoft"].map(samples).into_iter().flatten();
     let mut compared = 0;
-    for (name, bytes) in files.chain(storage().into_iter().step_by(10)) {
+    for (name, bytes) in files.chain(storage().iter().step_by(10).cloned()) {
         let text = decode(&bytes, &GaijiTable::new()).text;
         let Ok((ours, findings)) = Message::parse(text) else { continue };
         if findings.iter().any(|f| f.severity == crate::finding::Severity::Error) {

@@ -3,6 +3,8 @@
 //! Reads names only: no folder is opened here. Guideline: SS-MIX2 Ver. 1.2, standardized storage.
 
 pub mod check;
+#[cfg(test)]
+mod samples;
 
 use crate::finding::{Finding, Location};
 
