@@ -6,9 +6,25 @@
 //! gives a [`Projection`]: what to put, what to delete. Both work over a trait, so that [`crate::store`] (on
 //! disk) and [`Memory`] (for `translate`) keep one set of rules. Never any I/O, never a clock.
 
+mod apply;
+mod bundle;
+mod fold;
+mod memory;
+mod project;
+mod stays;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use apply::{Applied, Ground, Standing, apply};
+pub use bundle::bundle;
+pub use fold::fold;
+pub use memory::Memory;
+pub(crate) use memory::unit_key;
+pub use project::{Content, View, project};
+
 use renkei_translate::finding::Finding;
 use renkei_translate::identity::sha256_hex;
-use renkei_translate::translation::{Resource, Translation};
+use renkei_translate::translation::Resource;
 use serde_json::value::RawValue;
 
 /// When something was said: order time, then journal number. The later one stands.
@@ -117,6 +133,9 @@ pub struct UnitState {
     pub stamp: Stamp,
     /// Taken back, and nothing newer has come: a tombstone.
     pub withdrawn: bool,
+    /// The newest message took it back.
+    #[serde(default)]
+    pub withdraws: bool,
     /// What the unit has, referents first.
     pub entries: Vec<Entry>,
     /// Nothing said at this stamp or before stands any more, but for what was said with it.
@@ -170,25 +189,4 @@ impl Projection {
     pub fn is_empty(&self) -> bool {
         self.puts.is_empty() && self.deletes.is_empty()
     }
-}
-
-/// The next state of a unit.
-pub fn fold(_old: Option<&UnitState>, _incoming: &Translation, _sequence: i64) -> Folded {
-    Folded { state: UnitState::default(), changed: false, superseded: false, findings: Vec::new() }
-}
-
-/// The record in memory, for `translate`.
-#[derive(Debug, Default)]
-pub struct Memory {}
-
-impl Memory {
-    /// Takes a translation in and gives what the destination lacks after it; findings of the record besides.
-    pub fn apply(&mut self, _translation: &Translation, _sequence: i64) -> (Projection, Vec<Finding>) {
-        (Projection::default(), Vec::new())
-    }
-}
-
-/// A transaction Bundle of a projection.
-pub fn bundle(_projection: &Projection) -> Vec<u8> {
-    Vec::new()
 }

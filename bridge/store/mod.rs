@@ -7,12 +7,26 @@
 //! read and catches up by itself. SQL is spoken in this module and nowhere else; no other module's worker is
 //! ever called from here.
 
+mod accept;
 mod appliance;
+mod backup;
+mod claim;
+mod complete;
+mod delivery;
 mod disk;
 mod durable;
 pub mod follow;
+mod ground;
+mod index;
 mod journal;
+mod ledger;
+mod quarantine;
+mod query;
+mod schema;
+mod segment;
 mod state;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use appliance::{Audit, AuditEntry, Broken, Store};

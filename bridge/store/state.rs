@@ -1,190 +1,249 @@
-//! The store of one facility.
+//! The store of one facility: its files, its threads, and what it holds in memory of work under way.
+//!
+//! One thread writes `state.sqlite`. Work comes to it as closures; it runs what is waiting in one transaction,
+//! each piece in a savepoint of its own, and answers after the commit.
 
-use super::{
-    AcceptError, Arrival, Cause, Claim, Completion, DaySum, DeliveryClaim, Disk, Filter, Indexed, Journalled,
-    MessageDetail, MessageId, MessageSummary, QueueDepth, Receipt, Selection, Settlement, StoreError,
-    UnreadCount,
-};
-use crate::record::Projection;
+use super::accept::{self, Request, Shared};
+use super::{Config, DeliveryClaim, Disk, MessageId, OpenError, StoreError, backup, journal, schema};
+use rusqlite::Connection;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tokio::sync::Notify;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use tokio::sync::{Notify, mpsc};
+
+/// Pieces of work waiting for the writer of the state, and the most that share one commit.
+const WAITING: usize = 64;
 
 /// The store of one facility.
-#[derive(Debug)]
 pub struct FacilityStore {
-    code: String,
-    dir: PathBuf,
-    arrivals: Arc<Notify>,
+    pub(super) code: String,
+    pub(super) shared: Shared,
+    pub(super) journal: Option<mpsc::Sender<Request>>,
+    pub(super) bodies: journal::Reader,
+    jobs: Option<SyncSender<Job>>,
+    reader: Mutex<Connection>,
+    console: Mutex<Connection>,
+    pub(super) busy: Mutex<Busy>,
+    pub(super) flying: Mutex<Flying>,
+    /// What `unindexed` read of messages, for `index`.
+    pub(super) read: Mutex<HashMap<MessageId, journal::Head>>,
     outbox: Arc<Notify>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for FacilityStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FacilityStore").field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
+/// Messages and patients under translation.
+#[derive(Debug, Default)]
+pub(super) struct Busy {
+    pub messages: HashSet<i64>,
+    pub patients: HashSet<String>,
+}
+
+/// Deliveries under way.
+#[derive(Debug, Default)]
+pub(super) struct Flying {
+    /// Destination and patient (or unit, where it has none).
+    pub partitions: HashSet<(String, String)>,
+    /// Destination, type and id → how many requests carry it, its hash, and whether two carry different ones.
+    pub resources: HashMap<(String, String, String), Carried>,
+    /// Destination and unit → what its request carries.
+    pub carries: HashMap<(String, String), Vec<(String, String)>>,
+}
+
+/// A resource in flight.
+#[derive(Debug)]
+pub(super) struct Carried {
+    pub requests: usize,
+    pub hash: Option<String>,
+    pub contested: bool,
+}
+
+struct Job {
+    work: Box<dyn FnOnce(&Connection) -> bool + Send>,
+    done: SyncSender<Result<(), StoreError>>,
 }
 
 impl FacilityStore {
+    pub(super) fn open(dir: PathBuf, code: &str, config: Config) -> Result<Self, OpenError> {
+        let state = schema::open(&dir.join("state.sqlite"), schema::STATE)?;
+        let reader = |file: &str| {
+            schema::open_reader(&dir.join(file))
+                .map_err(|error| OpenError::Database { file: file.into(), error })
+        };
+        let (console, reader) = (Mutex::new(reader("state.sqlite")?), Mutex::new(reader("state.sqlite")?));
+        let shared = Shared {
+            config,
+            days: Arc::new(Mutex::new(accept::days(&dir)?)),
+            arrivals: Arc::new(Notify::new()),
+            low: Arc::default(),
+            dir,
+        };
+        let (journal, requests) = mpsc::channel(accept::WAITING);
+        let (jobs, work) = sync_channel(WAITING);
+        let for_writer = shared.clone();
+        let threads = vec![
+            std::thread::Builder::new()
+                .name("journal".into())
+                .spawn(move || accept::write(for_writer, requests))?,
+            std::thread::Builder::new().name("state".into()).spawn(move || write(&state, &work))?,
+        ];
+        Ok(Self {
+            code: code.to_owned(),
+            bodies: journal::Reader::new(shared.dir.clone(), shared.days.clone()),
+            shared,
+            journal: Some(journal),
+            jobs: Some(jobs),
+            reader,
+            console,
+            busy: Mutex::default(),
+            flying: Mutex::default(),
+            read: Mutex::default(),
+            outbox: Arc::new(Notify::new()),
+            threads,
+        })
+    }
+
     /// Its code.
     pub fn code(&self) -> &str {
         &self.code
     }
+
     /// Its directory. For what a module remembers beside the store's own files, such as [`super::follow`].
     pub fn dir(&self) -> &Path {
-        &self.dir
+        &self.shared.dir
     }
+
     /// Rings when something was accepted or is to be claimed again.
     pub fn arrivals(&self) -> Arc<Notify> {
-        self.arrivals.clone()
+        self.shared.arrivals.clone()
     }
+
     /// Rings when something is to be delivered.
     pub fn outbox(&self) -> Arc<Notify> {
         self.outbox.clone()
     }
-    /// Keeps a message and answers when it is on the disk.
-    ///
-    /// # Errors
-    /// The message was not kept: the sender must be told so.
-    pub async fn accept(&self, _arrival: Arrival) -> Result<Receipt, AcceptError> {
-        Err(AcceptError::Closed)
-    }
+
     /// How full its disk is.
     pub fn disk(&self) -> Disk {
-        Disk { free_bytes: 0, low: false, full: false }
+        self.shared.config.look(&self.shared.dir)
     }
-    /// Messages that the state has not read, oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn unindexed(&self, _limit: usize) -> Result<Vec<Journalled>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Takes the first pass of the next messages in, in the order of `unindexed`.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn index(&self, _indexed: Vec<Indexed>) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Messages to translate, oldest first within a patient, whose patients no other claim holds.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn claim(&self, _limit: usize) -> Result<Vec<Claim>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Records what became of claims, in one transaction.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn complete(&self, _done: Vec<(Claim, Completion)>) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Gives claims back untouched.
-    pub fn release(&self, _claims: Vec<Claim>) {}
-    /// Units to bring to a destination, one in flight per patient.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn claim_deliveries(
-        &self,
-        _destination: &str,
-        _now_ms: i64,
-        _limit: usize,
-    ) -> Result<Vec<DeliveryClaim>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// What the destination lacks of the unit, as it stands now.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn projection(&self, _claim: &DeliveryClaim) -> Result<Projection, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Notes, before the request, that the destination may have these resources.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn begin_send(&self, _claim: &DeliveryClaim, _projection: &Projection) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Records how a delivery ended.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn settle(&self, _claim: DeliveryClaim, _settlement: Settlement) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// The balance by day of receipt, days without messages left out.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn sums(&self, _from_day: u32, _to_day: u32) -> Result<Vec<DaySum>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Everything known of a message.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn message(&self, _id: MessageId) -> Result<Option<MessageDetail>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// A list of messages, newest first.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn messages(&self, _filter: &Filter) -> Result<Vec<MessageSummary>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Why messages are held, the most frequent first.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn causes(&self) -> Result<Vec<Cause>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Valued positions that no rule read.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn unread(&self) -> Result<Vec<UnreadCount>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Puts messages back to be translated again; how many.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn replay(&self, _selection: &Selection) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// Leaves messages out for good (`discarded`); how many.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn discard(&self, _selection: &Selection, _reason: &str) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// What waits for a destination.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn queue(&self, _destination: &str) -> Result<QueueDepth, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// When the last message of a feed came.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn last_received_ms(&self, _feed: &str) -> Result<Option<i64>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    /// `(type, id)` of everything that the record holds live, by type.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn record_ids(&self) -> Result<Vec<(String, String)>, StoreError> {
-        Err(StoreError::Closed)
-    }
+
     /// Copies its files, online, into a directory that exists.
     ///
     /// # Errors
-    /// The database.
-    pub fn backup(&self, _to: &Path) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+    /// What could not be read or written.
+    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        // The state first: one that has read further than its journal could not be caught up on restore.
+        backup::copy(&self.shared.dir.join("state.sqlite"), to)?;
+        let days: Vec<u32> =
+            self.shared.days.lock().map_err(|_| StoreError::Closed)?.iter().copied().collect();
+        for day in days {
+            backup::copy(&journal::path(&self.shared.dir, day), to)?;
+        }
+        Ok(())
+    }
+
+    /// Runs work on the state, in a commit that other work may share; the answer is on the disk.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = sync_channel(1);
+        let (done, committed) = sync_channel(1);
+        let work = Box::new(move |connection: &Connection| {
+            let result = work(connection);
+            let good = result.is_ok();
+            // The channel holds one and gets one.
+            let _ = answer.send(result);
+            good
+        });
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(Job { work, done }).map_err(|_| StoreError::Closed)?;
+        let committed = committed.recv().map_err(|_| StoreError::Closed)?;
+        let result = answered.recv().map_err(|_| StoreError::Closed)?;
+        committed.and(result)
+    }
+
+    /// The connection of the workers, for reading.
+    pub(super) fn reader(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
+        self.reader.lock().map_err(|_| StoreError::Closed)
+    }
+
+    /// The connection of people, for reading: a long list does not hold the workers up.
+    pub(super) fn console(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
+        self.console.lock().map_err(|_| StoreError::Closed)
+    }
+
+    /// The partition of a delivery: one in flight per patient.
+    pub(super) fn partition(claim: &DeliveryClaim) -> (String, String) {
+        let of = if claim.patient.is_empty() { &claim.unit } else { &claim.patient };
+        (claim.destination.clone(), of.clone())
+    }
+}
+
+impl Drop for FacilityStore {
+    fn drop(&mut self) {
+        self.journal = None;
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so itself; closing goes on.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write(connection: &Connection, work: &Receiver<Job>) {
+    while let Ok(first) = work.recv() {
+        let mut dones = Vec::new();
+        let mut result = connection.execute_batch("BEGIN IMMEDIATE");
+        if result.is_ok() {
+            let mut next = Some(first);
+            while let Some(job) = next.take() {
+                if let Err(error) = piece(connection, job.work) {
+                    result = Err(error);
+                }
+                dones.push(job.done);
+                if result.is_err() || dones.len() >= WAITING {
+                    break;
+                }
+                next = work.try_recv().ok();
+            }
+        } else {
+            dones.push(first.done);
+        }
+        result = result.and_then(|()| connection.execute_batch("COMMIT"));
+        if result.is_err() && !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        for done in dones {
+            let answer = result.as_ref().map_err(|error| StoreError::Database(copy(error))).copied();
+            // Whoever asked may have gone; the commit stands.
+            let _ = done.send(answer);
+        }
+    }
+}
+
+/// Runs one piece in its savepoint. An error means that the whole transaction is lost.
+fn piece(connection: &Connection, work: Box<dyn FnOnce(&Connection) -> bool + Send>) -> rusqlite::Result<()> {
+    connection.execute_batch("SAVEPOINT piece")?;
+    if work(connection) {
+        connection.execute_batch("RELEASE piece")
+    } else {
+        connection.execute_batch("ROLLBACK TO piece; RELEASE piece")
+    }
+}
+
+/// The same error once more, for each of those who shared the commit.
+pub(super) fn copy(error: &rusqlite::Error) -> rusqlite::Error {
+    match error {
+        rusqlite::Error::SqliteFailure(code, text) => rusqlite::Error::SqliteFailure(*code, text.clone()),
+        _ => rusqlite::Error::InvalidQuery,
     }
 }

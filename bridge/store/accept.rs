@@ -1,0 +1,243 @@
+//! `accept`: one writer thread per facility drains what is waiting and commits once.
+//!
+//! No timer: while one commit is under way the next group gathers. A sender is answered after the commit that
+//! holds its message, never before.
+
+use super::segment::{Keyed, Segment, body_key, name_key};
+use super::{
+    AcceptError, Arrival, Config, Disk, FacilityStore, MessageId, OpenError, Receipt, durable_point, journal,
+};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// Messages waiting for the writer: senders beyond that wait in line themselves.
+pub(super) const WAITING: usize = 256;
+
+/// Bytes of one commit, from which on the group is closed.
+const GROUP_BYTES: usize = 16 << 20;
+
+pub(super) type Request = (Keyed, oneshot::Sender<Result<Receipt, AcceptError>>);
+
+impl FacilityStore {
+    /// Keeps a message and answers when it is on the disk.
+    ///
+    /// # Errors
+    /// The message was not kept: the sender must be told so.
+    pub async fn accept(&self, arrival: Arrival) -> Result<Receipt, AcceptError> {
+        let hash: [u8; 32] = Sha256::digest(&arrival.body).into();
+        let keyed = Keyed {
+            name_key: name_key(&arrival.feed, &arrival.name),
+            body_key: body_key(&arrival.feed, &arrival.name, &hash),
+            origin: serde_json::to_string(&arrival.origin).map_err(|_| AcceptError::Closed)?,
+            hash,
+            arrival,
+        };
+        let (reply, answer) = oneshot::channel();
+        let sender = self.journal.clone().ok_or(AcceptError::Closed)?;
+        sender.send((keyed, reply)).await.map_err(|_| AcceptError::Closed)?;
+        answer.await.map_err(|_| AcceptError::Closed)?
+    }
+}
+
+/// What the writer shares with the store.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub dir: PathBuf,
+    pub config: Config,
+    /// Days that have a segment.
+    pub days: Arc<Mutex<BTreeSet<u32>>>,
+    pub arrivals: Arc<Notify>,
+    pub low: Arc<AtomicBool>,
+}
+
+struct Writer {
+    shared: Shared,
+    segments: BTreeMap<u32, Segment>,
+    broken: bool,
+    full: bool,
+}
+
+pub(super) fn write(shared: Shared, mut requests: mpsc::Receiver<Request>) {
+    let mut writer = Writer { shared, segments: BTreeMap::new(), broken: false, full: false };
+    let mut next = None;
+    while let Some(first) = next.take().or_else(|| requests.blocking_recv()) {
+        let day = writer.day(first.0.arrival.received_ms);
+        let mut bytes = first.0.arrival.body.len();
+        let mut group = vec![first];
+        while group.len() < WAITING && bytes < GROUP_BYTES {
+            let Ok(request) = requests.try_recv() else { break };
+            if writer.day(request.0.arrival.received_ms) != day {
+                next = Some(request);
+                break;
+            }
+            bytes += request.0.arrival.body.len();
+            group.push(request);
+        }
+        writer.group(day, group);
+    }
+}
+
+impl Writer {
+    /// The segment of a time of receipt. A clock set back over midnight does not reopen the day before, which
+    /// would put a later message before an earlier one.
+    fn day(&self, received_ms: i64) -> u32 {
+        let day = journal::day(received_ms);
+        let tomorrow = journal::day(received_ms + journal::DAY_MS);
+        match self.segments.keys().next_back() {
+            Some(newest) if *newest == tomorrow => tomorrow,
+            _ => day,
+        }
+    }
+
+    fn group(&mut self, day: u32, group: Vec<Request>) {
+        let answer = self.room().and_then(|()| self.commit(day, &group));
+        match answer {
+            Ok(receipts) => {
+                durable_point("accept.after-commit");
+                for ((_, reply), receipt) in group.into_iter().zip(receipts) {
+                    // The sender may have gone; its message is kept all the same.
+                    let _ = reply.send(Ok(receipt));
+                }
+                self.shared.arrivals.notify_one();
+            }
+            Err(error) => {
+                let error = self.grade(error);
+                for (_, reply) in group {
+                    let _ = reply.send(Err(copy(&error)));
+                }
+            }
+        }
+    }
+
+    /// Whether there is room and the disk is trusted.
+    fn room(&mut self) -> Result<(), AcceptError> {
+        if self.broken {
+            return Err(AcceptError::Broken);
+        }
+        let Disk { free_bytes, low, full } = self.shared.config.look(&self.shared.dir);
+        if self.shared.low.swap(low, Ordering::Relaxed) != low && low {
+            tracing::warn!(free_bytes, "The disk is getting full.");
+        }
+        if std::mem::replace(&mut self.full, full) != full {
+            if full {
+                tracing::error!(free_bytes, "The disk is full: input is refused until there is room.");
+            } else {
+                tracing::info!(free_bytes, "There is room again: input is taken.");
+            }
+        }
+        if full { Err(AcceptError::Full { free_bytes }) } else { Ok(()) }
+    }
+
+    fn commit(&mut self, day: u32, group: &[Request]) -> Result<Vec<Receipt>, AcceptError> {
+        self.open(day)?;
+        let first_row = self.segments.get(&day).map_or(1, Segment::next_row);
+        let written = self.insert(day, group);
+        let written = written.and_then(|receipts| {
+            self.segments.get_mut(&day).ok_or(AcceptError::Closed)?.commit()?;
+            Ok(receipts)
+        });
+        if written.is_err()
+            && let Some(segment) = self.segments.get_mut(&day)
+        {
+            segment.rollback(first_row);
+        }
+        written
+    }
+
+    fn insert(&mut self, day: u32, group: &[Request]) -> Result<Vec<Receipt>, AcceptError> {
+        self.segments.get_mut(&day).ok_or(AcceptError::Closed)?.begin()?;
+        let mut receipts = Vec::with_capacity(group.len());
+        for (keyed, _) in group {
+            let (duplicate_of, id_reused) = self.earlier(day, keyed)?;
+            let segment = self.segments.get_mut(&day).ok_or(AcceptError::Closed)?;
+            let row = segment.insert(keyed, duplicate_of.map(|id| id.0), id_reused)?;
+            receipts.push(Receipt { id: MessageId::new(day, row), duplicate_of, id_reused });
+        }
+        Ok(receipts)
+    }
+
+    /// The message that this one repeats, and whether its name was used with another body.
+    fn earlier(&mut self, day: u32, keyed: &Keyed) -> Result<(Option<MessageId>, bool), AcceptError> {
+        let since = keyed.arrival.received_ms - keyed.arrival.duplicate_window_ms;
+        let first = journal::day(since);
+        let days: Vec<u32> = {
+            let days = self.shared.days.lock().map_err(|_| AcceptError::Closed)?;
+            days.range(first.min(day)..=day).rev().copied().collect()
+        };
+        let mut reused = false;
+        for day in days {
+            self.open(day)?;
+            let Some(segment) = self.segments.get(&day) else { continue };
+            if let Some(same) = segment.earlier(keyed.body_key, keyed)?
+                && same.same_body
+                && same.received_ms >= since
+            {
+                return Ok((Some(MessageId::new(day, same.row)), false));
+            }
+            reused |= segment
+                .earlier(keyed.name_key, keyed)?
+                .is_some_and(|e| !e.same_body && e.received_ms >= since);
+        }
+        Ok((None, reused))
+    }
+
+    fn open(&mut self, day: u32) -> Result<(), AcceptError> {
+        if self.segments.contains_key(&day) {
+            return Ok(());
+        }
+        let segment = Segment::open(&self.shared.dir, day).map_err(|error| match error {
+            OpenError::Database { error, .. } => AcceptError::Journal(error),
+            _ => AcceptError::Broken,
+        })?;
+        self.shared.days.lock().map_err(|_| AcceptError::Closed)?.insert(segment.day);
+        self.segments.insert(day, segment);
+        // Segments behind every window in use are closed: no window is longer than that.
+        while self.segments.len() > 40 {
+            self.segments.pop_first();
+        }
+        Ok(())
+    }
+
+    /// Tells a full disk, which lifts by itself, from one that failed, after which nothing on it is sure.
+    fn grade(&mut self, error: AcceptError) -> AcceptError {
+        let AcceptError::Journal(cause) = &error else { return error };
+        let free_bytes = self.shared.config.look(&self.shared.dir).free_bytes;
+        let code = cause.sqlite_error_code();
+        if code == Some(rusqlite::ErrorCode::DiskFull) || free_bytes < GROUP_BYTES as u64 {
+            // A segment half made for want of room is opened anew.
+            self.segments.clear();
+            return AcceptError::Full { free_bytes };
+        }
+        if code == Some(rusqlite::ErrorCode::SystemIoFailure) {
+            tracing::error!(
+                "The journal's disk failed: input is refused until the appliance is started again."
+            );
+            self.broken = true;
+            return AcceptError::Broken;
+        }
+        error
+    }
+}
+
+fn copy(error: &AcceptError) -> AcceptError {
+    match error {
+        AcceptError::Full { free_bytes } => AcceptError::Full { free_bytes: *free_bytes },
+        AcceptError::Journal(error) => AcceptError::Journal(super::state::copy(error)),
+        AcceptError::Broken => AcceptError::Broken,
+        AcceptError::Closed => AcceptError::Closed,
+    }
+}
+
+/// The days that have a segment in a directory.
+pub(super) fn days(dir: &Path) -> std::io::Result<BTreeSet<u32>> {
+    let mut days = BTreeSet::new();
+    for file in std::fs::read_dir(dir)? {
+        let name = file?.file_name();
+        days.extend(name.to_str().and_then(journal::day_of_file));
+    }
+    Ok(days)
+}

@@ -1,0 +1,341 @@
+//! `complete`: what became of a claim, recorded whole in one transaction.
+//!
+//! A quarantined message blocks only its unit. For a unit that is replaced whole, the next good message takes
+//! its place and the quarantined one, if older, is left out as `superseded`. For a unit that grows by events
+//! or increments, the messages after it wait (`behind-quarantined`, shown as pending) until it is translated
+//! again, discarded or superseded; then they are put back into the queue, in their order. Messages that only
+//! add (`nothing`) never wait.
+
+use super::ground::{Record, unit_row};
+use super::index::state;
+use super::{Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point};
+use crate::record;
+use renkei_translate::finding::{Finding, Location, Severity};
+use renkei_translate::translation::{Replaces, Status, Translation};
+use rusqlite::{Connection, params};
+use std::collections::HashMap;
+
+/// Why a message waits for another of its unit.
+const BEHIND: &str = "behind-quarantined";
+
+type Unread = HashMap<(String, String, String, String), (i64, i64)>;
+
+impl FacilityStore {
+    /// Records what became of claims, in one transaction. The claims are given back in any case: after an
+    /// error the messages are still queued, and will be claimed again.
+    ///
+    /// # Errors
+    /// The database; then nothing of it is recorded.
+    pub fn complete(&self, done: Vec<(Claim, Completion)>) -> Result<(), StoreError> {
+        // The bodies are not needed any more, and the claims' keys are, whatever comes.
+        let claims: Vec<Claim> =
+            done.iter().map(|(claim, _)| Claim { body: Vec::new(), ..claim_keys(claim) }).collect();
+        let result = self.run(move |connection| {
+            let mut unread = Unread::new();
+            for (claim, completion) in &done {
+                one(connection, claim, completion, &mut unread)?;
+            }
+            count(connection, &unread)?;
+            durable_point("complete.before-commit");
+            Ok(())
+        });
+        if result.is_ok() {
+            durable_point("complete.after-commit");
+            self.outbox().notify_one();
+        }
+        self.unclaim(claims.iter());
+        result
+    }
+}
+
+fn claim_keys(claim: &Claim) -> Claim {
+    Claim {
+        id: claim.id,
+        body: Vec::new(),
+        origin: super::Origin::default(),
+        feed: String::new(),
+        name: String::new(),
+        patients: claim.patients.clone(),
+        received_ms: claim.received_ms,
+    }
+}
+
+struct Outcome {
+    state: i64,
+    reason: Option<&'static str>,
+    unit: Option<i64>,
+    version: Option<i64>,
+    findings: Vec<Finding>,
+}
+
+fn one(
+    connection: &Connection,
+    claim: &Claim,
+    done: &Completion,
+    unread: &mut Unread,
+) -> Result<(), StoreError> {
+    let translation = &done.translation;
+    let id = claim.id.0;
+    let reused: bool = connection
+        .prepare_cached("SELECT id_reused FROM message WHERE id = ?")?
+        .query_row([id], |row| row.get(0))?;
+    let mut findings = translation.findings.clone();
+    if reused {
+        findings.push(Finding::warning("name-reused", Location::default()));
+    }
+    claim::dequeue(connection, id)?;
+    connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([id])?;
+    let key = record::unit_key(translation, id);
+    let patient = translation.patient.as_deref().unwrap_or_default();
+    let has_unit = translation.unit.is_some() || !translation.resources.is_empty();
+    let unit = match has_unit {
+        true => Some(unit_row(connection, &key, kind_of(translation), patient)?),
+        false => None,
+    };
+    let mut outcome = Outcome { state: state::EXCLUDED, reason: None, unit, version: None, findings };
+    match translation.status {
+        Status::Quarantined => {
+            outcome.state = state::QUARANTINED;
+            causes(connection, id, &outcome.findings)?;
+        }
+        Status::Excluded => {
+            outcome.reason = Some(translation.excluded.unwrap_or("excluded"));
+            if let Some(unit) = unit
+                && translation.unit.as_ref().is_some_and(|unit| unit.withdrawn)
+            {
+                take(connection, &key, unit, claim, done, &mut outcome)?;
+            }
+        }
+        Status::Translated => match unit {
+            None => outcome.reason = Some("nothing-to-record"),
+            Some(unit) if must_wait(connection, unit, id, translation)? => {
+                (outcome.state, outcome.reason) = (state::WAITING, Some(BEHIND));
+            }
+            Some(unit) => {
+                take(connection, &key, unit, claim, done, &mut outcome)?;
+                if done.destinations.is_empty() {
+                    outcome.reason = Some("not-for-any-destination");
+                } else {
+                    outcome.state = state::PENDING;
+                }
+            }
+        },
+    }
+    save(connection, id, done, &outcome)?;
+    for position in &translation.unread {
+        let kind = translation.kind.clone().unwrap_or_default();
+        let key = (claim.feed.clone(), kind, done.mapping_version.clone(), position.clone());
+        let (count, example) = unread.entry(key).or_default();
+        (*count, *example) = (*count + 1, id);
+    }
+    if let Some(unit) = unit {
+        if outcome.state == state::PENDING {
+            delivery::refresh(connection, unit)?;
+        }
+        if outcome.state != state::WAITING {
+            wake(connection, unit)?;
+        }
+    }
+    Ok(())
+}
+
+fn kind_of(translation: &Translation) -> &str {
+    match &translation.unit {
+        Some(unit) => &unit.kind,
+        None => translation.kind.as_deref().unwrap_or_default(),
+    }
+}
+
+/// Whether an older message of the unit is quarantined and this one builds on it.
+fn must_wait(
+    connection: &Connection,
+    unit: i64,
+    id: i64,
+    translation: &Translation,
+) -> Result<bool, StoreError> {
+    let builds = translation.unit.as_ref().is_some_and(|unit| match unit.replaces {
+        Replaces::Event => true,
+        Replaces::List => unit.incremental,
+        Replaces::Unit | Replaces::Nothing => false,
+    });
+    let mut select =
+        connection.prepare_cached("SELECT 1 FROM message WHERE unit = ? AND state = ? AND id < ? LIMIT 1")?;
+    Ok(builds && select.exists([unit, state::QUARANTINED, id])?)
+}
+
+/// Takes the translation into the record and orders its deliveries.
+fn take(
+    connection: &Connection,
+    key: &str,
+    unit: i64,
+    claim: &Claim,
+    done: &Completion,
+    outcome: &mut Outcome,
+) -> Result<(), StoreError> {
+    let applied = record::apply(&mut Record(connection), key, &done.translation, claim.id.0)?;
+    outcome.version = Some(applied.version);
+    outcome.findings.extend(applied.findings);
+    if applied.superseded {
+        outcome.findings.push(Finding::information("unit-superseded", Location::default()));
+    }
+    if let Some(replaced) = &done.translation.unit
+        && (replaced.replaces == Replaces::Unit
+            || (replaced.replaces == Replaces::List && !replaced.incremental))
+    {
+        supersede(connection, unit, claim.id.0, &replaced.time)?;
+    }
+    for destination in &done.destinations {
+        // A superseded message follows what stands, and brings nothing that is not on its way already.
+        let again = if applied.superseded {
+            "NOTHING"
+        } else {
+            "UPDATE SET version = ?3, state = ?4, attempts = 0,
+             next_ms = CASE WHEN state = ?4 THEN next_ms ELSE 0 END,
+             since_ms = CASE WHEN state = ?4 THEN since_ms ELSE ?5 END, status = NULL, answer = NULL, error = NULL,
+             findings = NULL"
+        };
+        let sql = format!(
+            "INSERT INTO delivery(unit, destination, version, state, settled, attempts, next_ms, since_ms)
+             VALUES(?1, ?2, ?3, ?4, 0, 0, 0, ?5) ON CONFLICT(unit, destination) DO {again}"
+        );
+        let values = params![unit, destination, applied.version, state::PENDING, claim.received_ms];
+        connection.prepare_cached(&sql)?.execute(values)?;
+    }
+    Ok(())
+}
+
+/// Quarantined messages of the unit that this one takes the place of.
+fn supersede(connection: &Connection, unit: i64, id: i64, time: &str) -> Result<(), StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT id FROM message WHERE unit = ?1 AND state = ?2
+         AND (coalesce(time, '') < ?3 OR (coalesce(time, '') = ?3 AND id < ?4))",
+    )?;
+    let older = select
+        .query_map(params![unit, state::QUARANTINED, time, id], |row| row.get(0))?
+        .collect::<Result<Vec<i64>, _>>()?;
+    for older in older {
+        connection
+            .prepare_cached("UPDATE message SET state = ?, reason = 'superseded' WHERE id = ?")?
+            .execute([state::EXCLUDED, older])?;
+        connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([older])?;
+    }
+    Ok(())
+}
+
+fn save(connection: &Connection, id: i64, done: &Completion, outcome: &Outcome) -> Result<(), StoreError> {
+    let translation = &done.translation;
+    let findings = match outcome.findings.is_empty() {
+        true => None,
+        false => Some(serde_json::to_string(&outcome.findings).map_err(|_| StoreError::Damaged("findings"))?),
+    };
+    connection
+        .prepare_cached(
+            "UPDATE message SET state = ?2, reason = ?3, unit = ?4, version = ?5, findings = ?6, kind = ?7,
+             mapping_version = ?8, control_id = coalesce(?9, control_id), time = coalesce(?10, time) WHERE id = ?1",
+        )?
+        .execute(params![
+            id,
+            outcome.state,
+            outcome.reason,
+            outcome.unit,
+            outcome.version,
+            findings,
+            translation.kind,
+            done.mapping_version,
+            translation.control_id,
+            translation.unit.as_ref().map(|unit| &unit.time),
+        ])?;
+    Ok(())
+}
+
+/// Puts messages that waited behind a quarantined one back, unless another still stands in their way.
+pub(super) fn wake(connection: &Connection, unit: i64) -> Result<(), StoreError> {
+    let mut waiting = connection.prepare_cached(
+        "SELECT id FROM message WHERE unit = ?1 AND state = ?2 AND id < coalesce(
+           (SELECT min(id) FROM message WHERE unit = ?1 AND state = ?3), 9223372036854775807)",
+    )?;
+    let waiting = waiting
+        .query_map([unit, state::WAITING, state::QUARANTINED], |row| row.get(0))?
+        .collect::<Result<Vec<i64>, _>>()?;
+    for id in waiting {
+        connection
+            .prepare_cached("UPDATE message SET state = ?, reason = NULL WHERE id = ?")?
+            .execute([state::RECEIVED, id])?;
+        claim::enqueue(connection, id)?;
+    }
+    Ok(())
+}
+
+/// Why a message is held, as causes by which people find all messages of the same trouble.
+pub(super) fn causes(connection: &Connection, id: i64, findings: &[Finding]) -> Result<(), StoreError> {
+    for finding in findings.iter().filter(|finding| finding.severity == Severity::Error) {
+        connection.prepare_cached("INSERT OR IGNORE INTO cause VALUES(?, ?, ?, ?)")?.execute(params![
+            finding.code,
+            without_occurrence(&finding.location.position),
+            finding.location.rule,
+            id,
+        ])?;
+    }
+    Ok(())
+}
+
+/// `OBX[12]-5` → `OBX-5`; an offset is no position of a kind.
+fn without_occurrence(position: &str) -> String {
+    if position.starts_with("byte ") {
+        return "byte".into();
+    }
+    let mut depth = 0_u32;
+    position
+        .chars()
+        .filter(|c| {
+            depth += u32::from(*c == '[');
+            let keep = depth == 0;
+            depth -= u32::from(*c == ']' && depth > 0);
+            keep
+        })
+        .collect()
+}
+
+fn count(connection: &Connection, unread: &Unread) -> Result<(), StoreError> {
+    for ((feed, kind, version, position), (count, example)) in unread {
+        connection
+            .prepare_cached(
+                "INSERT INTO unread VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(feed, kind, mapping_version, position)
+                 DO UPDATE SET count = count + ?5, example = ?6",
+            )?
+            .execute(params![feed, kind, version, position, count, example])?;
+    }
+    Ok(())
+}
+
+/// The unit's state as stored, for the detail of a message.
+pub(super) fn unit_entries(connection: &Connection, unit: i64) -> Result<Vec<(String, String)>, StoreError> {
+    let mut select = connection
+        .prepare_cached("SELECT type, id FROM entry WHERE unit = ? AND hash IS NOT NULL ORDER BY rank")?;
+    let entries = select.query_map([unit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(entries.collect::<Result<_, _>>()?)
+}
+
+/// The public state of a code.
+pub(super) fn public(code: i64) -> State {
+    match code {
+        state::QUARANTINED => State::Quarantined,
+        state::EXCLUDED => State::Excluded,
+        state::HELD => State::Held,
+        state::REJECTED => State::Rejected,
+        state::REGISTERED => State::Registered,
+        _ => State::Pending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_occurrence;
+
+    #[test]
+    fn causes_are_grouped_by_position_without_occurrence() {
+        assert_eq!(without_occurrence("OBX[12]-5[2].1"), "OBX-5.1");
+        assert_eq!(without_occurrence("PID-3"), "PID-3");
+        assert_eq!(without_occurrence("byte 118"), "byte");
+    }
+}

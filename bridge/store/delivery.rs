@@ -1,0 +1,349 @@
+//! Deliveries: one row per unit and destination, which names the version wanted and holds no body.
+//!
+//! What waits is coalesced: a newer message moves the wanted version, and the projection is made from the
+//! record as it stands when the delivery is sent. A unit that waits for a retry, is held or was rejected does
+//! not keep other units of its patient back; two requests for one patient are never under way at once.
+
+use super::ground::Sight;
+use super::index::state;
+use super::state::Carried;
+use super::{DeliveryClaim, FacilityStore, QueueDepth, Settlement, StoreError, complete, durable_point};
+use crate::record::{Projection, project};
+use renkei_translate::finding::Finding;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
+
+/// Deliveries looked at for one claim: beyond that, one patient's many units are waited for.
+const WINDOW: i64 = 4_096;
+
+/// Bytes kept of a refusal.
+const ANSWER_BYTES: usize = 64 << 10;
+
+impl FacilityStore {
+    /// Units to bring to a destination, oldest first, one in flight per patient.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn claim_deliveries(
+        &self,
+        destination: &str,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<DeliveryClaim>, StoreError> {
+        let mut flying = self.flying.lock().map_err(|_| StoreError::Closed)?;
+        let reader = self.reader()?;
+        let mut select = reader.prepare_cached(
+            "SELECT u.key, u.kind, u.patient, d.version, d.attempts, d.since_ms FROM delivery d JOIN unit u ON u.id = d.unit
+             WHERE d.destination = ? AND d.state = ? AND d.next_ms <= ? ORDER BY d.next_ms, d.since_ms LIMIT ?",
+        )?;
+        let mut rows = select.query(params![destination, state::PENDING, now_ms, WINDOW])?;
+        let mut claims = Vec::new();
+        while claims.len() < limit {
+            let Some(row) = rows.next()? else { break };
+            let claim = DeliveryClaim {
+                unit: row.get(0)?,
+                kind: row.get(1)?,
+                patient: row.get(2)?,
+                destination: destination.to_owned(),
+                version: row.get(3)?,
+                attempts: row.get(4)?,
+                since_ms: row.get(5)?,
+            };
+            if flying.partitions.insert(Self::partition(&claim)) {
+                claims.push(claim);
+            }
+        }
+        Ok(claims)
+    }
+
+    /// What the destination lacks of the unit, as it stands now. Empty: settle it as registered.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn projection(&self, claim: &DeliveryClaim) -> Result<Projection, StoreError> {
+        let reader = self.reader()?;
+        let snapshot = reader.unchecked_transaction()?;
+        let Some((unit, _)) = unit(&snapshot, &claim.unit)? else { return Ok(Projection::default()) };
+        project(&mut Sight {
+            connection: &snapshot,
+            unit,
+            destination: &claim.destination,
+            units: HashMap::new(),
+        })
+    }
+
+    /// Notes, before the request, that the destination may have these resources, so that a lost answer
+    /// cannot orphan one.
+    ///
+    /// # Errors
+    /// The database; then the request must not be made.
+    pub fn begin_send(&self, claim: &DeliveryClaim, projection: &Projection) -> Result<(), StoreError> {
+        let puts =
+            projection.puts.iter().map(|p| (p.resource_type.clone(), p.id.clone(), Some(p.hash.clone())));
+        let deletes = projection.deletes.iter().map(|(t, id)| (t.clone(), id.clone(), None));
+        let touched: Vec<(String, String, Option<String>)> = puts.chain(deletes).collect();
+        // A second beginning of the same delivery takes the place of the first.
+        self.contested(claim)?;
+        {
+            let mut flying = self.flying.lock().map_err(|_| StoreError::Closed)?;
+            for (resource_type, id, hash) in &touched {
+                let key = (claim.destination.clone(), resource_type.clone(), id.clone());
+                let carried = flying.resources.entry(key).or_insert_with(|| Carried {
+                    requests: 0,
+                    hash: hash.clone(),
+                    contested: false,
+                });
+                carried.requests += 1;
+                carried.contested |= carried.hash != *hash;
+            }
+            let ids = touched.iter().map(|(t, id, _)| (t.clone(), id.clone())).collect();
+            flying.carries.insert((claim.destination.clone(), claim.unit.clone()), ids);
+        }
+        let destination = claim.destination.clone();
+        self.run(move |connection| {
+            for (resource_type, id, _) in &touched {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO sent VALUES(?, ?, ?, NULL) ON CONFLICT(type, id, destination)
+                         DO UPDATE SET hash = NULL WHERE hash IS NOT NULL",
+                    )?
+                    .execute(params![resource_type, id, destination])?;
+            }
+            Ok(())
+        })?;
+        durable_point("begin-send.after-commit");
+        Ok(())
+    }
+
+    /// Records how a delivery ended. The claim is given back in any case: after an error the delivery is
+    /// still pending, and sending it again is safe.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn settle(&self, claim: DeliveryClaim, settlement: Settlement) -> Result<(), StoreError> {
+        let contested = self.contested(&claim)?;
+        let partition = Self::partition(&claim);
+        let result = self.run(move |connection| {
+            let again = end(connection, &claim, &settlement, contested)?;
+            durable_point("settle.before-commit");
+            Ok(again)
+        });
+        if result.is_ok() {
+            durable_point("settle.after-commit");
+        }
+        self.flying.lock().map_err(|_| StoreError::Closed)?.partitions.remove(&partition);
+        self.outbox().notify_one();
+        result
+    }
+
+    /// Whether another request carried one of the same resources with other content meanwhile: then nobody
+    /// knows which came last, and it is sent again.
+    fn contested(&self, claim: &DeliveryClaim) -> Result<bool, StoreError> {
+        let mut flying = self.flying.lock().map_err(|_| StoreError::Closed)?;
+        let key = (claim.destination.clone(), claim.unit.clone());
+        let mut contested = false;
+        for (resource_type, id) in flying.carries.remove(&key).unwrap_or_default() {
+            let key = (claim.destination.clone(), resource_type, id);
+            if let Some(carried) = flying.resources.get_mut(&key) {
+                contested |= carried.contested;
+                carried.requests -= 1;
+                if carried.requests == 0 {
+                    flying.resources.remove(&key);
+                }
+            }
+        }
+        Ok(contested)
+    }
+
+    /// What waits for a destination.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn queue(&self, destination: &str) -> Result<QueueDepth, StoreError> {
+        let console = self.console()?;
+        let mut depth = QueueDepth::default();
+        let mut select = console.prepare_cached(
+            "SELECT state, count(*), min(since_ms) FROM delivery WHERE destination = ? GROUP BY state",
+        )?;
+        let mut rows = select.query([destination])?;
+        while let Some(row) = rows.next()? {
+            let count: u64 = row.get(1)?;
+            match row.get::<_, i64>(0)? {
+                state::PENDING => (depth.pending, depth.oldest_ms) = (count, row.get(2)?),
+                state::HELD => depth.held = count,
+                state::REJECTED => depth.rejected = count,
+                _ => {}
+            }
+        }
+        Ok(depth)
+    }
+}
+
+fn unit(connection: &Connection, key: &str) -> Result<Option<(i64, i64)>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT id, version FROM unit WHERE key = ?")?;
+    Ok(select.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+fn end(
+    connection: &Connection,
+    claim: &DeliveryClaim,
+    settlement: &Settlement,
+    contested: bool,
+) -> Result<(), StoreError> {
+    let Some((unit, _)) = unit(connection, &claim.unit)? else {
+        return Err(StoreError::Order("settle of no unit"));
+    };
+    let wanted: i64 = connection
+        .prepare_cached("SELECT version FROM delivery WHERE unit = ? AND destination = ?")?
+        .query_row(params![unit, claim.destination], |row| row.get(0))?;
+    // What came meanwhile decides: the newest version is sent whatever became of this one.
+    let moved = wanted > claim.version || contested;
+    let mut update = connection.prepare_cached(
+        "UPDATE delivery SET state = ?3, settled = max(settled, ?4), attempts = ?5, next_ms = ?6, status = ?7,
+         answer = ?8, error = ?9, findings = ?10 WHERE unit = ?1 AND destination = ?2",
+    )?;
+    let state_or = |ended: i64| if moved { state::PENDING } else { ended };
+    let to = &claim.destination;
+    match settlement {
+        Settlement::Registered { projection } => {
+            note(connection, unit, claim, projection, contested)?;
+            let (state, settled) = (state_or(state::REGISTERED), if contested { 0 } else { claim.version });
+            update.execute(params![
+                unit,
+                to,
+                state,
+                settled,
+                0,
+                0,
+                None::<u16>,
+                None::<&[u8]>,
+                None::<&str>,
+                None::<&str>
+            ])?;
+        }
+        Settlement::Rejected { status, answer } => {
+            let kept = &answer[..answer.len().min(ANSWER_BYTES)];
+            let state = state_or(state::REJECTED);
+            update.execute(params![
+                unit,
+                to,
+                state,
+                0,
+                claim.attempts + 1,
+                0,
+                status,
+                kept,
+                None::<&str>,
+                None::<&str>
+            ])?;
+        }
+        Settlement::Retry { at_ms, error } => {
+            let attempts = if moved { 0 } else { claim.attempts + 1 };
+            update.execute(params![
+                unit,
+                to,
+                state::PENDING,
+                0,
+                attempts,
+                at_ms,
+                None::<u16>,
+                None::<&[u8]>,
+                error,
+                None::<&str>
+            ])?;
+        }
+        Settlement::Held { findings } => {
+            let json = serde_json::to_string(findings).map_err(|_| StoreError::Damaged("findings"))?;
+            let state = state_or(state::HELD);
+            update.execute(params![
+                unit,
+                to,
+                state,
+                0,
+                0,
+                0,
+                None::<u16>,
+                None::<&[u8]>,
+                None::<&str>,
+                json
+            ])?;
+            if !moved {
+                hold(connection, unit, findings)?;
+            }
+        }
+    }
+    refresh(connection, unit)
+}
+
+/// Writes what the destination has now.
+fn note(
+    connection: &Connection,
+    unit: i64,
+    claim: &DeliveryClaim,
+    projection: &Projection,
+    contested: bool,
+) -> Result<(), StoreError> {
+    for put in &projection.puts {
+        connection.prepare_cached("INSERT OR REPLACE INTO sent VALUES(?, ?, ?, ?)")?.execute(params![
+            put.resource_type,
+            put.id,
+            claim.destination,
+            (!contested).then_some(&put.hash)
+        ])?;
+    }
+    for (resource_type, id) in projection.deletes.iter().filter(|_| !contested) {
+        connection
+            .prepare_cached("DELETE FROM sent WHERE type = ? AND id = ? AND destination = ?")?
+            .execute(params![resource_type, id, claim.destination])?;
+        // Gone everywhere: the unit need not remember that it once had it.
+        connection
+            .prepare_cached(
+                "DELETE FROM entry WHERE type = ?1 AND id = ?2 AND unit = ?3 AND hash IS NULL
+                 AND NOT EXISTS(SELECT 1 FROM sent WHERE type = ?1 AND id = ?2)",
+            )?
+            .execute(params![resource_type, id, unit])?;
+    }
+    Ok(())
+}
+
+/// The newest message of a held unit stands among the causes.
+fn hold(connection: &Connection, unit: i64, findings: &[Finding]) -> Result<(), StoreError> {
+    let newest: Option<i64> = connection
+        .prepare_cached("SELECT max(id) FROM message WHERE unit = ? AND state IN (3, 4, 5)")?
+        .query_row([unit], |row| row.get(0))?;
+    newest.map_or(Ok(()), |id| complete::causes(connection, id, findings))
+}
+
+/// Brings the states of a unit's messages in line with its deliveries: registered up to the version that
+/// every destination has, beyond it the worst of the deliveries, since a coalesced message follows what stands.
+pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreError> {
+    let (settled, worst): (Option<i64>, Option<i64>) = connection
+        .prepare_cached(
+            "SELECT min(settled), max(CASE state WHEN 5 THEN 4 WHEN 4 THEN 3 WHEN 3 THEN 2 ELSE 1 END)
+             FROM delivery WHERE unit = ?",
+        )?
+        .query_row([unit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(settled), Some(worst)) = (settled, worst) else { return Ok(()) };
+    let beyond = [state::REGISTERED, state::PENDING, state::HELD, state::REJECTED]
+        .get(usize::try_from(worst - 1).unwrap_or_default())
+        .copied()
+        .unwrap_or(state::PENDING);
+    connection
+        .prepare_cached(
+            "UPDATE message SET state = ?2 WHERE unit = ?1 AND state IN (3, 4, 5) AND version <= ?3",
+        )?
+        .execute([unit, state::REGISTERED, settled])?;
+    connection
+        .prepare_cached(
+            "UPDATE message SET state = ?2 WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
+        )?
+        .execute([unit, beyond, settled])?;
+    if beyond != state::HELD {
+        connection
+            .prepare_cached(
+                "DELETE FROM cause WHERE message IN (SELECT id FROM message WHERE unit = ? AND state IN (3, 5, 6))",
+            )?
+            .execute([unit])?;
+    }
+    Ok(())
+}

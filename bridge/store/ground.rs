@@ -1,0 +1,242 @@
+//! The record on disk: what [`crate::record`] needs of a ground and of a view, in SQL.
+
+use super::StoreError;
+use crate::record::{Content, Entry, Ground, Stamp, Standing, UnitState, View};
+use renkei_translate::translation::Role;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+
+/// Units are JSON of a few kilobytes that repeat themselves; level 1 is a fifth of their size already.
+const ZSTD_LEVEL: i32 = 1;
+
+/// The record in an open transaction.
+pub(super) struct Record<'c>(pub &'c Connection);
+
+/// The row of a unit, made where it is missing: a quarantined message's unit may not have come to be yet.
+pub(super) fn unit_row(
+    connection: &Connection,
+    key: &str,
+    kind: &str,
+    patient: &str,
+) -> Result<i64, StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO unit(key, kind, patient, version, live) VALUES(?, ?, ?, 0, 0)",
+        )?
+        .execute([key, kind, patient])?;
+    Ok(connection.prepare_cached("SELECT id FROM unit WHERE key = ?")?.query_row([key], |row| row.get(0))?)
+}
+
+fn load(
+    connection: &Connection,
+    column: &str,
+    value: &dyn rusqlite::ToSql,
+) -> Result<Option<UnitState>, StoreError> {
+    let mut select = connection.prepare_cached(&format!("SELECT state FROM unit WHERE {column} = ?"))?;
+    let packed: Option<Option<Vec<u8>>> = select.query_row([value], |row| row.get(0)).optional()?;
+    let Some(packed) = packed.flatten() else { return Ok(None) };
+    let json = zstd::decode_all(packed.as_slice())?;
+    serde_json::from_slice(&json).map(Some).map_err(|_| StoreError::Damaged("unit"))
+}
+
+impl Ground for Record<'_> {
+    type Error = StoreError;
+
+    fn unit(&mut self, key: &str) -> Result<Option<UnitState>, StoreError> {
+        load(self.0, "key", &key)
+    }
+
+    fn put_unit(
+        &mut self,
+        key: &str,
+        state: &UnitState,
+        gone: &[(String, String)],
+    ) -> Result<(), StoreError> {
+        let row = unit_row(self.0, key, &state.kind, &state.patient)?;
+        let json = serde_json::to_vec(state).map_err(|_| StoreError::Damaged("unit"))?;
+        let packed = zstd::encode_all(json.as_slice(), ZSTD_LEVEL)?;
+        self.0
+            .prepare_cached(
+                "UPDATE unit SET kind = ?, patient = ?, version = ?, live = ?, state = ? WHERE id = ?",
+            )?
+            .execute(params![
+                state.kind,
+                state.patient,
+                state.version,
+                !state.entries.is_empty(),
+                packed,
+                row
+            ])?;
+        for (resource_type, id) in gone {
+            self.0
+                .prepare_cached(
+                    "INSERT INTO entry VALUES(?1, ?2, ?3, NULL, 1000000, '', 0)
+                     ON CONFLICT(type, id, unit) DO UPDATE SET hash = NULL",
+                )?
+                .execute(params![resource_type, id, row])?;
+        }
+        for (rank, entry) in state.entries.iter().enumerate() {
+            self.0
+                .prepare_cached(
+                    "INSERT INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(type, id, unit)
+                     DO UPDATE SET hash = ?4, rank = ?5, time = ?6, sequence = ?7",
+                )?
+                .execute(params![
+                    entry.resource_type,
+                    entry.id,
+                    row,
+                    entry.hash,
+                    i64::try_from(rank).unwrap_or(i64::MAX),
+                    entry.stamp.time,
+                    entry.stamp.sequence,
+                ])?;
+        }
+        Ok(())
+    }
+
+    fn standing(&mut self, resource_type: &str, id: &str) -> Result<Option<Standing>, StoreError> {
+        let mut select = self.0.prepare_cached(
+            "SELECT role, hash, time, sequence, withdrawn, refs, json FROM standing WHERE type = ? AND id = ?",
+        )?;
+        let mut rows = select.query([resource_type, id])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let content = content(row.get(1)?, row.get(5)?, row.get(6)?)?;
+        Ok(Some(Standing {
+            resource_type: resource_type.to_owned(),
+            id: id.to_owned(),
+            role: match row.get_ref(0)?.as_str().unwrap_or_default() {
+                "unit" => Role::Unit,
+                "shared" => Role::Shared,
+                _ => Role::Provisional,
+            },
+            hash: content.hash,
+            json: content.json,
+            references: content.references,
+            stamp: Stamp { time: row.get(2)?, sequence: row.get(3)? },
+            withdrawn: row.get(4)?,
+        }))
+    }
+
+    fn put_standing(&mut self, standing: &Standing) -> Result<(), StoreError> {
+        let role = match standing.role {
+            Role::Unit => "unit",
+            Role::Shared => "shared",
+            Role::Provisional => "provisional",
+        };
+        self.0.prepare_cached("INSERT OR REPLACE INTO standing VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
+            params![
+                standing.resource_type,
+                standing.id,
+                role,
+                standing.hash,
+                standing.stamp.time,
+                standing.stamp.sequence,
+                standing.withdrawn,
+                serde_json::to_string(&standing.references).map_err(|_| StoreError::Damaged("references"))?,
+                standing.json.get(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn remove_standing(&mut self, resource_type: &str, id: &str) -> Result<(), StoreError> {
+        self.0
+            .prepare_cached("DELETE FROM standing WHERE type = ? AND id = ?")?
+            .execute([resource_type, id])?;
+        Ok(())
+    }
+
+    fn has_other_live_unit(&mut self, patient: &str, key: &str) -> Result<bool, StoreError> {
+        let mut select = self
+            .0
+            .prepare_cached("SELECT 1 FROM unit WHERE patient = ? AND live = 1 AND key <> ? LIMIT 1")?;
+        Ok(select.exists([patient, key])?)
+    }
+}
+
+fn content(hash: String, references: String, json: String) -> Result<Content, StoreError> {
+    Ok(Content {
+        hash,
+        json: RawValue::from_string(json).map_err(|_| StoreError::Damaged("standing"))?,
+        references: serde_json::from_str(&references).map_err(|_| StoreError::Damaged("references"))?,
+    })
+}
+
+/// A unit and a destination, read in one snapshot.
+pub(super) struct Sight<'c> {
+    pub connection: &'c Connection,
+    pub unit: i64,
+    pub destination: &'c str,
+    /// Units read for this projection, by row.
+    pub units: HashMap<i64, Vec<Entry>>,
+}
+
+impl Sight<'_> {
+    /// The unit that has the newest say on a resource: row and hash.
+    fn winner(&self, resource_type: &str, id: &str) -> Result<Option<(i64, String)>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT unit, hash FROM entry WHERE type = ? AND id = ? AND hash IS NOT NULL
+             ORDER BY time DESC, sequence DESC LIMIT 1",
+        )?;
+        Ok(select.query_row([resource_type, id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+
+    fn stands(&self, resource_type: &str, id: &str) -> Result<Option<String>, StoreError> {
+        let mut select =
+            self.connection.prepare_cached("SELECT hash FROM standing WHERE type = ? AND id = ?")?;
+        Ok(select.query_row([resource_type, id], |row| row.get(0)).optional()?)
+    }
+}
+
+impl View for Sight<'_> {
+    type Error = StoreError;
+
+    fn ids(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT type, id FROM entry WHERE unit = ? ORDER BY rank, type, id")?;
+        let ids = select.query_map([self.unit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+
+    fn hash(&mut self, resource_type: &str, id: &str) -> Result<Option<String>, StoreError> {
+        if let Some(hash) = self.stands(resource_type, id)? {
+            return Ok(Some(hash));
+        }
+        // A Patient is what stands, or nothing: its unit's entry only says whose it is.
+        if resource_type == "Patient" {
+            return Ok(None);
+        }
+        Ok(self.winner(resource_type, id)?.map(|(_, hash)| hash))
+    }
+
+    fn content(&mut self, resource_type: &str, id: &str) -> Result<Option<Content>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT hash, refs, json FROM standing WHERE type = ? AND id = ?")?;
+        let mut rows = select.query([resource_type, id])?;
+        if let Some(row) = rows.next()? {
+            return content(row.get(0)?, row.get(1)?, row.get(2)?).map(Some);
+        }
+        let Some((unit, _)) = self.winner(resource_type, id)? else { return Ok(None) };
+        if !self.units.contains_key(&unit) {
+            let state = load(self.connection, "id", &unit)?.ok_or(StoreError::Damaged("unit"))?;
+            self.units.insert(unit, state.entries);
+        }
+        let entries = self.units.get(&unit).into_iter().flatten();
+        let found = entries.into_iter().find(|e| e.resource_type == resource_type && e.id == id);
+        Ok(found.map(|entry| Content {
+            hash: entry.hash.clone(),
+            json: entry.json.clone(),
+            references: entry.references.clone(),
+        }))
+    }
+
+    fn sent(&mut self, resource_type: &str, id: &str) -> Result<Option<Option<String>>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT hash FROM sent WHERE type = ? AND id = ? AND destination = ?")?;
+        Ok(select.query_row([resource_type, id, self.destination], |row| row.get(0)).optional()?)
+    }
+}

@@ -1,0 +1,132 @@
+//! Quarantine: why messages are held, and the two ways out of it, replay and discard.
+//!
+//! Both are a person's act; the caller writes it to the audit trail.
+
+use super::index::state;
+use super::{Cause, FacilityStore, MessageId, Selection, State, StoreError, claim, complete};
+use rusqlite::{Connection, OptionalExtension, params};
+
+impl FacilityStore {
+    /// Why messages are held, the most frequent first.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn causes(&self) -> Result<Vec<Cause>, StoreError> {
+        let console = self.console()?;
+        let mut select = console.prepare_cached(
+            "SELECT c.code, c.position, c.rule, count(*), min(m.received_ms), max(m.id)
+             FROM cause c JOIN message m ON m.id = c.message WHERE m.state IN (1, 4)
+             GROUP BY c.code, c.position, c.rule ORDER BY count(*) DESC, c.code, c.position, c.rule",
+        )?;
+        let causes = select.query_map([], |row| {
+            Ok(Cause {
+                code: row.get(0)?,
+                position: row.get(1)?,
+                rule: row.get(2)?,
+                count: row.get(3)?,
+                oldest_ms: row.get(4)?,
+                example: MessageId(row.get(5)?),
+            })
+        })?;
+        Ok(causes.collect::<Result<_, _>>()?)
+    }
+
+    /// Puts quarantined, held and rejected messages back to be translated again; how many.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn replay(&self, selection: &Selection) -> Result<u64, StoreError> {
+        let selection = selection.clone();
+        let count = self.run(move |connection| {
+            let mut count = 0;
+            for (id, _, _) in selected(connection, &selection)? {
+                connection
+                    .prepare_cached("UPDATE message SET state = ?, reason = NULL WHERE id = ?")?
+                    .execute([state::RECEIVED, id])?;
+                claim::enqueue(connection, id)?;
+                count += 1;
+            }
+            Ok(count)
+        })?;
+        self.arrivals().notify_one();
+        Ok(count)
+    }
+
+    /// Leaves quarantined, held and rejected messages out for good (`discarded`); how many. What their unit
+    /// held before stays as it is; a delivery that waits for nothing else is settled by its next message.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn discard(&self, selection: &Selection, reason: &str) -> Result<u64, StoreError> {
+        let (selection, reason) = (selection.clone(), reason.to_owned());
+        let count = self.run(move |connection| {
+            let mut count = 0;
+            for (id, unit, _) in selected(connection, &selection)? {
+                connection
+                    .prepare_cached("UPDATE message SET state = ?, reason = 'discarded' WHERE id = ?")?
+                    .execute([state::EXCLUDED, id])?;
+                connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([id])?;
+                connection
+                    .prepare_cached("INSERT OR REPLACE INTO discarded VALUES(?, ?)")?
+                    .execute(params![id, reason])?;
+                if let Some(unit) = unit {
+                    complete::wake(connection, unit)?;
+                }
+                count += 1;
+            }
+            Ok(count)
+        })?;
+        self.arrivals().notify_one();
+        Ok(count)
+    }
+
+    /// The words with which a message was discarded.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn discarded_because(&self, id: MessageId) -> Result<Option<String>, StoreError> {
+        let console = self.console()?;
+        let mut select = console.prepare_cached("SELECT reason FROM discarded WHERE message = ?")?;
+        Ok(select.query_row([id.0], |row| row.get(0)).optional()?)
+    }
+}
+
+/// Message, unit and state of what is selected and held.
+fn selected(
+    connection: &Connection,
+    selection: &Selection,
+) -> Result<Vec<(i64, Option<i64>, i64)>, StoreError> {
+    let held = "state IN (1, 4, 5)";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let rows = match selection {
+        Selection::Messages(ids) => {
+            let sql = format!("SELECT id, unit, state FROM message WHERE id = ? AND {held}");
+            let mut select = connection.prepare_cached(&sql)?;
+            let mut rows = Vec::new();
+            for id in ids {
+                rows.extend(select.query_row([id.0], read).optional()?);
+            }
+            rows
+        }
+        Selection::Cause { code, position, rule } => {
+            let sql = format!(
+                "SELECT id, unit, state FROM message WHERE {held} AND id IN
+                 (SELECT message FROM cause WHERE code = ? AND position = ? AND rule = ?)"
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            select.query_map([code, position, rule], read)?.collect::<Result<_, _>>()?
+        }
+        Selection::State(wanted) => {
+            let code = match wanted {
+                State::Quarantined => state::QUARANTINED,
+                State::Held => state::HELD,
+                State::Rejected => state::REJECTED,
+                State::Pending | State::Excluded | State::Registered => return Ok(Vec::new()),
+            };
+            let mut select =
+                connection.prepare_cached("SELECT id, unit, state FROM message WHERE state = ?")?;
+            select.query_map([code], read)?.collect::<Result<_, _>>()?
+        }
+    };
+    Ok(rows)
+}
