@@ -33,9 +33,8 @@ fn good_resources_pass_without_a_word() {
 
 /// Breaks a rule under the first parent that has what it speaks of.
 fn break_rule(node: &mut Value, steps: &[Step], rule: &Rule, path: &str) -> bool {
-    let [step, rest @ ..] = steps else { return false };
-    let path = format!("{path}.{}", step.name);
-    if !rest.is_empty() {
+    if let [step, rest @ ..] = steps {
+        let path = format!("{path}.{}", step.name);
         return match node.get_mut(step.name) {
             Some(Value::Array(items)) => items.iter_mut().rev().any(|item| {
                 step.picks.iter().all(|pick| pick.fits(&*item)) && break_rule(item, rest, rule, &path)
@@ -44,6 +43,8 @@ fn break_rule(node: &mut Value, steps: &[Step], rule: &Rule, path: &str) -> bool
             None => false,
         };
     }
+    let step = &rule.step;
+    let path = format!("{path}.{}", step.name);
     let Some(members) = node.as_object_mut() else { return false };
     let stem = |key: &str| {
         key.strip_prefix(step.name).is_some_and(|kind| kind.starts_with(|c: char| c.is_ascii_uppercase()))
@@ -102,11 +103,13 @@ fn each_rule_of_a_profile_finds_what_breaks_it() {
     let (mut missed, mut count) = (Vec::new(), 0);
     for profile in profiles() {
         let own = bases.iter().filter(|base| base["meta"]["profile"][0] == profile.url);
-        for rule in &profile.rules {
+        for (group, rule) in
+            profile.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
+        {
             count += 1;
             let found = own.clone().any(|base| {
                 let mut wrong = base.clone();
-                break_rule(&mut wrong, &rule.steps, rule, profile.resource_type)
+                break_rule(&mut wrong, &group.parents, rule, profile.resource_type)
                     && check(profile.resource_type, &wrong).iter().any(|f| {
                         f.detail.as_deref() == Some(rule.name)
                             && f.severity == Severity::Error

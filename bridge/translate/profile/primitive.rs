@@ -124,9 +124,11 @@ impl Primitive {
                     && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
             }
             Self::Uri | Self::Url | Self::Canonical => {
-                !bytes.is_empty()
-                    && bytes.iter().all(|b| *b > b' ' && *b != 0x7f)
-                    && (text.is_ascii() || !text.chars().any(char::is_whitespace))
+                // One pass without an early end, which the machine takes many bytes at a time.
+                let (good, plain) = bytes.iter().fold((true, true), |(good, plain), b| {
+                    (good & (*b > b' ') & (*b != 0x7f), plain & (*b < 0x80))
+                });
+                good && !bytes.is_empty() && (plain || !text.chars().any(char::is_whitespace))
             }
             Self::Oid => text.strip_prefix("urn:oid:").is_some_and(oid),
             Self::Uuid => text.strip_prefix("urn:uuid:").is_some_and(uuid),

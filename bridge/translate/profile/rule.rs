@@ -18,12 +18,21 @@ pub struct Profile {
     pub url: &'static str,
     /// The type it is for.
     pub resource_type: &'static str,
-    pub(super) rules: Vec<Rule>,
+    pub(super) groups: Vec<Group>,
+}
+
+/// Rules that speak of the same parents, so that these are sought once.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// The path of the parents as the table has it; empty for the resource.
+    path: &'static str,
+    pub parents: Vec<Step>,
+    pub rules: Vec<Rule>,
 }
 
 #[derive(Debug)]
 pub(super) struct Rule {
-    pub steps: Vec<Step>,
+    pub step: Step,
     pub demand: Demand,
     /// `JP_Patient identifier.value min`: what a finding carries.
     pub name: &'static str,
@@ -108,7 +117,7 @@ fn build(text: &'static str) -> Rules {
                 urls.insert(names, argument);
                 rules.profiles.insert(
                     argument,
-                    Profile { name: names, url: argument, resource_type: path, rules: Vec::new() },
+                    Profile { name: names, url: argument, resource_type: path, groups: Vec::new() },
                 );
             }
             "extension" => {
@@ -121,22 +130,31 @@ fn build(text: &'static str) -> Rules {
                     let Some(known) = urls.get(profile).and_then(|url| rules.profiles.get_mut(url)) else {
                         continue;
                     };
-                    let steps = steps(path);
+                    let mut steps = steps(path);
                     let name: &'static str = String::leak(format!("{profile} {} {kind}", short(&steps)));
-                    let demand = match *kind {
-                        "min" => Demand::Min(argument.parse().unwrap_or(1)),
-                        "max" => Demand::Max(argument.parse().unwrap_or(1)),
-                        "only" => Demand::Only(choices(steps.last().map_or("", |step| step.name), argument)),
-                        _ => Demand::Fixed(argument),
-                    };
                     // Two slices of one list have the same short name: the second is numbered.
+                    let count: usize = known.groups.iter().map(|group| group.rules.len()).sum();
                     let name = if rules.sentences.contains_key(name) {
-                        String::leak(format!("{name} {}", known.rules.len()))
+                        String::leak(format!("{name} {count}"))
                     } else {
                         name
                     };
+                    let Some(step) = steps.pop() else { continue };
+                    let demand = match *kind {
+                        "min" => Demand::Min(argument.parse().unwrap_or(1)),
+                        "max" => Demand::Max(argument.parse().unwrap_or(1)),
+                        "only" => Demand::Only(choices(step.name, argument)),
+                        _ => Demand::Fixed(argument),
+                    };
                     rules.sentences.insert(name, (ja, en));
-                    known.rules.push(Rule { steps, demand, name });
+                    let parts = cut(path, '.');
+                    let above =
+                        path[..path.len() - parts.last().map_or(0, |last| last.len())].trim_end_matches('.');
+                    let rule = Rule { step, demand, name };
+                    match known.groups.iter_mut().find(|group| group.path == above) {
+                        Some(group) => group.rules.push(rule),
+                        None => known.groups.push(Group { path: above, parents: steps, rules: vec![rule] }),
+                    }
                 }
             }
         }
@@ -212,82 +230,73 @@ pub(super) fn check<'t, T: Tree<'t>>(
     at: &At,
     findings: &mut Vec<Finding>,
 ) {
-    for rule in &profile.rules {
-        descend(rule, &rule.steps, node, at, findings);
+    for group in &profile.groups {
+        descend(group, &group.parents, node, at, findings);
     }
 }
 
-/// Follows the steps; at the last one the demand is checked under each parent.
+/// Follows the steps to the parents and checks the rules under each of them.
 fn descend<'t, T: Tree<'t>>(
-    rule: &'static Rule,
+    group: &'static Group,
     steps: &'static [Step],
     node: T,
     at: &At,
     findings: &mut Vec<Finding>,
 ) {
-    let [step, rest @ ..] = steps else { return };
-    if rest.is_empty() {
-        return last(rule, step, node, at, findings);
-    }
+    let [step, rest @ ..] = steps else {
+        return group.rules.iter().for_each(|rule| apply(rule, node, at, findings));
+    };
     let Some(member) = node.get(step.name) else { return };
     let many = member.shape() == Shape::Array;
     for (n, item) in member.each().enumerate() {
         if step.picks.iter().all(|pick| pick.fits(item)) {
-            descend(rule, rest, item, &at.child(step.name, many.then_some(n)), findings);
+            descend(group, rest, item, &at.child(step.name, many.then_some(n)), findings);
         }
     }
 }
 
-fn last<'t, T: Tree<'t>>(
-    rule: &'static Rule,
-    step: &'static Step,
-    node: T,
-    at: &At,
-    findings: &mut Vec<Finding>,
-) {
+/// Checks a rule under one parent.
+fn apply<'t, T: Tree<'t>>(rule: &'static Rule, node: T, at: &At, findings: &mut Vec<Finding>) {
+    let step = &rule.step;
     let mut report = |code: &'static str| {
         let element = if step.choice { format!("{}[x]", step.name) } else { step.name.to_string() };
         findings.push(Finding::error(code, Location::default().path(at.path(&element))).detail(rule.name));
     };
-    let mut count = 0;
-    for (key, member) in node.members() {
-        if step.choice {
-            // A choice is asked about by its stem: `value[x]` is any `value` with a type behind it.
-            let of = key
-                .strip_prefix(step.name)
-                .is_some_and(|kind| kind.starts_with(|c: char| c.is_ascii_uppercase()));
-            if !of {
-                continue;
-            }
-            count += 1;
-            if let Demand::Only(keys) = &rule.demand
-                && !keys.iter().any(|known| known == key)
-            {
+    // A choice is asked about by its stem: `value[x]` is any `value` with a type behind it.
+    let of = |key: &str| {
+        key.strip_prefix(step.name).is_some_and(|kind| kind.starts_with(|c: char| c.is_ascii_uppercase()))
+    };
+    let member = if step.choice { None } else { node.get(step.name) };
+    let fits = |item: &T| step.picks.iter().all(|pick| pick.fits(*item));
+    match &rule.demand {
+        Demand::Only(keys) => {
+            if node.members().any(|(key, _)| of(key) && !keys.iter().any(|known| known == key)) {
                 report("profile-type");
             }
-        } else if key == step.name
-            || (step.picks.is_empty()
-                && key.strip_prefix('_') == Some(step.name)
-                && node.get(step.name).is_none())
-        {
-            let shadow = key.starts_with('_');
-            let chosen = member.each().filter(|item| step.picks.iter().all(|pick| pick.fits(*item)));
-            match &rule.demand {
-                Demand::Fixed(text) if !shadow => {
-                    if chosen.into_iter().any(|item| !same(item, text)) {
-                        report("profile-fixed");
-                    }
-                }
-                _ => count += chosen.count(),
+        }
+        Demand::Fixed(text) => {
+            if member.is_some_and(|member| member.each().filter(fits).any(|item| !same(item, text))) {
+                report("profile-fixed");
             }
         }
-    }
-    match rule.demand {
-        Demand::Min(min) if count < min => {
-            report(if step.picks.is_empty() { "profile-missing" } else { "profile-slice-missing" })
+        Demand::Min(1) if step.picks.is_empty() => {
+            // An extension in place of the value counts: `_authoredOn`.
+            let there =
+                |key: &str| if step.choice { of(key) } else { key.strip_prefix('_') == Some(step.name) };
+            if member.is_none() && !node.members().any(|(key, _)| there(key)) {
+                report("profile-missing");
+            }
         }
-        Demand::Max(max) if count > max => report("profile-too-many"),
-        _ => {}
+        Demand::Min(min) => {
+            if member.map_or(0, |member| member.each().filter(fits).count()) < *min {
+                report(if step.picks.is_empty() { "profile-missing" } else { "profile-slice-missing" });
+            }
+        }
+        Demand::Max(max) => {
+            if member.is_some_and(|member| member.each().filter(fits).count() > *max) {
+                report("profile-too-many");
+            }
+        }
     }
 }
 
@@ -334,10 +343,13 @@ mod tests {
             assert!(["profile", "extension", "min", "max", "only", "fixed"].contains(&cells[2]), "{row}");
         }
         for profile in profiles() {
-            for rule in &profile.rules {
-                let path: Vec<_> = rule
-                    .steps
+            for (group, rule) in
+                profile.groups.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
+            {
+                let path: Vec<_> = group
+                    .parents
                     .iter()
+                    .chain([&rule.step])
                     .map(|s| if s.choice { format!("{}[x]", s.name) } else { s.name.to_string() })
                     .collect();
                 let path = format!("{}.{}", profile.resource_type, path.join("."));
@@ -348,7 +360,11 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_name_of_its_own() {
-        let rules: Vec<_> = profiles().flat_map(|profile| &profile.rules).map(|rule| rule.name).collect();
+        let rules: Vec<_> = profiles()
+            .flat_map(|profile| &profile.groups)
+            .flat_map(|group| &group.rules)
+            .map(|rule| rule.name)
+            .collect();
         let names: std::collections::HashSet<_> = rules.iter().collect();
         assert_eq!(names.len(), rules.len());
     }
