@@ -3,11 +3,12 @@
 use super::groups::Cut;
 use super::item::NOWHERE;
 use super::plan::{EventKind, For, Map, MessagePlan, Plan};
-use super::run::{Inst, Instance, Named, Run, Scope};
+use super::run::{Built, Inst, Instance, Named, Run, Scope};
 use super::{MappingSet, Trace};
 use crate::fhir::Arena;
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::Message;
+use crate::profile::{self, tree::Node};
 use crate::translation::{Context, Event, Lists, Replaces, Resource, Role, Status, Translation, Unit};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -61,11 +62,22 @@ pub(crate) fn whole<'s, 'm>() -> Scope<'s, 'm> {
     Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 }
 }
 
+/// What is wanted besides the resources.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Nothing.
+    Plain,
+    /// Where each value came from.
+    Trace,
+    /// What the profiles say of them.
+    Check,
+}
+
 pub(crate) fn apply(
     set: &MappingSet,
     message: &Message,
     context: &Context,
-    tracing: bool,
+    mode: Mode,
 ) -> (Translation, Vec<Trace>) {
     let plan = &set.plan;
     let mut out = Translation::held(Vec::new());
@@ -86,7 +98,7 @@ pub(crate) fn apply(
     };
     out.kind = Some(kind.id.clone());
     run.plan = kind;
-    run.tracing = tracing;
+    run.tracing = mode == Mode::Trace;
     let mut findings = std::mem::take(&mut run.findings);
     run.cut = Cut::new(message, kind, &plan.symbols, &plan.known, &mut findings);
     run.findings = findings;
@@ -102,6 +114,10 @@ pub(crate) fn apply(
         make(&mut run);
         run.merge_built();
         out.resources = write(&run);
+        if mode == Mode::Check {
+            let found: Vec<Finding> = run.built.iter().flat_map(|built| checked(&run, built)).collect();
+            run.findings.extend(found);
+        }
         out.unread = unread(&run);
     }
     let rows = std::mem::take(&mut run.rows);
@@ -383,6 +399,17 @@ pub(crate) fn write(run: &Run<'_>) -> Vec<Resource> {
             }
         })
         .collect()
+}
+
+/// What the check says of a resource, with the map as the place to mend.
+fn checked(run: &Run<'_>, built: &Built) -> Vec<Finding> {
+    let map = run.map(built.map);
+    let node = Node { arena: &run.arena, keys: &run.set.keys, id: built.node };
+    let mut findings = profile::check_tree(&map.makes, node);
+    for finding in &mut findings {
+        finding.location.rule.clone_from(&map.id);
+    }
+    findings
 }
 
 /// Valued fields that nothing read and no `skip` names, without occurrence.

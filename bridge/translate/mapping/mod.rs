@@ -180,12 +180,12 @@ impl MappingSet {
 
 /// Makes the resources of one message; never panics, no I/O.
 pub fn apply(set: &MappingSet, message: &Message, context: &Context) -> Translation {
-    apply::apply(set, message, context, false).0
+    apply::apply(set, message, context, apply::Mode::Plain).0
 }
 
 /// The same, telling for every written value the rule and the positions it came from.
 pub fn trace(set: &MappingSet, message: &Message, context: &Context) -> (Translation, Vec<Trace>) {
-    apply::apply(set, message, context, true)
+    apply::apply(set, message, context, apply::Mode::Trace)
 }
 
 /// The walk of one message from bytes to resources: decode, parse, compare with path and file name, apply,

@@ -1,10 +1,9 @@
 //! The walk of one message: decode, parse, compare with path and file name, apply, check.
 
 use super::{MappingSet, apply};
-use crate::finding::Finding;
 use crate::hl7v2::Message;
 use crate::translation::{Context, Status, Translation};
-use crate::{charset, profile, ssmix2};
+use crate::{charset, ssmix2};
 
 pub(crate) fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Translation {
     let flag = context.file.as_ref().map(|file| file.flag);
@@ -27,14 +26,9 @@ pub(crate) fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Tr
     if let Some(file) = &context.file {
         findings.extend(ssmix2::check(file, &message, &context.facility, context.path_patient));
     }
-    let (mut out, _) = apply::apply(set, &message, context, false);
+    let (mut out, _) = apply::apply(set, &message, context, apply::Mode::Check);
     // In order of the steps: what was found before the rules ran comes first, the check last.
     findings.append(&mut out.findings);
-    for resource in &out.resources {
-        if let Ok(value) = serde_json::from_slice::<serde_json::Value>(&resource.json) {
-            findings.extend(checked(&resource.resource_type, &resource.map, &value));
-        }
-    }
     out.findings = findings;
     match flag {
         Some('2') => {
@@ -59,15 +53,4 @@ fn excluded(mut out: Translation, why: &'static str) -> Translation {
     out.excluded = Some(why);
     out.resources = Vec::new();
     out
-}
-
-/// What the check says, with the map as the place to mend.
-fn checked(resource_type: &str, map: &str, value: &serde_json::Value) -> Vec<Finding> {
-    let mut findings = profile::check(resource_type, value);
-    for finding in &mut findings {
-        if finding.location.rule.is_empty() {
-            map.clone_into(&mut finding.location.rule);
-        }
-    }
-    findings
 }

@@ -1,6 +1,7 @@
 //! What the check needs of a tree of JSON, so that it runs over `serde_json` values and over the arena of
 //! the mapping alike, without a copy.
 
+use crate::fhir::{Arena, Id, Keys, Read};
 use serde_json::Value;
 
 /// What a node is.
@@ -67,5 +68,61 @@ impl<'t> Tree<'t> for &'t Value {
     }
     fn items(self) -> impl Iterator<Item = Self> {
         self.as_array().into_iter().flatten()
+    }
+}
+
+/// A node of the mapping's arena.
+#[derive(Clone, Copy)]
+pub struct Node<'t> {
+    /// Where it lies.
+    pub arena: &'t Arena,
+    /// The names of its keys.
+    pub keys: &'t Keys,
+    /// Which it is.
+    pub id: Id,
+}
+
+impl<'t> Tree<'t> for Node<'t> {
+    fn shape(self) -> Shape<'t> {
+        match self.arena.read(self.id) {
+            Read::Object => Shape::Object,
+            Read::Array => Shape::Array,
+            Read::Text(text) => Shape::Text(text),
+            Read::Number(text) => Shape::Number(text),
+            Read::Boolean(value) => Shape::Boolean(value),
+        }
+    }
+    fn members(self) -> impl Iterator<Item = (&'t str, Self)> {
+        let object = matches!(self.arena.read(self.id), Read::Object);
+        let children = object.then(|| self.arena.children(self.id)).into_iter().flatten();
+        children.map(move |(key, id)| (self.keys.name(key), Self { id, ..self }))
+    }
+    fn items(self) -> impl Iterator<Item = Self> {
+        let array = matches!(self.arena.read(self.id), Read::Array);
+        let children = array.then(|| self.arena.children(self.id)).into_iter().flatten();
+        children.map(move |(_, id)| Self { id, ..self })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::key;
+    use crate::profile::{check, check_tree};
+
+    #[test]
+    fn an_arena_is_checked_like_the_value_that_it_is_written_as() {
+        let (mut arena, keys) = (Arena::default(), Keys::new());
+        let (patient, coding) = (arena.object(), arena.object());
+        arena.put_text(patient, key::RESOURCE_TYPE, "Patient");
+        arena.put_text(patient, key::ID, "not an id");
+        arena.put_text(coding, key::CODE, "a");
+        let list = arena.array();
+        arena.append(list, coding);
+        arena.put(patient, key::CODING, list);
+        let node = Node { arena: &arena, keys: &keys, id: patient };
+        let found = check_tree("Patient", node);
+        assert_eq!(found, check("Patient", &arena.to_value(&keys, patient)));
+        assert_eq!(found.len(), 2);
     }
 }
