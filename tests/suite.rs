@@ -1,4 +1,6 @@
 //! The suite: every test that needs more than one module.
 
 mod fault;
+mod peers;
+mod support;
 mod tidy;

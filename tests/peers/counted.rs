@@ -37,7 +37,9 @@ impl Counted {
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(inner) = TcpStream::connect(&server) else { continue };
-                let (Ok(client_read), Ok(inner_read)) = (client.try_clone(), inner.try_clone()) else { continue };
+                let (Ok(client_read), Ok(inner_read)) = (client.try_clone(), inner.try_clone()) else {
+                    continue;
+                };
                 let counter = counter.clone();
                 std::thread::spawn(move || pass(client_read, inner, Some(counter)));
                 std::thread::spawn(move || pass(inner_read, client, None));

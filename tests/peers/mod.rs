@@ -177,7 +177,8 @@ fn the_sample_storage_reaches_another_fhir_server_by_other_mllp_clients() {
     assert_eq!((total.received, total.registered), (2_523, 2_523), "{total:?}");
 
     let record = appliance.record_ids();
-    let types: BTreeSet<String> = record.iter().filter_map(|id| id.split('/').next()).map(str::to_owned).collect();
+    let types: BTreeSet<String> =
+        record.iter().filter_map(|id| id.split('/').next()).map(str::to_owned).collect();
     let server = at_server(&hfs_url, &types);
     assert_eq!(record.difference(&server).count(), 0, "in the record and not at the server");
     assert_eq!(server.difference(&record).count(), 0, "at the server and not in the record");

@@ -28,7 +28,8 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 pub fn unpack(archive: &Path, scratch: &Path) -> PathBuf {
     let folder = scratch.join("unpacked");
     std::fs::create_dir_all(&folder).expect("a folder");
-    let status = Command::new("tar").arg("xzf").arg(archive).arg("-C").arg(&folder).status().expect("tar runs");
+    let status =
+        Command::new("tar").arg("xzf").arg(archive).arg("-C").arg(&folder).status().expect("tar runs");
     assert!(status.success(), "tar fails");
     folder
 }
@@ -118,7 +119,8 @@ impl Appliance {
 
     /// The day's sum now.
     pub fn total(&self) -> Total {
-        let body = get(&format!("http://127.0.0.1:{}/api/v1/status", self.console)).expect("the status answers");
+        let body =
+            get(&format!("http://127.0.0.1:{}/api/v1/status", self.console)).expect("the status answers");
         let status: serde_json::Value = serde_json::from_slice(&body).expect("the status is JSON");
         assert_eq!(status["balanced"], true, "the sum does not hold: {}", status["total"]);
         serde_json::from_value(status["total"].clone()).expect("the status has a total")
