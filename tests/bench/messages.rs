@@ -3,7 +3,7 @@
 /// A laboratory result: one specimen, one set, ten results.
 pub fn results() -> String {
     let mut text = String::from(concat!(
-        "MSH|^~\\&|LIS|SEND|GW|RCV|20260105103000.000||OUL^R22^OUL_R22|20260105000001|P|2.5||||||~ISO IR87||ISO 2022-1994|SS-MIX2_1.20_h^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO\r",
+        "MSH|^~\\&|LIS|SEND|GW|RCV|20260105103000.000||OUL^R22^OUL_R22|20260105000001|P|2.5||||||UNICODE UTF-8|||SS-MIX2_1.20_h^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO\r",
         "PID|0001||0000000001||例示^一郎^^^^^L^I~レイジ^イチロウ^^^^^L^P||19700101|M|||^^^^100-0000^JPN^H^見本県見本市1-1||^PRN^PH^^^^^^^^^03-0000-0000\r",
         "PV1|0001|I|1A^4^2^^^N||||D001^医師^例示^^^^^^^L^^^^^I\r",
         "SPM|1|O0001||023^血清^JC10|||||||||||||202601050930\r",
@@ -34,7 +34,7 @@ pub fn results() -> String {
 /// Patient demographics: two names, an address, a contact, body measurements, an insurance.
 pub fn demographics() -> String {
     String::from(concat!(
-        "MSH|^~\\&|HIS|SEND|GW|RCV|20260105103000.000||ADT^A08^ADT_A01|20260105000002|P|2.5||||||~ISO IR87||ISO 2022-1994|SS-MIX2_1.20_h^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO\r",
+        "MSH|^~\\&|HIS|SEND|GW|RCV|20260105103000.000||ADT^A08^ADT_A01|20260105000002|P|2.5||||||UNICODE UTF-8|||SS-MIX2_1.20_h^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO\r",
         "EVN||20260105102900|||||D001\r",
         "PID|0001||0000000001||例示^一郎^^^^^L^I~レイジ^イチロウ^^^^^L^P||19700101|M|||^^^^100-0000^JPN^H^見本県見本市1-1||^PRN^PH^^^^^^^^^03-0000-0000|^WPN^PH^^^^^^^^^03-0000-0001||||||||||||||||||20260105102900\r",
         "NK1|1|例示^花子^^^^^L^I|SPO^配偶者^HL70063|^^^^100-0000^JPN^H^見本県見本市1-1|^PRN^PH^^^^^^^^^03-0000-0002\r",
