@@ -30,6 +30,14 @@ impl FacilityStore {
         // The bodies are not needed any more, and the claims' keys are, whatever comes.
         let claims: Vec<Claim> =
             done.iter().map(|(claim, _)| Claim { body: Vec::new(), ..claim_keys(claim) }).collect();
+        let units: Vec<(String, Vec<String>)> = done
+            .iter()
+            .map(|(claim, done)| (record::unit_key(&done.translation, claim.id.0), done.destinations.clone()))
+            .collect();
+        if let Err(error) = self.touch(&units) {
+            self.unclaim(claims.iter());
+            return Err(error);
+        }
         let result = self.run(move |connection| {
             let mut unread = Unread::new();
             for (claim, completion) in &done {

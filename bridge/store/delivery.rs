@@ -50,6 +50,7 @@ impl FacilityStore {
                 since_ms: row.get(5)?,
             };
             if flying.partitions.insert(Self::partition(&claim)) {
+                flying.units.insert((claim.destination.clone(), claim.unit.clone()), false);
                 claims.push(claim);
             }
         }
@@ -122,9 +123,10 @@ impl FacilityStore {
     /// The database.
     pub fn settle(&self, claim: DeliveryClaim, settlement: Settlement) -> Result<(), StoreError> {
         let contested = self.contested(&claim)?;
+        let touched = self.landed(&claim)?;
         let partition = Self::partition(&claim);
         let result = self.run(move |connection| {
-            let again = end(connection, &claim, &settlement, contested)?;
+            let again = end(connection, &claim, &settlement, contested, touched)?;
             durable_point("settle.before-commit");
             Ok(again)
         });
@@ -153,6 +155,26 @@ impl FacilityStore {
             }
         }
         Ok(contested)
+    }
+
+    /// Notes that a message comes to units: before its commit, so that no delivery under way can end between
+    /// the two as if it had carried what the message brings. Once too often costs an empty projection.
+    pub(super) fn touch(&self, units: &[(String, Vec<String>)]) -> Result<(), StoreError> {
+        let mut flying = self.flying.lock().map_err(|_| StoreError::Closed)?;
+        for (unit, destinations) in units {
+            for destination in destinations {
+                if let Some(touched) = flying.units.get_mut(&(destination.clone(), unit.clone())) {
+                    *touched = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the unit out of those under way; whether a message came to it meanwhile.
+    fn landed(&self, claim: &DeliveryClaim) -> Result<bool, StoreError> {
+        let mut flying = self.flying.lock().map_err(|_| StoreError::Closed)?;
+        Ok(flying.units.remove(&(claim.destination.clone(), claim.unit.clone())).unwrap_or_default())
     }
 
     /// What waits for a destination.
@@ -189,6 +211,7 @@ fn end(
     claim: &DeliveryClaim,
     settlement: &Settlement,
     contested: bool,
+    touched: bool,
 ) -> Result<(), StoreError> {
     let Some((unit, _)) = unit(connection, &claim.unit)? else {
         return Err(StoreError::Order("settle of no unit"));
@@ -197,7 +220,7 @@ fn end(
         .prepare_cached("SELECT version FROM delivery WHERE unit = ? AND destination = ?")?
         .query_row(params![unit, claim.destination], |row| row.get(0))?;
     // What came meanwhile decides: the newest version is sent whatever became of this one.
-    let moved = wanted > claim.version || contested;
+    let moved = wanted > claim.version || contested || touched;
     let mut update = connection.prepare_cached(
         "UPDATE delivery SET state = ?3, settled = max(settled, ?4), attempts = ?5, next_ms = ?6, status = ?7,
          answer = ?8, error = ?9, findings = ?10 WHERE unit = ?1 AND destination = ?2",

@@ -28,7 +28,12 @@ impl FacilityStore {
     /// The database.
     pub fn unindexed(&self, limit: usize) -> Result<Vec<Journalled>, StoreError> {
         let mut messages = Vec::new();
-        for day in self.bodies.days()? {
+        let days = self.bodies.days()?;
+        for (at, day) in days.iter().copied().enumerate() {
+            let mut caught_up = self.caught_up.lock().map_err(|_| StoreError::Closed)?;
+            if caught_up.contains(&day) {
+                continue;
+            }
             let mark = mark(&*self.reader()?, day)?;
             for (message, head) in self.bodies.after(day, mark, limit - messages.len())? {
                 self.read.lock().map_err(|_| StoreError::Closed)?.insert(message.id, head);
@@ -36,6 +41,10 @@ impl FacilityStore {
             }
             if !messages.is_empty() {
                 break;
+            }
+            // A clock that steps back adds to the day before, and no further.
+            if at + 2 < days.len() {
+                caught_up.insert(day);
             }
         }
         Ok(messages)

@@ -10,6 +10,8 @@
 mod accept;
 mod appliance;
 mod backup;
+#[cfg(test)]
+mod balance;
 mod claim;
 mod complete;
 mod delivery;

@@ -53,7 +53,8 @@ impl FacilityStore {
     }
 
     /// Leaves quarantined, held and rejected messages out for good (`discarded`); how many. What their unit
-    /// held before stays as it is; a delivery that waits for nothing else is settled by its next message.
+    /// held before stays as it is; a delivery that was held or refused for nothing else is excluded until the
+    /// unit's next message.
     ///
     /// # Errors
     /// The database.
@@ -70,6 +71,12 @@ impl FacilityStore {
                     .prepare_cached("INSERT OR REPLACE INTO discarded VALUES(?, ?)")?
                     .execute(params![id, reason])?;
                 if let Some(unit) = unit {
+                    connection
+                        .prepare_cached(
+                            "UPDATE delivery SET state = ?2 WHERE unit = ?1 AND state IN (4, 5)
+                             AND NOT EXISTS(SELECT 1 FROM message WHERE unit = ?1 AND state IN (4, 5))",
+                        )?
+                        .execute([unit, state::EXCLUDED])?;
                     complete::wake(connection, unit)?;
                 }
                 count += 1;

@@ -29,6 +29,8 @@ pub struct FacilityStore {
     pub(super) flying: Mutex<Flying>,
     /// What `unindexed` read of messages, for `index`.
     pub(super) read: Mutex<HashMap<MessageId, journal::Head>>,
+    /// Days before the newest two whose messages are all read.
+    pub(super) caught_up: Mutex<HashSet<u32>>,
     outbox: Arc<Notify>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -53,6 +55,9 @@ pub(super) struct Flying {
     pub partitions: HashSet<(String, String)>,
     /// Destination, type and id → how many requests carry it, its hash, and whether two carry different ones.
     pub resources: HashMap<(String, String, String), Carried>,
+    /// Destination and unit under way → whether a message came to the unit meanwhile. Its version may stay the
+    /// same and a shared resource change.
+    pub units: HashMap<(String, String), bool>,
     /// Destination and unit → what its request carries.
     pub carries: HashMap<(String, String), Vec<(String, String)>>,
 }
@@ -105,6 +110,7 @@ impl FacilityStore {
             busy: Mutex::default(),
             flying: Mutex::default(),
             read: Mutex::default(),
+            caught_up: Mutex::default(),
             outbox: Arc::new(Notify::new()),
             threads,
         })
@@ -158,7 +164,9 @@ impl FacilityStore {
         let (answer, answered) = sync_channel(1);
         let (done, committed) = sync_channel(1);
         let work = Box::new(move |connection: &Connection| {
-            let result = work(connection);
+            // A panic of one piece must not end the thread that everything depends on.
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(connection)));
+            let result = caught.unwrap_or(Err(StoreError::Order("a panic while the state was written")));
             let good = result.is_ok();
             // The channel holds one and gets one.
             let _ = answer.send(result);

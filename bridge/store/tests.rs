@@ -12,20 +12,20 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 /// 2026-01-05 09:00 in Japan.
-const NOW: i64 = 1_767_571_200_000;
+pub(super) const NOW: i64 = 1_767_571_200_000;
 const DAY: i64 = 86_400_000;
 const WINDOW: i64 = 7 * DAY;
 const TODAY: u32 = 20_260_105;
 
-fn open(dir: &Path) -> Arc<Store> {
+pub(super) fn open(dir: &Path) -> Arc<Store> {
     Store::open(dir, &["1319999999".into()], Config { soft_free: 0, hard_free: 0 }).unwrap()
 }
 
-fn facility(store: &Store) -> Arc<FacilityStore> {
+pub(super) fn facility(store: &Store) -> Arc<FacilityStore> {
     store.facility("1319999999").unwrap()
 }
 
-fn fresh() -> (TempDir, Arc<Store>, Arc<FacilityStore>) {
+pub(super) fn fresh() -> (TempDir, Arc<Store>, Arc<FacilityStore>) {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let facility = facility(&store);
@@ -43,12 +43,12 @@ fn arrival(name: &str, body: &str, received_ms: i64) -> Arrival {
     }
 }
 
-async fn accept(store: &FacilityStore, name: &str, body: &str) -> MessageId {
+pub(super) async fn accept(store: &FacilityStore, name: &str, body: &str) -> MessageId {
     store.accept(arrival(name, body, NOW)).await.unwrap().id
 }
 
 /// First pass: the patients are the words of the body before `:`.
-fn index(store: &FacilityStore) {
+pub(super) fn index(store: &FacilityStore) {
     loop {
         let messages = store.unindexed(100).unwrap();
         if messages.is_empty() {
@@ -74,37 +74,37 @@ fn names(claims: &[Claim]) -> Vec<&str> {
     claims.iter().map(|claim| claim.name.as_str()).collect()
 }
 
-fn done(translation: Translation) -> Completion {
+pub(super) fn done(translation: Translation) -> Completion {
     Completion { translation, mapping_version: "v1".into(), destinations: vec!["base".into()] }
 }
 
-fn lab(key: &str, time: u64, ids: &[&str]) -> Translation {
+pub(super) fn lab(key: &str, time: u64, ids: &[&str]) -> Translation {
     let say = |id: &&str| resource("Observation", id, Role::Unit, &format!("{id} at {time}"), &["Patient/p"]);
     let mut resources: Vec<_> = ids.iter().map(say).collect();
     resources.push(resource("Patient", "p", Role::Provisional, "p", &[]));
     translation(key, Replaces::Unit, time, resources)
 }
 
-fn quarantined(mut translation: Translation) -> Translation {
+pub(super) fn quarantined(mut translation: Translation) -> Translation {
     translation.status = Status::Quarantined;
     translation.resources.clear();
     translation.findings.push(Finding::error("field-empty", Location::at("OBX[2]-3").rule("m/r")));
     translation
 }
 
-fn complete_next(store: &FacilityStore, translation: Translation) -> MessageId {
+pub(super) fn complete_next(store: &FacilityStore, translation: Translation) -> MessageId {
     let claim = store.claim(1).unwrap().pop().unwrap();
     let id = claim.id;
     store.complete(vec![(claim, done(translation))]).unwrap();
     id
 }
 
-fn next_delivery(store: &FacilityStore) -> Option<DeliveryClaim> {
+pub(super) fn next_delivery(store: &FacilityStore) -> Option<DeliveryClaim> {
     store.claim_deliveries("base", NOW, 1).unwrap().pop()
 }
 
 /// Sends what waits until nothing does; what was put and deleted.
-fn deliver(store: &FacilityStore) -> (Vec<String>, Vec<String>) {
+pub(super) fn deliver(store: &FacilityStore) -> (Vec<String>, Vec<String>) {
     let (mut puts, mut deletes) = (Vec::new(), Vec::new());
     while let Some(claim) = next_delivery(store) {
         let projection = store.projection(&claim).unwrap();
@@ -118,12 +118,12 @@ fn deliver(store: &FacilityStore) -> (Vec<String>, Vec<String>) {
     (puts, deletes)
 }
 
-fn state(store: &FacilityStore, id: MessageId) -> (State, Option<String>) {
+pub(super) fn state(store: &FacilityStore, id: MessageId) -> (State, Option<String>) {
     let summary = store.message(id).unwrap().unwrap().summary;
     (summary.state, summary.reason)
 }
 
-fn sum(store: &FacilityStore) -> DaySum {
+pub(super) fn sum(store: &FacilityStore) -> DaySum {
     let sums = store.sums(TODAY, TODAY).unwrap();
     assert!(sums.iter().all(DaySum::balanced), "{sums:?}");
     sums.into_iter().next().unwrap_or_default()
