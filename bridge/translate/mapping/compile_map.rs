@@ -2,13 +2,10 @@
 
 use super::compile::Known;
 use super::functions;
-use super::path::Parser;
-use super::plan::{
-    Cond, Else, Find, FindBy, Fixed, For, Let, LetSource, Make, Map, Name, Part, Path, Pick, Piece, Plan,
-    Root, Rule, Same, Source, Sym,
-};
+use super::plan::{Else, Fixed, For, Make, Map, Part, Path, Pick, Plan, Root, Rule, Same, Source};
 use super::problem::{Place, Problems};
 use super::reader::{File, Tab, plain};
+use super::rows::Cx;
 use super::target;
 use std::collections::HashMap;
 
@@ -40,19 +37,19 @@ pub(crate) struct Draft {
 
 /// A row of `rules` or `let` as written.
 pub(crate) struct Line {
-    place: Place,
+    pub(crate) place: Place,
     /// `id` of a rule, `name` of a let.
-    name: String,
-    to: String,
-    from: Option<Vec<String>>,
-    each: Option<String>,
-    used: Option<String>,
-    fixed: Option<Fixed>,
-    make: Option<String>,
-    when: Option<String>,
-    otherwise: Option<String>,
-    find: Option<String>,
-    many: Option<String>,
+    pub(crate) name: String,
+    pub(crate) to: String,
+    pub(crate) from: Option<Vec<String>>,
+    pub(crate) each: Option<String>,
+    pub(crate) used: Option<String>,
+    pub(crate) fixed: Option<Fixed>,
+    pub(crate) make: Option<String>,
+    pub(crate) when: Option<String>,
+    pub(crate) otherwise: Option<String>,
+    pub(crate) find: Option<String>,
+    pub(crate) many: Option<String>,
 }
 
 impl Draft {
@@ -145,327 +142,6 @@ pub(crate) fn read_lines(tab: &mut Tab<'_>, file: &mut File<'_>, key: &str, name
         row.finish(file);
     }
     out
-}
-
-/// What rows are compiled with.
-pub(crate) struct Cx<'a> {
-    pub(crate) plan: &'a mut Plan,
-    pub(crate) known: &'a Known,
-    pub(crate) problems: &'a mut Problems,
-    /// Names above the row, with their slots.
-    pub(crate) own: Vec<String>,
-    pub(crate) outer: &'a [String],
-    pub(crate) message: &'a [String],
-    pub(crate) file: std::sync::Arc<str>,
-}
-
-impl Cx<'_> {
-    fn wrong(&mut self, place: &Place, rule: &str, en: String) {
-        let ja = format!("読めません: {en}");
-        self.problems.add(place, rule, ja, en);
-    }
-
-    fn parsed<T>(
-        &mut self,
-        place: &Place,
-        rule: &str,
-        parse: impl FnOnce(&mut Parser<'_>) -> Result<T, String>,
-    ) -> Option<T> {
-        let (own, outer, message) = (&self.own, self.outer, self.message);
-        let symbols = &mut self.plan.symbols;
-        let message_syms: HashMap<&str, Sym> =
-            message.iter().map(|name| (name.as_str(), symbols.intern(name))).collect();
-        let names = |name: &str| {
-            let at = |list: &[String]| list.iter().position(|n| n == name);
-            at(own)
-                .map(Name::Own)
-                .or_else(|| at(outer).map(Name::Outer))
-                .or_else(|| message_syms.get(name).copied().map(Name::Message))
-        };
-        let tables = &self.known.tables;
-        let mut find_table = |name: &str| tables.get(name).copied();
-        let mut parser = Parser { symbols, tables: &mut find_table, names: &names, depth: 0 };
-        match parse(&mut parser) {
-            Ok(value) => Some(value),
-            Err(en) => {
-                self.wrong(place, rule, en);
-                None
-            }
-        }
-    }
-
-    pub(crate) fn path(&mut self, place: &Place, rule: &str, text: &str) -> Option<Path> {
-        let path = self.parsed(place, rule, |p| p.path(text))?;
-        self.know(&path);
-        Some(path)
-    }
-
-    /// Remembers the segments that the set names.
-    fn know(&mut self, path: &Path) {
-        if let Root::Segment { name, .. } = path.root
-            && !self.plan.known.contains(&name)
-        {
-            self.plan.known.push(name);
-        }
-    }
-
-    pub(crate) fn paths(&mut self, place: &Place, rule: &str, texts: &[String]) -> Vec<Path> {
-        texts.iter().filter_map(|text| self.path(place, rule, text)).collect()
-    }
-
-    pub(crate) fn condition(&mut self, place: &Place, rule: &str, text: &str) -> Option<Cond> {
-        self.parsed(place, rule, |p| p.condition(text))
-    }
-
-    fn otherwise(&mut self, place: &Place, rule: &str, text: Option<&String>) -> Else {
-        let Some(text) = text else { return Else::Default };
-        let (word, code) = text.split_once(' ').map_or((text.as_str(), None), |(w, c)| (w, Some(c.trim())));
-        match (word, code) {
-            ("empty", None) => Else::Empty,
-            ("next", code) => Else::Next(code.map(str::to_owned)),
-            ("warn", code) => Else::Warn(code.map(str::to_owned)),
-            ("error", code) => Else::Error(code.map(str::to_owned)),
-            _ => {
-                self.wrong(place, rule, format!("else '{text}' is not error, warn, empty or next"));
-                Else::Default
-            }
-        }
-    }
-
-    fn pieces(&mut self, place: &Place, rule: &str, text: &str, paths: bool) -> Option<Vec<Piece>> {
-        let mut out = Vec::new();
-        let mut rest = text;
-        while let Some(open) = rest.find('{') {
-            let Some(close) = rest[open..].find('}') else {
-                self.wrong(place, rule, format!("'{text}': a brace is not closed"));
-                return None;
-            };
-            if open > 0 {
-                out.push(Piece::Literal(rest[..open].to_owned()));
-            }
-            let inside = &rest[open + 1..open + close];
-            out.push(if paths {
-                Piece::Path(self.path(place, rule, inside)?)
-            } else {
-                if matches!(out.last(), Some(Piece::Name(_))) {
-                    self.wrong(place, rule, format!("'{text}': two names need a text between them"));
-                }
-                Piece::Name(self.plan.symbols.intern(inside.trim()))
-            });
-            rest = &rest[open + close + 1..];
-        }
-        if !rest.is_empty() {
-            out.push(Piece::Literal(rest.to_owned()));
-        }
-        Some(out)
-    }
-
-    fn make(&mut self, place: &Place, rule: &str, text: &str) -> Option<Make> {
-        let text = text.trim();
-        let (word, rest) = text.split_once(' ').map_or((text, ""), |(w, r)| (w, r.trim()));
-        if let Some(n) = self.known.types.get(text) {
-            return Some(Make::Type(*n));
-        }
-        if let Some(n) = functions::find(word) {
-            let argument = (!rest.is_empty()).then(|| rest.to_owned());
-            if argument.is_some() && functions::LIST[n].arguments.is_empty() {
-                self.wrong(place, rule, format!("'{word}' takes nothing behind its name"));
-            }
-            return Some(Make::Function(n, argument));
-        }
-        match word {
-            "table" | "code" => {
-                let Some(n) = self.known.tables.get(rest).copied() else {
-                    self.wrong(place, rule, format!("there is no table '{rest}'"));
-                    return None;
-                };
-                Some(if word == "table" { Make::Table(n) } else { Make::Code(n) })
-            }
-            "form" => {
-                let mut forms = Vec::new();
-                for form in quoted(rest) {
-                    forms.push(self.pieces(place, rule, form, false)?);
-                }
-                if forms.is_empty() {
-                    self.wrong(place, rule, "form wants '…', with {names}".into());
-                }
-                Some(Make::Form(forms))
-            }
-            "text" => {
-                let all = quoted(rest);
-                let [one] = all.as_slice() else {
-                    self.wrong(place, rule, "text wants one '…', with {paths}".into());
-                    return None;
-                };
-                self.pieces(place, rule, one, true).map(Make::Text)
-            }
-            "ordinal" => {
-                let by = match rest.strip_prefix("by $") {
-                    Some(name) => match self.own.iter().position(|n| n == name) {
-                        Some(slot) => Some(Name::Own(slot)),
-                        None => {
-                            self.wrong(place, rule, format!("${name} is not a name above this row"));
-                            None
-                        }
-                    },
-                    None => None,
-                };
-                Some(Make::Ordinal { by })
-            }
-            "ref" => {
-                let words: Vec<&str> = rest.split_whitespace().collect();
-                match words.as_slice() {
-                    ["made-by", map] => Some(made_by(map, false, false)),
-                    ["made-by", map, "of", "message"] => Some(made_by(map, true, false)),
-                    ["made-by", map, "by", "key"] => Some(made_by(map, false, true)),
-                    [kind] => Some(Make::RefType((*kind).to_owned(), None)),
-                    _ => {
-                        self.wrong(place, rule, format!("'{text}' is not a ref"));
-                        None
-                    }
-                }
-            }
-            _ => {
-                self.wrong(
-                    place,
-                    rule,
-                    format!(
-                        "'{text}' is no datatype map, no function, no table, form, text, ordinal, ref or code"
-                    ),
-                );
-                None
-            }
-        }
-    }
-
-    fn find(&mut self, place: &Place, rule: &str, text: &str, many: Option<&String>) -> Option<Find> {
-        let bad = |cx: &mut Self, what: &str| {
-            cx.wrong(place, rule, format!("find: {what} (SEG in group|message where .n = PATH and …)"));
-            None
-        };
-        let tokens = match super::path::tokens(text) {
-            Ok(tokens) => tokens,
-            Err(en) => return bad(self, &en),
-        };
-        let [segment, "in", place_word, rest @ ..] = tokens.as_slice() else {
-            return bad(self, "it is not written so");
-        };
-        let message = match *place_word {
-            "group" => false,
-            "message" => true,
-            _ => return bad(self, "group or message"),
-        };
-        let mut pairs = Vec::new();
-        let mut rest = rest;
-        if let ["where", more @ ..] = rest {
-            rest = more;
-            loop {
-                let (path, by, used) = match rest {
-                    [path, "=", literal, ..] if literal.starts_with('\'') => {
-                        (*path, FindBy::Text(literal.trim_matches('\'').to_owned()), 3)
-                    }
-                    [path, "=", other, ..] => (*path, FindBy::Same(self.path(place, rule, other)?), 3),
-                    [path, "in", "table", table, ..] => match self.known.tables.get(*table) {
-                        Some(n) => (*path, FindBy::Table(*n), 4),
-                        None => return bad(self, "there is no such table"),
-                    },
-                    _ => return bad(self, "it is not written so"),
-                };
-                if !path.starts_with('.') {
-                    return bad(self, "the left side is a part of the segment: .3.1");
-                }
-                pairs.push((self.path(place, rule, path)?, by));
-                rest = &rest[used..];
-                match rest {
-                    [] => break,
-                    ["and", more @ ..] => rest = more,
-                    _ => return bad(self, "only 'and' joins"),
-                }
-            }
-        } else if !rest.is_empty() {
-            return bad(self, "it is not written so");
-        }
-        let error_on_many = match many.map(String::as_str) {
-            None | Some("first") => false,
-            Some("error") => true,
-            Some(_) => return bad(self, "many is first or error"),
-        };
-        let segment = self.plan.symbols.intern(segment);
-        if !self.plan.known.contains(&segment) {
-            self.plan.known.push(segment);
-        }
-        Some(Find { segment, message, pairs, error_on_many })
-    }
-
-    pub(crate) fn lets(&mut self, lines: &[Line], owner: &str) -> Vec<Let> {
-        let mut out: Vec<Let> = Vec::new();
-        for line in lines {
-            let rule = format!("{owner}/{}", line.name);
-            let source = if let Some(find) = &line.find {
-                self.find(&line.place, &rule, find, line.many.as_ref())
-                    .map_or(LetSource::None, LetSource::Find)
-            } else if let Some(fixed) = &line.fixed {
-                LetSource::Fixed(match fixed {
-                    Fixed::Text(text) | Fixed::Number(text) => text.clone(),
-                    Fixed::Boolean(value) => value.to_string(),
-                })
-            } else if let Some(from) = &line.from {
-                LetSource::From(self.paths(&line.place, &rule, from))
-            } else {
-                LetSource::None
-            };
-            let make = line.make.as_ref().and_then(|text| self.make(&line.place, &rule, text));
-            if let Some(Make::RefType(..) | Make::RefMade { .. } | Make::Type(_)) = make {
-                self.wrong(&line.place, &rule, "a name holds text: no ref, no datatype map".into());
-            }
-            if matches!(source, LetSource::None) && !matches!(make, Some(Make::Text(_))) {
-                self.wrong(&line.place, &rule, "from, fixed or find is missing".into());
-            }
-            let when = line.when.as_ref().and_then(|text| self.condition(&line.place, &rule, text));
-            let otherwise = self.otherwise(&line.place, &rule, line.otherwise.as_ref());
-            // A name is visible to the rows below it, not to its own rows.
-            if let Some(last) = out.last()
-                && self.plan.symbols.name(last.name) == line.name
-                && !matches!(last.otherwise, Else::Next(_))
-            {
-                self.wrong(
-                    &line.place,
-                    &rule,
-                    format!(
-                        "the row above it does not say else = \"next\", so '{}' is there twice",
-                        line.name
-                    ),
-                );
-            } else if self.own.contains(&line.name)
-                && out.last().is_none_or(|l| self.plan.symbols.name(l.name) != line.name)
-            {
-                self.wrong(&line.place, &rule, format!("'{}' is there twice", line.name));
-            }
-            let slot = self.own.iter().position(|n| *n == line.name).unwrap_or(self.own.len());
-            let name = self.plan.symbols.intern(&line.name);
-            out.push(Let { name, slot, source, make, when, otherwise });
-            let closes = !matches!(out[out.len() - 1].otherwise, Else::Next(_));
-            if slot == self.own.len() && (closes || lines_end(lines, line)) {
-                self.own.push(line.name.clone());
-            }
-        }
-        out
-    }
-}
-
-/// Whether the row is the last of its name.
-fn lines_end(lines: &[Line], line: &Line) -> bool {
-    let at = lines.iter().position(|l| std::ptr::eq(l, line)).unwrap_or(0);
-    lines.get(at + 1).is_none_or(|next| next.name != line.name)
-}
-
-fn made_by(map: &str, of_message: bool, by_key: bool) -> Make {
-    Make::RefMade { map: map.to_owned(), index: None, of_message, by_key }
-}
-
-/// The texts between single quotes.
-fn quoted(text: &str) -> Vec<&str> {
-    text.split('\'').skip(1).step_by(2).collect()
 }
 
 /// Compiles a draft.

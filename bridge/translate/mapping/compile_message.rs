@@ -1,10 +1,11 @@
 //! Message files: which messages, their groups, their unit, their maps.
 
 use super::compile::Known;
-use super::compile_map::{Cx, Line, read_lines, slots};
+use super::compile_map::{Line, read_lines, slots};
 use super::plan::{Cond, EventKind, For, Group, Member, MessagePlan, Plan};
 use super::problem::{Place, Problems};
 use super::reader::{File, Tab};
+use super::rows::Cx;
 use crate::translation::Replaces;
 use std::collections::HashMap;
 

@@ -59,17 +59,20 @@ mod compile_message;
 pub mod functions;
 mod groups;
 mod item;
+mod names;
 mod path;
 mod peek;
 mod plan;
 mod problem;
 mod reader;
 mod refer;
+mod rows;
 mod run;
 mod set_test;
 mod table;
 mod target;
 mod walk;
+mod write;
 
 #[cfg(test)]
 mod tests;

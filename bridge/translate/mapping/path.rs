@@ -9,6 +9,8 @@ pub(crate) struct Parser<'a> {
     pub(crate) tables: &'a mut dyn FnMut(&str) -> Option<usize>,
     /// How a `$name` resolves.
     pub(crate) names: &'a dyn Fn(&str) -> Option<Name>,
+    /// The segments named.
+    pub(crate) seen: &'a mut Vec<Sym>,
     /// Deep conditions are refused: brackets in brackets.
     pub(crate) depth: usize,
 }
@@ -59,13 +61,17 @@ impl Parser<'_> {
         if name.is_empty() || !name.starts_with(|c: char| c.is_ascii_uppercase()) {
             return Err(format!("'{text}' is not a path"));
         }
+        let sym = segment_name(self.symbols, name);
+        if !self.seen.contains(&sym) {
+            self.seen.push(sym);
+        }
         let (pick, rest) = self.pick(&text[end..])?;
         let Some(rest) = rest.strip_prefix('-') else {
             if !rest.is_empty() {
                 return Err(format!("'{text}' is not a path"));
             }
             return Ok(Path {
-                root: Root::Segment { name: segment_name(self.symbols, name), pick, field: 0 },
+                root: Root::Segment { name: sym, pick, field: 0 },
                 repetition: Pick::First,
                 parts: Vec::new(),
             });
@@ -81,7 +87,7 @@ impl Parser<'_> {
         }
         let parts = self.parts(rest)?;
         Ok(Path {
-            root: Root::Segment { name: segment_name(self.symbols, name), pick, field },
+            root: Root::Segment { name: sym, pick, field },
             repetition,
             parts,
         })

@@ -2,10 +2,7 @@
 
 use super::groups::Cut;
 use super::item::{Item, NOWHERE, Pos};
-use super::plan::{
-    Cond, Else, Find, FindBy, Let, LetSource, Make, Map, MessagePlan, Name, Part, Path, Pick, Piece, Plan,
-    Root, Setting, Sym,
-};
+use super::plan::{Cond, Map, MessagePlan, Name, Part, Path, Pick, Plan, Root, Setting, Sym};
 use crate::fhir::{Arena, Id};
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::{Delimiters, Message};
@@ -154,7 +151,7 @@ impl<'m> Run<'m> {
     }
 
     /// The segments of a name that a scope sees.
-    fn segments(&self, scope: &Scope<'_, 'm>, name: Sym, out: &mut Vec<u32>) {
+    pub(super) fn segments(&self, scope: &Scope<'_, 'm>, name: Sym, out: &mut Vec<u32>) {
         let is = |s: &u32| self.cut.names[*s as usize] == Some(name);
         let group = match &scope.inst {
             Inst::Segment(s) => {
@@ -319,7 +316,7 @@ impl<'m> Run<'m> {
         }
     }
 
-    fn named(&self, scope: &Scope<'_, 'm>, name: Name) -> Named<'m> {
+    pub(super) fn named(&self, scope: &Scope<'_, 'm>, name: Name) -> Named<'m> {
         let found = match name {
             Name::Own(slot) => scope.lets.get(slot),
             Name::Outer(slot) => {
@@ -427,231 +424,6 @@ impl<'m> Run<'m> {
         }
     }
 
-    /// The names of a map for an instance. `None` where one says `error` and is missing.
-    pub(crate) fn lets(
-        &mut self,
-        lets: &'m [Let],
-        slots: usize,
-        scope: &mut Scope<'_, 'm>,
-        map: Option<usize>,
-    ) -> bool {
-        let (mut found, mut ok) = (vec![false; slots], true);
-        scope.lets = Cow::Owned(vec![Named::default(); slots]);
-        for row in lets {
-            self.row = self.set.symbols.name(row.name);
-            let counted = self.counted(row, scope, map);
-            if found[row.slot] {
-                self.see(scope, &row.source);
-                continue;
-            }
-            self.touched.clear();
-            let items = match &row.when {
-                Some(cond) if !self.holds(scope, None, cond) => None,
-                _ => Some(self.let_items(row, scope, counted)),
-            };
-            let unmet = items.is_none();
-            let items = items.unwrap_or_default();
-            if !items.is_empty() {
-                found[row.slot] = true;
-                let positions = if self.tracing {
-                    let mut all = std::mem::take(&mut self.touched);
-                    all.extend(items.iter().map(Item::pos).filter(|p| p.segment != u32::MAX));
-                    all
-                } else {
-                    Vec::new()
-                };
-                if let Else::Warn(Some(code)) = &row.otherwise
-                    && matches!(row.source, LetSource::Fixed(_))
-                {
-                    // A fixed last row that says `warn`: the value is made up, and that is said.
-                    self.finding(Severity::Warning, code.clone(), NOWHERE);
-                }
-                scope.lets.to_mut()[row.slot] = Named { items, positions };
-                continue;
-            }
-            let pos = self.place_of(scope, &row.source);
-            match &row.otherwise {
-                Else::Error(code) => {
-                    let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
-                    self.finding(Severity::Error, code, pos);
-                    ok = false;
-                }
-                Else::Next(Some(code)) => self.finding(Severity::Warning, code.clone(), pos),
-                Else::Warn(code) if !unmet => {
-                    let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
-                    self.finding(Severity::Warning, code, pos);
-                }
-                _ => {}
-            }
-        }
-        ok
-    }
-
-    /// `ordinal by $x` counts every instance, whether its number is needed or not.
-    fn counted(&mut self, row: &'m Let, scope: &Scope<'_, 'm>, map: Option<usize>) -> usize {
-        let Some(Make::Ordinal { by: Some(by) }) = &row.make else { return scope.ordinal };
-        let text = self.named(scope, *by).items.first().map(|i| i.text().into_owned()).unwrap_or_default();
-        let group = match &scope.inst {
-            Inst::Group(g) => self.cut.instances[*g as usize].parent.map(|p| p as u32),
-            Inst::Segment(s) => self.cut.owner[*s as usize],
-            Inst::Made(_, group) => *group,
-            _ => None,
-        };
-        let count = self.counters.entry((map.unwrap_or(usize::MAX), row.slot, group, text)).or_insert(0);
-        *count += 1;
-        *count
-    }
-
-    fn let_items(&mut self, row: &'m Let, scope: &Scope<'_, 'm>, ordinal: usize) -> Vec<Item<'m>> {
-        if let Some(Make::Ordinal { .. }) = &row.make {
-            return vec![Item::Text(Cow::Owned(ordinal.to_string()), NOWHERE)];
-        }
-        if let Some(Make::Text(pieces)) = &row.make {
-            return self
-                .compose(scope, pieces)
-                .map(|t| Item::Text(Cow::Owned(t), NOWHERE))
-                .into_iter()
-                .collect();
-        }
-        let mut items = Vec::new();
-        match &row.source {
-            LetSource::From(paths) => {
-                for path in paths {
-                    self.resolve(scope, None, path, &mut items);
-                }
-            }
-            LetSource::Fixed(text) => items.push(Item::Text(Cow::Borrowed(text), NOWHERE)),
-            LetSource::Find(find) => return self.find(find, scope),
-            LetSource::None => {}
-        }
-        let delimiters = self.delimiters;
-        items.retain(|item| item.valued(&delimiters));
-        let Some(make) = &row.make else { return items };
-        let mut out = Vec::new();
-        for item in items {
-            let pos = item.pos();
-            match self.text_of(make, &item) {
-                Ok(Some(made)) => out.push(made),
-                Ok(None) => {}
-                Err(code) => self.finding(Severity::Warning, code, pos),
-            }
-        }
-        out
-    }
-
-    /// What a name or a text makes of a value.
-    fn text_of(&mut self, make: &'m Make, item: &Item<'m>) -> Result<Option<Item<'m>>, &'static str> {
-        let pos = item.pos();
-        let text = match make {
-            Make::Form(forms) => {
-                let text = item.text();
-                let parts = forms.iter().find_map(|form| fit(form, &text));
-                return match parts {
-                    Some(parts) => Ok(Some(Item::Parts(Rc::new(parts), pos))),
-                    None => Err("form-unfit"),
-                };
-            }
-            Make::Table(n) => {
-                let table = &self.set.tables[*n];
-                let code = item.text();
-                let system = item.part(3).map(|i| i.text()).unwrap_or_default();
-                match table.first(&system, &code) {
-                    Some(row) => Some(Cow::Borrowed(row.target_code.as_str())),
-                    None => None,
-                }
-            }
-            Make::Function(n, argument) => self.text_function(*n, argument.as_deref(), item)?,
-            _ => Some(item.text()),
-        };
-        Ok(text.filter(|t| !t.is_empty()).map(|text| Item::Text(text, pos)))
-    }
-
-    /// `text '…{path}…'`; nothing where one of its paths is empty.
-    pub(crate) fn compose(&mut self, scope: &Scope<'_, 'm>, pieces: &'m [Piece]) -> Option<String> {
-        let mut out = String::new();
-        for piece in pieces {
-            match piece {
-                Piece::Literal(text) => out.push_str(text),
-                Piece::Path(path) => {
-                    let text = self.first_text(scope, path);
-                    if text.is_empty() {
-                        return None;
-                    }
-                    out.push_str(&text);
-                }
-                Piece::Name(_) => {}
-            }
-        }
-        Some(out)
-    }
-
-    fn find(&mut self, find: &'m Find, scope: &Scope<'_, 'm>) -> Vec<Item<'m>> {
-        let mut wanted = Vec::new();
-        for (path, by) in &find.pairs {
-            let text = match by {
-                FindBy::Same(other) => {
-                    let text = self.first_text(scope, other);
-                    if text.is_empty() {
-                        return Vec::new();
-                    }
-                    Some(text)
-                }
-                FindBy::Text(text) => Some(Cow::Borrowed(text.as_str())),
-                FindBy::Table(_) => None,
-            };
-            wanted.push((path, by, text));
-        }
-        let set = self.set;
-        let mut list: Vec<u32> = Vec::new();
-        if find.message {
-            list.extend(
-                (0..self.cut.names.len() as u32)
-                    .filter(|s| self.cut.names[*s as usize] == Some(find.segment)),
-            );
-        } else {
-            self.segments(scope, find.segment, &mut list);
-        }
-        let mut out: Vec<Item<'m>> = Vec::new();
-        for s in list {
-            let item = Item::Segment(self.message.segment(s as usize));
-            let fits = wanted.iter().all(|(path, by, text)| {
-                let Some(part) = self.first(scope, Some(&item), path) else { return false };
-                match (by, text) {
-                    (FindBy::Table(n), _) => set.tables[*n].by_source.contains_key(part.text().as_ref()),
-                    (_, Some(text)) => part.text() == *text,
-                    _ => false,
-                }
-            });
-            if fits {
-                if !out.is_empty() {
-                    if find.error_on_many {
-                        self.finding(Severity::Error, "find-many", item.pos());
-                    }
-                    return out;
-                }
-                out.push(item);
-            }
-        }
-        out
-    }
-
-    /// Marks what a row that was not needed would have read.
-    fn see(&mut self, scope: &Scope<'_, 'm>, source: &'m LetSource) {
-        if let LetSource::From(paths) = source {
-            for path in paths {
-                let mut out = Vec::new();
-                self.resolve(scope, None, path, &mut out);
-            }
-        }
-    }
-
-    fn place_of(&mut self, scope: &Scope<'_, 'm>, source: &'m LetSource) -> Pos {
-        match source {
-            LetSource::From(paths) => paths.first().map_or(NOWHERE, |path| self.place(scope, path)),
-            _ => NOWHERE,
-        }
-    }
-
     /// The position that a path means, whether or not there is a value.
     pub(crate) fn place(&mut self, scope: &Scope<'_, 'm>, path: &'m Path) -> Pos {
         let mut out = Vec::new();
@@ -674,32 +446,4 @@ impl<'m> Run<'m> {
     pub(crate) fn map(&self, n: usize) -> &'m Map {
         &self.set.maps[n]
     }
-}
-
-/// Takes a text apart by a form; every name must get something.
-fn fit(form: &[Piece], text: &str) -> Option<Vec<(Sym, String)>> {
-    let mut out = Vec::new();
-    let mut rest = text;
-    let mut at = 0;
-    while at < form.len() {
-        match &form[at] {
-            Piece::Literal(literal) => rest = rest.strip_prefix(literal.as_str())?,
-            Piece::Name(name) => {
-                let end = match form.get(at + 1) {
-                    Some(Piece::Literal(literal)) => rest.find(literal.as_str())?,
-                    _ => rest.len(),
-                };
-                let (value, after) = rest.split_at(end);
-                // The last name may not swallow what a longer form would have taken apart.
-                if value.is_empty() {
-                    return None;
-                }
-                out.push((*name, value.to_owned()));
-                rest = after;
-            }
-            Piece::Path(_) => return None,
-        }
-        at += 1;
-    }
-    rest.is_empty().then_some(out)
 }

@@ -43,7 +43,7 @@ impl<'m> Run<'m> {
     }
 
     /// The URI of a local code system of the facility.
-    fn local_system(&self, name: &str) -> String {
+    pub(super) fn local_system(&self, name: &str) -> String {
         let facility = &self.context.facility;
         let safe: String = name
             .bytes()

@@ -4,6 +4,7 @@ use super::super::build::Made;
 use super::super::item::Item;
 use super::super::run::Run;
 use crate::fhir::{Id, key};
+use crate::finding::Severity;
 use std::borrow::Cow;
 
 const UCUM: &str = "http://unitsofmeasure.org";
@@ -55,15 +56,21 @@ impl<'m> Run<'m> {
         if code.is_empty() && words.is_empty() {
             (code, words, name) = (text(4), text(5), text(6));
         }
-        self.arena.put_text(quantity, key::UNIT, if words.is_empty() { &code } else { &words });
-        // FHIR qty-3: a code needs its system.
-        if !code.is_empty() && !name.is_empty() {
-            let system = self.system(&name, &code, Some(context), unit.pos());
-            if !system.is_empty() {
-                self.arena.put_text(quantity, key::SYSTEM, &system);
-                self.arena.put_text(quantity, key::CODE, &code);
-            }
+        let words = if words.is_empty() { &code } else { &words };
+        let code = if code.is_empty() { words } else { &code };
+        self.arena.put_text(quantity, key::UNIT, words);
+        if code.is_empty() {
+            return;
         }
+        // FHIR qty-3: a code needs its system. A unit of no system is the facility's own.
+        let system = if name.is_empty() {
+            self.finding(Severity::Information, "code-system-missing", unit.pos());
+            std::borrow::Cow::Owned(self.local_system("unit"))
+        } else {
+            self.system(&name, code, Some(context), unit.pos())
+        };
+        self.arena.put_text(quantity, key::SYSTEM, &system);
+        self.arena.put_text(quantity, key::CODE, code);
     }
 
     pub(super) fn number_quantity(
@@ -154,10 +161,15 @@ impl<'m> Run<'m> {
         let split =
             whole.as_deref().and_then(|w| w.rsplit_once('/')).and_then(|(u, t)| Some((u, unit_of_time(t)?)));
         if let Some((amount, (code, words))) = split {
-            let numerator = self.arena.object();
-            let value = self.arena.number(&number);
-            self.arena.put(numerator, key::VALUE, value);
-            self.arena.put_text(numerator, key::UNIT, amount);
+            let numerator = match ucum_amount(amount) {
+                Some(code) => self.ucum(&number, code, amount),
+                None => {
+                    let local = self.local_system("unit");
+                    let numerator = self.ucum(&number, amount, amount);
+                    self.arena.put_text(numerator, key::SYSTEM, &local);
+                    numerator
+                }
+            };
             let denominator = self.ucum("1", code, words);
             return Ok(self.ratio(numerator, denominator));
         }
@@ -194,6 +206,22 @@ impl<'m> Run<'m> {
         self.arena.put_text(denominator, key::CODE, "KAI");
         Ok(self.ratio(numerator, denominator))
     }
+}
+
+/// The UCUM code of an amount in a rate.
+fn ucum_amount(text: &str) -> Option<&'static str> {
+    Some(match text.trim().to_ascii_lowercase().as_str() {
+        "ml" | "cc" => "mL",
+        "l" => "L",
+        "mg" => "mg",
+        "g" => "g",
+        "ug" | "mcg" | "μg" | "γ" => "ug",
+        "u" | "単位" => "U",
+        "iu" => "[iU]",
+        "meq" => "meq",
+        "mmol" => "mmol",
+        _ => return None,
+    })
 }
 
 /// The UCUM code and Japanese word for a unit of time as hospitals write it.
