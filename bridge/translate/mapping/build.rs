@@ -221,7 +221,7 @@ impl<'m> Run<'m> {
                 let table = &self.set.tables[*table];
                 let row =
                     table.by_target.get(text).map(|n| &table.rows[*n as usize]).ok_or("code-not-in-table")?;
-                self.coded(rule.target.shape, &[row], "").map(|made| made)
+                self.coded(rule.target.shape, &[row], "")
             }
             Some(Make::Table(_) | Make::Type(_) | Make::Function(..)) => {
                 let item = Item::Text(Cow::Borrowed(text.as_str()), NOWHERE);

@@ -1,6 +1,6 @@
 //! Paths and conditions: `PID-3[2].4.1`, `OBX[.3.1 in table x]-5`, `$name.part`, `ORC-1 in 'CA,DC' or flag = '0'`.
 
-use super::plan::{Cond, Name, Part, Path, Pick, Root, Setting, Symbols, segment_name};
+use super::plan::{Cond, Name, Part, Path, Pick, Root, Setting, Sym, Symbols, segment_name};
 
 /// What a path or condition may be made of while it is parsed.
 pub(crate) struct Parser<'a> {
@@ -86,11 +86,7 @@ impl Parser<'_> {
             return Err(format!("'{text}': a condition chooses segments, not repetitions"));
         }
         let parts = self.parts(rest)?;
-        Ok(Path {
-            root: Root::Segment { name: sym, pick, field },
-            repetition,
-            parts,
-        })
+        Ok(Path { root: Root::Segment { name: sym, pick, field }, repetition, parts })
     }
 
     fn tail(&mut self, rest: &str) -> Parsed<(Pick, Vec<Part>)> {

@@ -4,9 +4,7 @@ use super::compile::Known;
 use super::compile_map::Line;
 use super::functions;
 use super::path::Parser;
-use super::plan::{
-    Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Name, Path, Piece, Plan, Sym,
-};
+use super::plan::{Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Name, Path, Piece, Plan, Sym};
 use super::problem::{Place, Problems};
 use std::collections::HashMap;
 

@@ -16,7 +16,8 @@ fn shipped() -> Vec<SourceFile> {
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.ends_with(".toml") || name.ends_with(".csv") {
-                files.push(file(&format!("{folder}/{name}"), &std::fs::read_to_string(entry.path()).unwrap()));
+                files
+                    .push(file(&format!("{folder}/{name}"), &std::fs::read_to_string(entry.path()).unwrap()));
             }
         }
     }
@@ -84,14 +85,20 @@ fn message_file(id: &str, rest: &str) -> SourceFile {
 
 /// The patient map and the given files.
 fn set(more: Vec<SourceFile>) -> Result<MappingSet, Vec<Problem>> {
-    let mut files =
-        vec![file("maps/patient.toml", PATIENT), file("types/name.toml", NAME), file("tables/gender.csv", GENDER)];
+    let mut files = vec![
+        file("maps/patient.toml", PATIENT),
+        file("types/name.toml", NAME),
+        file("tables/gender.csv", GENDER),
+    ];
     files.extend(more);
     MappingSet::load(files)
 }
 
 fn adt() -> SourceFile {
-    message_file("ADT", "unit = [\"'demographics'\"]\nreplaces = \"unit\"\ncancel = \"MSH-9.2 = 'A23'\"\nmaps = [\"patient\"]\n")
+    message_file(
+        "ADT",
+        "unit = [\"'demographics'\"]\nreplaces = \"unit\"\ncancel = \"MSH-9.2 = 'A23'\"\nmaps = [\"patient\"]\n",
+    )
 }
 
 fn run(set: &MappingSet, text: &str) -> Translation {
@@ -122,7 +129,9 @@ fn the_shipped_set_loads_and_its_tests_pass() {
         .run_tests()
         .into_iter()
         .filter(|test| !test.failures.is_empty())
-        .map(|test| format!("{}:{} {}\n    {}", test.file, test.line, test.name, test.failures.join("\n    ")))
+        .map(|test| {
+            format!("{}:{} {}\n    {}", test.file, test.line, test.name, test.failures.join("\n    "))
+        })
         .collect();
     assert!(failed.is_empty(), "{} failed\n{}", failed.len(), failed.join("\n"));
 }
@@ -194,7 +203,8 @@ fn what_no_rule_reads_is_listed_by_position() {
 #[test]
 fn the_trace_names_rule_and_positions_of_every_value() {
     let set = set(vec![adt()]).unwrap();
-    let (message, _) = Message::parse(format!("{HEADER}\rPID|||1||患者^太郎~カンジャ^タロウ||1970|M")).unwrap();
+    let (message, _) =
+        Message::parse(format!("{HEADER}\rPID|||1||患者^太郎~カンジャ^タロウ||1970|M")).unwrap();
     let (out, rows) = trace(&set, &message, &context());
     let row = |path: &str| rows.iter().find(|row| row.path == path).unwrap();
     assert_eq!(row("name[1]").rule, "patient/name");
@@ -335,7 +345,9 @@ fn a_segment_that_fits_nowhere_holds_the_message() {
 fn the_same_content_gives_the_same_ids_and_another_patient_others() {
     let set = set(micro()).unwrap();
     let text = |patient: &str| {
-        format!("MSH|^~\\&|H|S|G|R|20240401||OUL^R22|1|P|2.5\nPID|||{patient}\nOBR|1|O1\nOBX|1|CWE|ORG^菌^L|1|1301^S^JANIS")
+        format!(
+            "MSH|^~\\&|H|S|G|R|20240401||OUL^R22|1|P|2.5\nPID|||{patient}\nOBR|1|O1\nOBX|1|CWE|ORG^菌^L|1|1301^S^JANIS"
+        )
     };
     let ids = |out: &Translation| out.resources.iter().map(|r| r.id.clone()).collect::<Vec<_>>();
     let (a, b, c) = (run(&set, &text("1")), run(&set, &text("1")), run(&set, &text("2")));
@@ -384,9 +396,13 @@ fn a_wrong_set_is_refused_with_the_line_of_each_problem() {
     ] {
         refuses(vec![rule(row)], "m/r", words);
     }
-    let problems = set(vec![rule("to = \"statu\", from = \"obx\""), adt(), file("maps/x.toml", "[map]\nid = 3\nthis is no toml")])
-        .map(|_| ())
-        .unwrap_err();
+    let problems = set(vec![
+        rule("to = \"statu\", from = \"obx\""),
+        adt(),
+        file("maps/x.toml", "[map]\nid = 3\nthis is no toml"),
+    ])
+    .map(|_| ())
+    .unwrap_err();
     assert!(problems.iter().any(|p| p.file == "maps/m.toml" && p.line == 9), "{problems:#?}");
     assert!(problems.iter().any(|p| p.file == "maps/x.toml" && p.line == 3), "{problems:#?}");
 }
@@ -395,28 +411,45 @@ fn a_wrong_set_is_refused_with_the_line_of_each_problem() {
 fn rules_that_lead_back_to_themselves_are_refused() {
     let circle = "[[type]]\nid = \"A\"\nmakes = \"HumanName\"\nrules = [{ id = \"r\", to = \"period\", from = \".1\", as = \"B\" }]\n[[type]]\nid = \"B\"\nmakes = \"Period\"\nrules = [{ id = \"r\", to = \"start\", from = \".1\", as = \"A\" }]\n";
     refuses(vec![file("types/circle.toml", circle)], "A", "reaches itself");
-    let own = map("m", "rules = [{ id = \"r\", to = \"component[]\", each = \"OBX\", use = \"s\" }]\n[[submap]]\nid = \"s\"\nmakes = \"Observation.component\"\nrules = [{ id = \"r\", to = \"extension[]\", each = \"OBX\", use = \"s\" }]\n");
+    let own = map(
+        "m",
+        "rules = [{ id = \"r\", to = \"component[]\", each = \"OBX\", use = \"s\" }]\n[[submap]]\nid = \"s\"\nmakes = \"Observation.component\"\nrules = [{ id = \"r\", to = \"extension[]\", each = \"OBX\", use = \"s\" }]\n",
+    );
     refuses(vec![own], "s", "reaches itself");
     refuses(
-        vec![map("m", "let = [\n{ name = \"a\", from = \"$b\" },\n{ name = \"b\", from = \"$a\" },\n]\nrules = []\n")],
+        vec![map(
+            "m",
+            "let = [\n{ name = \"a\", from = \"$b\" },\n{ name = \"b\", from = \"$a\" },\n]\nrules = []\n",
+        )],
         "m/a",
         "is not a name above this row",
     );
     refuses(
-        vec![message_file("X", "unit = [\"'x'\"]\nreplaces = \"unit\"\nmaps = []\ngroups = [\"A = OBR B*\", \"B = OBX A*\"]\n")],
+        vec![message_file(
+            "X",
+            "unit = [\"'x'\"]\nreplaces = \"unit\"\nmaps = []\ngroups = [\"A = OBR B*\", \"B = OBX A*\"]\n",
+        )],
         "X",
         "holds itself",
     );
     let deep = format!("{}OBX-1 valued{}", "(".repeat(1000), ")".repeat(1000));
     refuses(
-        vec![map("m", &format!("rules = [\n{{ id = \"r\", to = \"status\", from = \"OBX-11\", when = \"{deep}\" }},\n]\n"))],
+        vec![map(
+            "m",
+            &format!(
+                "rules = [\n{{ id = \"r\", to = \"status\", from = \"OBX-11\", when = \"{deep}\" }},\n]\n"
+            ),
+        )],
         "m/r",
         "nested too deep",
     );
     let wide: String = (0..40)
         .map(|n| {
-            let rows: Vec<String> =
-                (0..40).map(|r| format!("{{ id = \"r{r}\", to = \"extension[]\", from = \".1\", as = \"T{}\" }}", n + 1)).collect();
+            let rows: Vec<String> = (0..40)
+                .map(|r| {
+                    format!("{{ id = \"r{r}\", to = \"extension[]\", from = \".1\", as = \"T{}\" }}", n + 1)
+                })
+                .collect();
             format!("[[type]]\nid = \"T{n}\"\nmakes = \"Extension\"\nrules = [{}]\n", rows.join(","))
         })
         .collect();
@@ -436,7 +469,16 @@ fn the_version_is_that_of_the_content() {
 #[test]
 fn bytes_that_are_no_message_are_held_and_never_panic() {
     let set = set(vec![adt()]).unwrap();
-    for bytes in [&b""[..], b"\x00\x01\x02", b"PID|||1", b"MSH", b"MSH|", b"MSH|^~\\&", b"MSH|^~\\&|||||||ADT", b"\xff\xfe|"] {
+    for bytes in [
+        &b""[..],
+        b"\x00\x01\x02",
+        b"PID|||1",
+        b"MSH",
+        b"MSH|",
+        b"MSH|^~\\&",
+        b"MSH|^~\\&|||||||ADT",
+        b"\xff\xfe|",
+    ] {
         let out = translate(&set, bytes, &context());
         assert_eq!(out.status, Status::Quarantined, "{bytes:?}");
         assert!(out.has_error());

@@ -70,10 +70,10 @@ list![
     Decimal: "decimal", "", Inputs::Each, "decimal", "数。表記を保つ(1.50は1.50)。", "A number; its digits are kept (1.50 stays 1.50).";
     Integer: "integer", "", Inputs::Each, "integer", "整数。", "A whole number.";
     Boolean: "boolean", "", Inputs::Each, "boolean", "Y/N、1/0、true/false。", "Y/N, 1/0, true/false.";
-    CWE: "CWE", "[CONTEXT]", Inputs::Each, "CodeableConcept", "CWEの二つのコードをCodeableConcept(書き先がCodingなら一つ目のCoding、codeなら一つ目のコード)にする。CONTEXTはコード体系表の source_system。", "Both codings of a CWE as CodeableConcept (the first as Coding or code where the target is one). CONTEXT is the source_system to prefer in tables/code-systems.csv: `CWE form`.";
-    CWECodings: "CWE.codings", "[CONTEXT]", Inputs::Each, "Coding", "CWEのコードをCodingとして並べる。", "The codings of a CWE one by one, for `coding[]`.";
+    Cwe: "CWE", "[CONTEXT]", Inputs::Each, "CodeableConcept", "CWEの二つのコードをCodeableConcept(書き先がCodingなら一つ目のCoding、codeなら一つ目のコード)にする。CONTEXTはコード体系表の source_system。", "Both codings of a CWE as CodeableConcept (the first as Coding or code where the target is one). CONTEXT is the source_system to prefer in tables/code-systems.csv: `CWE form`.";
+    CweCodings: "CWE.codings", "[CONTEXT]", Inputs::Each, "Coding", "CWEのコードをCodingとして並べる。", "The codings of a CWE one by one, for `coding[]`.";
     Coding: "Coding", "[CONTEXT]", Inputs::Each, "Coding", "CWEの一つ目のコードをCodingにする。", "The first coding of a CWE.";
-    CXPatient: "CX.patient", "", Inputs::Each, "Identifier", "施設の患者IDをIdentifierにする。", "The facility's patient id as an Identifier.";
+    CxPatient: "CX.patient", "", Inputs::Each, "Identifier", "施設の患者IDをIdentifierにする。", "The facility's patient id as an Identifier.";
     Quantity: "Quantity", "[CONTEXT]", Inputs::Several(2), "Quantity", "値と単位(CWE)からQuantity。値だけでもよい。", "A Quantity from a value and a unit (CWE); the value alone will do.";
     QuantityDose: "Quantity.dose", "", Inputs::Several(2), "Quantity", "用量。0と空は用量なし。", "A dose: 0 and empty are no dose.";
     QuantityCq: "Quantity.cq", "", Inputs::Each, "Quantity", "CQ(`3^TAB&錠&MR9P`)からQuantity。", "A Quantity from a CQ (`3^TAB&錠&MR9P`).";
@@ -81,12 +81,12 @@ list![
     RatioPerTime: "Ratio.per-time", "", Inputs::Several(3), "Ratio", "値、単位、時間単位からRatio(毎時など)。", "A Ratio from value, unit and unit of time (per hour where it is empty).";
     RatioPerDay: "Ratio.per-day", "", Inputs::Each, "Ratio", "CQから1日あたりのRatio。", "A Ratio per day from a CQ.";
     RatioPerAdministration: "Ratio.per-administration", "", Inputs::Several(2), "Ratio", "値と単位から1回あたりのRatio。", "A Ratio per administration (1 回) from a value and a unit.";
-    OBXValue: "OBX.value", "", Inputs::Several(3), "value[x]", "OBX-5、OBX-2、OBX-6から value[x]。空なら何も作らない。", "A value[x] from OBX-5, OBX-2 and OBX-6; empty makes nothing.";
+    ObxValue: "OBX.value", "", Inputs::Several(3), "value[x]", "OBX-5、OBX-2、OBX-6から value[x]。空なら何も作らない。", "A value[x] from OBX-5, OBX-2 and OBX-6; empty makes nothing.";
     ReferenceRange: "referenceRange", "", Inputs::Several(2), "Observation.referenceRange", "OBX-7(とOBX-6)から基準範囲。", "A reference range from OBX-7 and, for the unit, OBX-6.";
     Period: "Period", "", Inputs::Several(2), "Period", "開始と終了からPeriod。", "A Period from start and end.";
     TimingJami: "Timing.jami", "", Inputs::Each, "Timing", "JAMI用法コード(16桁)のCWEからTiming。", "A Timing from a CWE with a 16-digit JAMI usage code.";
-    XTN: "XTN", "", Inputs::Each, "ContactPoint", "電話・メールをContactPointにする。", "A telephone number or mail address as ContactPoint.";
-    XAD: "XAD", "", Inputs::Each, "Address", "住所。XAD.8を text と line に。", "An address; XAD.8 becomes text and line.";
+    Xtn: "XTN", "", Inputs::Each, "ContactPoint", "電話・メールをContactPointにする。", "A telephone number or mail address as ContactPoint.";
+    Xad: "XAD", "", Inputs::Each, "Address", "住所。XAD.8を text と line に。", "An address; XAD.8 becomes text and line.";
 ];
 
 /// The function of a name.
@@ -96,7 +96,7 @@ pub(crate) fn find(name: &str) -> Option<usize> {
 
 /// Whether it makes text that the target shapes.
 pub(crate) fn is_text(n: usize) -> bool {
-    LIST[n].makes.starts_with(|c: char| c.is_ascii_lowercase()) && OPS[n] != Op::OBXValue
+    LIST[n].makes.starts_with(|c: char| c.is_ascii_lowercase()) && OPS[n] != Op::ObxValue
 }
 
 /// Whether its paths are inputs in order.
@@ -179,10 +179,10 @@ impl<'m> Run<'m> {
         let input = |n: usize| inputs.get(n).and_then(|list| list.first());
         let Some(item) = inputs.iter().flatten().next() else { return Ok(None) };
         match OPS[n] {
-            Op::CWE => self.concept(item, argument, shape),
-            Op::CWECodings => self.codings(item, argument),
+            Op::Cwe => self.concept(item, argument, shape),
+            Op::CweCodings => self.codings(item, argument),
             Op::Coding => self.concept(item, argument, Shape::Coding),
-            Op::CXPatient => self.patient_identifier(item),
+            Op::CxPatient => self.patient_identifier(item),
             Op::Quantity => self.quantity(input(0), input(1), argument.unwrap_or("unit")),
             Op::QuantityDose => self.dose(input(0), input(1)),
             Op::QuantityCq => {
@@ -196,12 +196,12 @@ impl<'m> Run<'m> {
                 self.per_day(value.as_ref(), unit.as_ref())
             }
             Op::RatioPerAdministration => self.per_administration(input(0), input(1)),
-            Op::OBXValue => self.obx_value(inputs.first().map_or(&[][..], Vec::as_slice), input(1), input(2)),
+            Op::ObxValue => self.obx_value(inputs.first().map_or(&[][..], Vec::as_slice), input(1), input(2)),
             Op::ReferenceRange => self.reference_range(input(0), input(1)),
             Op::Period => self.period(input(0), input(1)),
             Op::TimingJami => self.timing(item),
-            Op::XTN => self.contact_point(item),
-            Op::XAD => self.address(item),
+            Op::Xtn => self.contact_point(item),
+            Op::Xad => self.address(item),
             _ => Ok(None),
         }
     }
