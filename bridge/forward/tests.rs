@@ -2,6 +2,7 @@
 
 mod certificates;
 mod queue;
+mod store;
 
 use super::lane::Lane;
 use super::rehearsal::content::sha256;
