@@ -4,3 +4,5 @@ mod fault;
 mod peers;
 mod support;
 mod tidy;
+mod cli;
+mod pipeline;

@@ -1,0 +1,92 @@
+//! `check`: all problems of an installation at once, with file, line and what to do.
+
+use super::{renkei, text};
+use std::path::Path;
+
+/// Exit code and standard error of `check` on a configuration in a folder.
+fn check(folder: &Path, configuration: &str) -> (Option<i32>, String) {
+    let file = folder.join("bridge.toml");
+    std::fs::write(&file, configuration).unwrap();
+    let output = renkei().arg("check").arg("--config").arg(&file).output().unwrap();
+    assert_eq!(text(&output.stdout), "");
+    (output.status.code(), text(&output.stderr))
+}
+
+#[test]
+fn a_sound_installation_exits_with_0() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("storage")).unwrap();
+    let (code, said) = check(
+        folder.path(),
+        "data_dir = 'data'\n[[facility]]\ncode = '1319999999'\n\
+         [[feed]]\nname = 's'\nfacility = '1319999999'\nkind = 'ssmix2'\npath = 'storage'\n\
+         [[base]]\nname = 'b'\nkind = 'fhir-rest'\nurl = 'http://127.0.0.1:9/fhir'\n",
+    );
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("0 errors"), "{said}");
+}
+
+#[test]
+fn every_problem_is_said_at_once_in_both_languages() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said) = check(
+        folder.path(),
+        "data_dir = 'data'\n[[facility]]\ncode = '13'\n[[feed]]\nname = 'm'\nfacility = '1319999999'\n\
+         kind = 'mllp'\nlisten = 'here'\n[[base]]\nname = 'b'\nkind = 'fhir-rest'\nurl = 'http://h/fhir'\n\
+         timeout = '30'\n",
+    );
+    assert_eq!(code, Some(78), "{said}");
+    for place in ["bridge.toml:3: error: facility[1].code", "bridge.toml:6: error: feed[1].facility",
+        "bridge.toml:8: error: feed[1].listen", "bridge.toml:13: error: base[1].timeout"] {
+        assert!(said.contains(place), "{place} is missing in:\n{said}");
+    }
+    assert!(said.contains("10桁") && said.contains("ten digits"), "{said}");
+}
+
+#[test]
+fn what_the_configuration_names_is_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let soon = certificate(folder.path(), "soon", 10);
+    let past = certificate(folder.path(), "past", -1);
+    std::fs::write(folder.path().join("gaiji.csv"), "F040,髙\nxyz\n").unwrap();
+    std::fs::write(folder.path().join("data"), "a file, not a directory").unwrap();
+    let (code, said) = check(
+        folder.path(),
+        &format!(
+            "data_dir = 'data'\n[[facility]]\ncode = '1319999999'\ngaiji = 'gaiji.csv'\n\
+             [[feed]]\nname = 's'\nfacility = '1319999999'\nkind = 'ssmix2'\npath = 'nowhere'\n\
+             [[feed]]\nname = 'm'\nfacility = '1319999999'\nkind = 'mllp'\nlisten = '127.0.0.1:2575'\n\
+             tls = {{ cert = '{soon}.pem', key = '{soon}.key', client_ca = '{past}.pem' }}\n\
+             [[base]]\nname = 'b'\nkind = 'fhir-rest'\nurl = 'https://h/fhir'\ntls = {{ ca = 'gaiji.csv' }}\n"
+        ),
+    );
+    assert_eq!(code, Some(78), "{said}");
+    for place in [":1: error: data_dir", ":4: error: facility[1].gaiji", ":9: error: feed[1].path",
+        ":15: warning: feed[2].tls.cert", ":15: error: feed[2].tls.client_ca", ":20: error: base[1].tls.ca"] {
+        assert!(said.contains(place), "{place} is missing in:\n{said}");
+    }
+    assert!(said.contains("line 2"), "the line of the table of 外字 is missing in:\n{said}");
+}
+
+/// Writes a certificate that ends in so many days, and its key; its name without an ending.
+fn certificate(folder: &Path, name: &'static str, days: i64) -> &'static str {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["bridge.example".to_owned()]).unwrap();
+    let end = chrono::Utc::now() + chrono::Duration::days(days);
+    let (year, month, day) = (chrono::Datelike::year(&end), chrono::Datelike::month(&end), chrono::Datelike::day(&end));
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(year, u8::try_from(month).unwrap(), u8::try_from(day).unwrap());
+    let certificate = params.self_signed(&key).unwrap();
+    std::fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
+    std::fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+    name
+}
+
+#[test]
+fn a_configuration_that_is_not_there_exits_with_78() {
+    for command in ["check", "serve"] {
+        let output = renkei().args([command, "--config", "/no/such/bridge.toml"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(78));
+        assert!(text(&output.stderr).contains("/no/such/bridge.toml"));
+    }
+}

@@ -1,0 +1,163 @@
+//! The pipeline on a real store: what is held, what goes on, what a replay does.
+
+use arc_swap::ArcSwap;
+use renkei_bridge::app::mappings;
+use renkei_bridge::demo::messages::{AOBA, Message, Writer};
+use renkei_bridge::pipeline::{self, Config, Pipeline};
+use renkei_bridge::store::{self, Arrival, DaySum, FacilityStore, Filter, Origin, Selection, State, Store};
+use renkei_translate::mapping::MappingSet;
+use renkei_translate::translation::Facility;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const CODE: &str = "1319999999";
+/// For a debug build on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A store and a pipeline on it.
+struct Bench {
+    store: Arc<FacilityStore>,
+    set: Arc<ArcSwap<MappingSet>>,
+    shutdown: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+    _all: Arc<Store>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn start(set: MappingSet, destinations: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = store::Config { soft_free: 0, hard_free: 0 };
+        let all = Store::open(folder.path(), &[CODE.to_owned()], config).unwrap();
+        let store = all.facility(CODE).unwrap();
+        let set = Arc::new(ArcSwap::from_pointee(set));
+        let shutdown = CancellationToken::new();
+        let facility = Facility {
+            code: CODE.into(),
+            local_system_base: "http://hospital.example.jp/fhir".into(),
+            ..Facility::default()
+        };
+        let pipeline = Pipeline {
+            store: store.clone(),
+            set: set.clone(),
+            facility: Arc::new(facility),
+            id_key: all.id_key(),
+            destinations: destinations.iter().map(|name| (*name).to_owned()).collect(),
+            permits: Config::default().permits(),
+        };
+        let task = pipeline::spawn(pipeline, shutdown.clone());
+        Self { store, set, shutdown, task, _all: all, _folder: folder }
+    }
+
+    async fn accept(&self, name: &str, message: &Message) -> store::MessageId {
+        let arrival = Arrival {
+            feed: "test".into(),
+            name: name.into(),
+            body: message.bytes(),
+            origin: Origin { source: "test".into(), ..Origin::default() },
+            received_ms: chrono::Utc::now().timestamp_millis(),
+            duplicate_window_ms: 60_000,
+        };
+        self.store.accept(arrival).await.unwrap().id
+    }
+
+    fn sum(&self) -> DaySum {
+        let mut sum = DaySum::default();
+        for day in self.store.sums(19_000_101, 99_991_231).unwrap() {
+            assert!(day.balanced(), "{day:?}");
+            sum.add(&day);
+        }
+        sum
+    }
+
+    /// Waits until the sum is as wanted.
+    async fn until(&self, what: &str, wanted: impl Fn(&DaySum) -> bool) {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while !wanted(&self.sum()) {
+            assert!(tokio::time::Instant::now() < end, "{what}: {:?}", self.sum());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn state(&self, id: store::MessageId) -> State {
+        self.store.message(id).unwrap().unwrap().summary.state
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        tokio::time::timeout(Duration::from_secs(5), self.task).await.unwrap().unwrap();
+    }
+}
+
+fn shipped() -> MappingSet {
+    mappings::load(None).unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+/// The shipped set without the message files of these types.
+fn without(types: &[&str]) -> MappingSet {
+    let files = mappings::shipped();
+    let left = files
+        .into_iter()
+        .filter(|file| !types.iter().any(|kind| file.path == format!("messages/{kind}.toml")))
+        .collect();
+    MappingSet::load(left).unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_mapping_reads_is_held_with_its_reason_and_the_next_patient_goes_on() {
+    let bench = Bench::start(shipped(), &["base"]);
+    let mut writer = Writer::new("P", "20260401".into());
+    let held = bench.accept("1", &writer.appointment(&AOBA[0])).await;
+    let next = bench.accept("2", &writer.results(&AOBA[1])).await;
+    bench.until("one held, one under way", |sum| sum.quarantined == 1 && sum.received == 2).await;
+    bench.until("the next waits for the base", |_| bench.state(next) == State::Pending).await;
+    let detail = bench.store.message(held).unwrap().unwrap();
+    assert_eq!(detail.summary.state, State::Quarantined);
+    assert!(detail.findings.iter().any(|finding| finding.code == "message-type-not-mapped"));
+    bench.until("the next has its delivery", |_| bench.store.queue("base").unwrap().pending == 1).await;
+    let set = bench.set.load().version().to_owned();
+    assert_eq!(bench.store.message(next).unwrap().unwrap().mapping_version, Some(set));
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_translates_with_the_set_that_is_active_then() {
+    let bench = Bench::start(without(&["OML-11"]), &["base"]);
+    let mut writer = Writer::new("P", "20260401".into());
+    let id = bench.accept("1", &writer.results(&AOBA[0])).await;
+    bench.until("held", |sum| sum.quarantined == 1).await;
+    bench.set.store(Arc::new(shipped()));
+    assert_eq!(bench.store.replay(&Selection::Messages(vec![id])).unwrap(), 1);
+    bench.until("no longer held", |sum| sum.quarantined == 0 && sum.pending == 1).await;
+    bench.until("its delivery waits", |_| bench.store.queue("base").unwrap().pending == 1).await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_destination_a_message_is_kept_and_says_so() {
+    let bench = Bench::start(shipped(), &[]);
+    let mut writer = Writer::new("P", "20260401".into());
+    bench.accept("1", &writer.results(&AOBA[0])).await;
+    bench.until("excluded", |sum| sum.excluded == 1).await;
+    assert_eq!(bench.sum().by_reason.get("not-for-any-destination"), Some(&1));
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_messages_of_many_patients_all_end_and_each_patient_in_order() {
+    let bench = Bench::start(shipped(), &[]);
+    let mut writer = Writer::new("P", "20260401".into());
+    let mut count = 0;
+    for _ in 0..10 {
+        for person in AOBA {
+            bench.accept(&count.to_string(), &writer.results(person)).await;
+            count += 1;
+        }
+    }
+    bench.until("all translated", |sum| sum.pending == 0 && sum.received == count).await;
+    assert_eq!(bench.sum().excluded, count);
+    let listed = bench.store.messages(&Filter { patient: Some(AOBA[0].id.into()), ..Filter::default() }).unwrap();
+    assert_eq!(listed.len(), 10);
+    bench.stop().await;
+}
