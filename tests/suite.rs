@@ -6,3 +6,4 @@ mod support;
 mod tidy;
 mod cli;
 mod pipeline;
+mod e2e;

@@ -172,18 +172,20 @@ fn line_of(file: &Path, key: &str) -> usize {
 pub fn gaiji(path: &Path) -> Result<GaijiTable, String> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
+        .flexible(true)
         .comment(Some(b'#'))
         .trim(csv::Trim::All)
         .from_path(PathBuf::from(path))
         .map_err(|error| error.to_string())?;
     let mut table = GaijiTable::new();
-    for (index, row) in reader.records().enumerate() {
+    for row in reader.records() {
         let row = row.map_err(|error| error.to_string())?;
+        let line = row.position().map_or(0, csv::Position::line);
         let (Some(code), Some(text)) = (row.get(0), row.get(1)) else {
-            return Err(format!("line {}: code and character are expected", index + 1));
+            return Err(format!("line {line}: code and character are expected"));
         };
         if !code.bytes().all(|byte| byte.is_ascii_hexdigit()) || code.len() != 4 || text.is_empty() {
-            return Err(format!("line {}: four hexadecimal digits and a character are expected", index + 1));
+            return Err(format!("line {line}: four hexadecimal digits and a character are expected"));
         }
         table.insert(code.to_ascii_uppercase(), text.to_owned());
     }

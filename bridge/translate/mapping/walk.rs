@@ -16,6 +16,8 @@ pub(crate) fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Tr
         }
         Err(more) => {
             findings.extend(more);
+            // What path and name say against each other needs no text, and is a reason too.
+            findings.extend(context.file.iter().flat_map(ssmix2::FileName::check_path));
             return match flag {
                 Some('2') => excluded(Translation::held(findings), "superseded"),
                 Some('0') => excluded(Translation::held(findings), "deleted"),
