@@ -1,9 +1,9 @@
 //! The suite: every test that needs more than one module.
 
+mod cli;
+mod e2e;
 mod fault;
 mod peers;
+mod pipeline;
 mod support;
 mod tidy;
-mod cli;
-mod pipeline;
-mod e2e;

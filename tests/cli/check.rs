@@ -36,8 +36,12 @@ fn every_problem_is_said_at_once_in_both_languages() {
          timeout = '30'\n",
     );
     assert_eq!(code, Some(78), "{said}");
-    for place in ["bridge.toml:3: error: facility[1].code", "bridge.toml:6: error: feed[1].facility",
-        "bridge.toml:8: error: feed[1].listen", "bridge.toml:13: error: base[1].timeout"] {
+    for place in [
+        "bridge.toml:3: error: facility[1].code",
+        "bridge.toml:6: error: feed[1].facility",
+        "bridge.toml:8: error: feed[1].listen",
+        "bridge.toml:13: error: base[1].timeout",
+    ] {
         assert!(said.contains(place), "{place} is missing in:\n{said}");
     }
     assert!(said.contains("10桁") && said.contains("ten digits"), "{said}");
@@ -61,8 +65,14 @@ fn what_the_configuration_names_is_looked_at() {
         ),
     );
     assert_eq!(code, Some(78), "{said}");
-    for place in [":1: error: data_dir", ":4: error: facility[1].gaiji", ":9: error: feed[1].path",
-        ":15: warning: feed[2].tls.cert", ":15: error: feed[2].tls.client_ca", ":20: error: base[1].tls.ca"] {
+    for place in [
+        ":1: error: data_dir",
+        ":4: error: facility[1].gaiji",
+        ":9: error: feed[1].path",
+        ":15: warning: feed[2].tls.cert",
+        ":15: error: feed[2].tls.client_ca",
+        ":20: error: base[1].tls.ca",
+    ] {
         assert!(said.contains(place), "{place} is missing in:\n{said}");
     }
     assert!(said.contains("line 2"), "the line of the table of 外字 is missing in:\n{said}");
@@ -73,7 +83,8 @@ fn certificate(folder: &Path, name: &'static str, days: i64) -> &'static str {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["bridge.example".to_owned()]).unwrap();
     let end = chrono::Utc::now() + chrono::Duration::days(days);
-    let (year, month, day) = (chrono::Datelike::year(&end), chrono::Datelike::month(&end), chrono::Datelike::day(&end));
+    let (year, month, day) =
+        (chrono::Datelike::year(&end), chrono::Datelike::month(&end), chrono::Datelike::day(&end));
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(year, u8::try_from(month).unwrap(), u8::try_from(day).unwrap());
     let certificate = params.self_signed(&key).unwrap();

@@ -1,5 +1,7 @@
 //! The command line, by the real binary: what it prints and how it exits.
 
+#![allow(clippy::unwrap_used, reason = "a test's way to fail")]
+
 mod check;
 mod translate;
 
@@ -18,7 +20,9 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn usage_that_is_wrong_exits_with_2() {
-    for arguments in [vec![], vec!["translate"], vec!["translate", "--facility", "12", "."], vec!["no-such-command"]] {
+    for arguments in
+        [vec![], vec!["translate"], vec!["translate", "--facility", "12", "."], vec!["no-such-command"]]
+    {
         renkei().args(&arguments).assert().code(2);
     }
 }

@@ -1,3 +1,5 @@
 //! From a sender's socket to a base's journal, with everything between.
 
+#![allow(clippy::unwrap_used, reason = "a test's way to fail")]
+
 mod rehearsal;

@@ -4,10 +4,10 @@
 //! not, the test says so, and fails where `CI` is set.
 
 use renkei_bridge::app::{self, App};
+use renkei_bridge::config;
 use renkei_bridge::forward::rehearsal::{self, Rehearsal, RehearsalConfig};
 use renkei_bridge::intake::send::{self, SendConfig, Sent};
 use renkei_bridge::store::{DaySum, Filter, State};
-use renkei_bridge::config;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,8 @@ fn sample() -> Option<Sample> {
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
-    let unpacked = std::process::Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(folder.path()).status();
+    let unpacked =
+        std::process::Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(folder.path()).status();
     assert!(unpacked.unwrap().success());
     let (files, unreadable) = send::collect(&[folder.path().to_owned()]);
     assert_eq!((files.len() as u64, unreadable), (MESSAGES, 0));
@@ -150,7 +151,8 @@ impl Site {
     /// Why messages are held: codes and counts.
     fn held(&self) -> String {
         let store = self.app.state.store.facility(CODE).unwrap();
-        let rejected = store.messages(&Filter { state: Some(State::Rejected), limit: 3, ..Filter::default() });
+        let rejected =
+            store.messages(&Filter { state: Some(State::Rejected), limit: 3, ..Filter::default() });
         format!("{:?} rejected: {}", store.causes().unwrap(), rejected.unwrap().len())
     }
 
@@ -220,7 +222,9 @@ async fn a_whole_list_takes_back_what_it_no_longer_has() {
     // What was sent and taken back was deleted; what waited for less than a request never left.
     let mut deleted = BTreeSet::new();
     for asked in site.base.asked() {
-        deleted.extend(asked.entries.iter().filter(|entry| entry.method == "DELETE").map(|entry| entry.url.clone()));
+        deleted.extend(
+            asked.entries.iter().filter(|entry| entry.method == "DELETE").map(|entry| entry.url.clone()),
+        );
     }
     assert!(deleted.len() <= CONDITIONS - CONDITIONS_OF_WHOLE_LISTS, "{}", deleted.len());
     assert!(deleted.is_disjoint(&site.at_base()));

@@ -1,5 +1,7 @@
 //! The pipeline on a real store: what is held, what goes on, what a replay does.
 
+#![allow(clippy::unwrap_used, reason = "a test's way to fail")]
+
 use arc_swap::ArcSwap;
 use renkei_bridge::app::mappings;
 use renkei_bridge::demo::messages::{AOBA, Message, Writer};
@@ -157,7 +159,8 @@ async fn the_messages_of_many_patients_all_end_and_each_patient_in_order() {
     }
     bench.until("all translated", |sum| sum.pending == 0 && sum.received == count).await;
     assert_eq!(bench.sum().excluded, count);
-    let listed = bench.store.messages(&Filter { patient: Some(AOBA[0].id.into()), ..Filter::default() }).unwrap();
+    let listed =
+        bench.store.messages(&Filter { patient: Some(AOBA[0].id.into()), ..Filter::default() }).unwrap();
     assert_eq!(listed.len(), 10);
     bench.stop().await;
 }
