@@ -126,9 +126,9 @@ impl FacilityStore {
         let touched = self.landed(&claim)?;
         let partition = Self::partition(&claim);
         let result = self.run(move |connection| {
-            let again = end(connection, &claim, &settlement, contested, touched)?;
+            end(connection, &claim, &settlement, contested, touched)?;
             durable_point("settle.before-commit");
-            Ok(again)
+            Ok(())
         });
         if result.is_ok() {
             durable_point("settle.after-commit");
