@@ -249,8 +249,11 @@ fn put(root: &mut Value, pointer: &str, text: &str) {
     }
 }
 
+/// Where a value is put, and its JSON; nothing takes away what is there.
+type Change = (&'static str, &'static str);
+
 /// Base, what is done to it, what is found.
-const INVARIANTS: &[(&str, &[(&str, &str)], &str)] = &[
+const INVARIANTS: &[(&str, &[Change], &str)] = &[
     ("x1", &[("/valueQuantity/system", "")], "fhir-qty-3"),
     ("m1", &[("/dispenseRequest/expectedSupplyDuration/system", r#""urn:x""#)], "fhir-drt-1"),
     ("g1", &[("/onsetAge/code", "")], "fhir-age-1"),
