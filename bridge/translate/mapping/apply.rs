@@ -21,12 +21,7 @@ pub(crate) fn start<'m>(
     message: &'m Message,
     context: &'m Context,
 ) -> Run<'m> {
-    let mut cut = Cut::default();
-    for segment in message.segments() {
-        cut.names.push(set.symbols.find(segment.name()));
-        cut.owner.push(None);
-        cut.loose.push(segment.index() as u32);
-    }
+    let cut = Cut::flat(message, &set.symbols);
     let patient = message
         .first("PID")
         .map(|pid| pid.field(3).repetition(1).component(1).text().trim().to_owned())
@@ -46,6 +41,10 @@ pub(crate) fn start<'m>(
         patient,
         message_lets: Vec::new(),
         instances: Rc::new(Vec::new()),
+        at_segment: HashMap::new(),
+        at_group: HashMap::new(),
+        at_message: HashMap::new(),
+        anywhere: HashMap::new(),
         built: Vec::new(),
         referred: HashMap::new(),
         depth: 0,
@@ -274,8 +273,35 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
             all.push(Instance { map: *n, inst, lets: lets.into_owned(), ordinal, id });
         }
     }
+    index(run, &all);
     run.instances = Rc::new(all);
     run.owner = "";
+}
+
+/// Where references find instances; the first of a place wins.
+fn index(run: &mut Run<'_>, all: &[Instance<'_>]) {
+    for (n, instance) in all.iter().enumerate().filter(|(_, instance)| !instance.id.is_empty()) {
+        let map = instance.map;
+        run.anywhere.entry(map).or_insert(n);
+        let group = match &instance.inst {
+            Inst::Segment(s) => {
+                run.at_segment.entry((map, *s)).or_insert(n);
+                run.cut.owner[*s as usize]
+            }
+            Inst::Made(list, group) => {
+                for s in list.iter() {
+                    run.at_segment.entry((map, *s)).or_insert(n);
+                }
+                *group
+            }
+            Inst::Group(g) => Some(*g),
+            Inst::Message | Inst::Value(_) => None,
+        };
+        match group {
+            Some(g) => run.at_group.entry((map, g)).or_insert(n),
+            None => run.at_message.entry(map).or_insert(n),
+        };
+    }
 }
 
 /// The instances that a map may have, with the group around each.

@@ -12,6 +12,8 @@ pub(crate) struct Instance {
     pub(crate) parent: Option<usize>,
     /// Its own segments; those of inner groups are theirs.
     pub(crate) segments: Vec<u32>,
+    /// The same by name, so that a path need not walk them all.
+    pub(crate) by_name: Vec<(Sym, Vec<u32>)>,
     /// The last place in the group's members that is taken.
     reached: usize,
 }
@@ -23,8 +25,10 @@ pub(crate) struct Cut {
     pub(crate) instances: Vec<Instance>,
     /// The instance that a segment belongs to; `None` = the message itself.
     pub(crate) owner: Vec<Option<u32>>,
-    /// Segments of the message itself.
-    pub(crate) loose: Vec<u32>,
+    /// Segments of the message itself, by name.
+    pub(crate) loose: Vec<(Sym, Vec<u32>)>,
+    /// All segments, by name.
+    pub(crate) all: Vec<(Sym, Vec<u32>)>,
 }
 
 impl Cut {
@@ -44,14 +48,15 @@ impl Cut {
             cut.names.push(name);
             cut.owner.push(None);
             let Some(name) = name else {
-                not_read(segment.name(), n, segment.occurrence(), findings);
-                cut.loose.push(n as u32);
+                not_read(segment.name(), segment.occurrence(), findings);
                 continue;
             };
+            list(&mut cut.all, name, n as u32);
             match cut.place(name, &plan.groups, &mut open) {
                 Some(instance) => {
                     cut.owner[n] = Some(instance as u32);
                     cut.instances[instance].segments.push(n as u32);
+                    list(&mut cut.instances[instance].by_name, name, n as u32);
                 }
                 None => {
                     let member = plan.groups.iter().any(|g| g.members.iter().any(|m| m.name == name));
@@ -60,9 +65,9 @@ impl Cut {
                         let at = format!("{}[{}]", segment.name(), segment.occurrence());
                         findings.push(Finding::error("segment-out-of-place", Location::at(at)));
                     } else if !known.contains(&name) {
-                        not_read(segment.name(), n, segment.occurrence(), findings);
+                        not_read(segment.name(), segment.occurrence(), findings);
                     }
-                    cut.loose.push(n as u32);
+                    list(&mut cut.loose, name, n as u32);
                 }
             }
         }
@@ -127,10 +132,26 @@ impl Cut {
             group,
             parent,
             segments: Vec::new(),
+            by_name: Vec::new(),
             reached,
         });
         open.push(self.instances.len() - 1);
         self.instances.len() - 1
+    }
+
+    /// A message without groups: every segment is its own.
+    pub(crate) fn flat(message: &Message, symbols: &Symbols) -> Self {
+        let mut cut = Self::default();
+        for segment in message.segments() {
+            let name = symbols.find(segment.name());
+            cut.names.push(name);
+            cut.owner.push(None);
+            if let Some(name) = name {
+                list(&mut cut.loose, name, segment.index() as u32);
+                list(&mut cut.all, name, segment.index() as u32);
+            }
+        }
+        cut
     }
 
     /// Whether an instance is another or lies in it.
@@ -157,11 +178,23 @@ fn opens(group: &Group, name: Sym) -> bool {
     openers(group).any(|n| group.members[n].group.is_none() && group.members[n].name == name)
 }
 
-fn not_read(name: &str, _n: usize, occurrence: usize, findings: &mut Vec<Finding>) {
+fn not_read(name: &str, occurrence: usize, findings: &mut Vec<Finding>) {
     // Z segments are a site's own; that nothing reads them is said by the list of unread positions.
     if !name.starts_with('Z') {
         let name: String = name.chars().filter(char::is_ascii_alphanumeric).take(3).collect();
         findings
             .push(Finding::information("segment-not-read", Location::at(format!("{name}[{occurrence}]"))));
     }
+}
+
+fn list(by_name: &mut Vec<(Sym, Vec<u32>)>, name: Sym, segment: u32) {
+    match by_name.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, list)) => list.push(segment),
+        None => by_name.push((name, vec![segment])),
+    }
+}
+
+/// The segments of a name.
+pub(crate) fn listed(by_name: &[(Sym, Vec<u32>)], name: Sym) -> &[u32] {
+    by_name.iter().find(|(known, _)| *known == name).map_or(&[], |(_, list)| list.as_slice())
 }

@@ -185,12 +185,9 @@ impl<'m> Run<'m> {
         let set = self.set;
         let mut list: Vec<u32> = Vec::new();
         if find.message {
-            list.extend(
-                (0..self.cut.names.len() as u32)
-                    .filter(|s| self.cut.names[*s as usize] == Some(find.segment)),
-            );
+            list.extend(super::groups::listed(&self.cut.all, find.segment));
         } else {
-            self.segments(scope, find.segment, &mut list);
+            self.segments(scope, find.segment, usize::MAX, &mut list);
         }
         let mut out: Vec<Item<'m>> = Vec::new();
         for s in list {

@@ -79,62 +79,42 @@ impl<'m> Run<'m> {
 
     /// The id of the resource that a map made from the segment or group of a value, one around it, or the message.
     fn made_from(
-        &mut self,
+        &self,
         n: usize,
         item: &Item<'m>,
         scope: &Scope<'_, 'm>,
         of_message: bool,
     ) -> Option<String> {
-        let instances = self.instances.clone();
-        let mine = || instances.iter().filter(|i| i.map == n && !i.id.is_empty());
+        let id = |n: usize| Some(self.instances[n].id.clone());
         let segment = match item {
             Item::Group(_) => None,
             other => Some(other.pos().segment).filter(|s| *s != u32::MAX),
         };
-        let group = match item {
+        if let Some(found) = segment.and_then(|s| self.at_segment.get(&(n, s))) {
+            return id(*found);
+        }
+        // The innermost group first, then those around it.
+        let mut around = match item {
             Item::Group(g) => Some(*g),
             _ => segment.and_then(|s| self.cut.owner[s as usize]),
-        };
-        let exact = mine().find(|i| match (&i.inst, segment) {
-            (Inst::Segment(s), Some(segment)) => *s == segment,
-            (Inst::Made(list, _), Some(segment)) => list.contains(&segment),
-            (Inst::Group(g), Some(_)) => group == Some(*g),
-            (Inst::Group(g), None) => group == Some(*g),
-            _ => false,
-        });
-        if let Some(found) = exact {
-            return Some(found.id.clone());
         }
-        // An instance around it, the innermost first; then one inside the scope's own group.
-        let mut around = group.or(match &scope.inst {
+        .or(match &scope.inst {
             Inst::Segment(s) => self.cut.owner[*s as usize],
             Inst::Group(g) => Some(*g),
             Inst::Made(_, g) => *g,
             _ => None,
         });
         while let Some(g) = around {
-            let found = mine().find(|i| match &i.inst {
-                Inst::Group(other) => *other == g,
-                Inst::Segment(s) => self.cut.owner[*s as usize] == Some(g),
-                Inst::Made(_, other) => *other == Some(g),
-                _ => false,
-            });
-            if let Some(found) = found {
-                return Some(found.id.clone());
+            if let Some(found) = self.at_group.get(&(n, g)) {
+                return id(*found);
             }
             around = self.cut.instances[g as usize].parent.map(|p| p as u32);
         }
         // What belongs to the message itself, such as the Patient of its PID.
-        let loose = mine().find(|i| match &i.inst {
-            Inst::Message => true,
-            Inst::Segment(s) => self.cut.owner[*s as usize].is_none(),
-            Inst::Made(_, group) => group.is_none(),
-            _ => false,
-        });
-        if let Some(found) = loose {
-            return Some(found.id.clone());
+        if let Some(found) = self.at_message.get(&n) {
+            return id(*found);
         }
-        if of_message { mine().next().map(|i| i.id.clone()) } else { None }
+        if of_message { self.anywhere.get(&n).and_then(|found| id(*found)) } else { None }
     }
 
     /// The id of the resource that a value itself makes; it is made on the way.

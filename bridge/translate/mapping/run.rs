@@ -1,6 +1,6 @@
 //! One message under a plan: scopes, paths, conditions and names.
 
-use super::groups::Cut;
+use super::groups::{Cut, listed};
 use super::item::{Item, NOWHERE, Pos};
 use super::plan::{Cond, Map, MessagePlan, Name, Part, Path, Pick, Plan, Root, Setting, Sym};
 use crate::fhir::{Arena, Id};
@@ -81,6 +81,11 @@ pub(crate) struct Run<'m> {
     pub(crate) patient: String,
     pub(crate) message_lets: Vec<(Sym, Named<'m>)>,
     pub(crate) instances: Rc<Vec<Instance<'m>>>,
+    /// Where instances are found: map and segment, map and group, map at the message itself, map anywhere.
+    pub(crate) at_segment: HashMap<(usize, u32), usize>,
+    pub(crate) at_group: HashMap<(usize, u32), usize>,
+    pub(crate) at_message: HashMap<usize, usize>,
+    pub(crate) anywhere: HashMap<usize, usize>,
     pub(crate) built: Vec<Built>,
     /// What `ref` made from a value: map and raw value → id.
     pub(crate) referred: HashMap<(usize, &'m str), Option<String>>,
@@ -150,8 +155,8 @@ impl<'m> Run<'m> {
         }
     }
 
-    /// The segments of a name that a scope sees.
-    pub(super) fn segments(&self, scope: &Scope<'_, 'm>, name: Sym, out: &mut Vec<u32>) {
+    /// The segments of a name that a scope sees, `most` at most.
+    pub(super) fn segments(&self, scope: &Scope<'_, 'm>, name: Sym, most: usize, out: &mut Vec<u32>) {
         let is = |s: &u32| self.cut.names[*s as usize] == Some(name);
         let group = match &scope.inst {
             Inst::Segment(s) => {
@@ -162,7 +167,7 @@ impl<'m> Run<'m> {
                 self.cut.owner[*s as usize]
             }
             Inst::Made(list, group) => {
-                out.extend(list.iter().copied().filter(is));
+                out.extend(list.iter().copied().filter(is).take(most));
                 *group
             }
             Inst::Group(g) => Some(*g),
@@ -172,28 +177,23 @@ impl<'m> Run<'m> {
             return;
         }
         if let Some(outer) = scope.outer {
-            return self.segments(outer, name, out);
+            return self.segments(outer, name, most, out);
         }
         let mut group = group.map(|g| g as usize);
         while let Some(g) = group {
             let instance = &self.cut.instances[g];
-            out.extend(instance.segments.iter().copied().filter(is));
+            out.extend(listed(&instance.by_name, name).iter().take(most));
             if !out.is_empty() {
                 return;
             }
             group = instance.parent;
         }
-        out.extend(self.cut.loose.iter().copied().filter(is));
+        out.extend(listed(&self.cut.loose, name).iter().take(most));
         if out.is_empty() {
-            let mut all = (0..self.cut.names.len() as u32).filter(is);
-            if let Some(only) = all.next() {
-                // A message-wide name or condition sees every segment; a map only what occurs once.
-                if matches!(scope.inst, Inst::Message) {
-                    out.push(only);
-                    out.extend(all);
-                } else if all.next().is_none() {
-                    out.push(only);
-                }
+            // A message-wide name or condition sees every segment; a map only what occurs once.
+            let all = listed(&self.cut.all, name);
+            if matches!(scope.inst, Inst::Message) || all.len() == 1 {
+                out.extend(all.iter().take(most));
             }
         }
     }
@@ -242,7 +242,12 @@ impl<'m> Run<'m> {
         match &path.root {
             Root::Segment { name, pick, field } => {
                 let mut list = Vec::new();
-                self.segments(scope, *name, &mut list);
+                let most = match pick {
+                    Pick::First => 1,
+                    Pick::Nth(n) => usize::from(*n),
+                    Pick::All | Pick::Where(_) => usize::MAX,
+                };
+                self.segments(scope, *name, most, &mut list);
                 if list.is_empty() && *field == 0 {
                     let all = !matches!(pick, Pick::First);
                     self.groups(scope, *name, all, &mut list);

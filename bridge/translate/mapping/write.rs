@@ -7,6 +7,10 @@ use super::run::{Built, Row, Run};
 use crate::fhir::{Id, Key, Read, key};
 use crate::finding::Severity;
 
+/// Elements of an array that several instances of one resource join; beyond this the rest is left out, said by
+/// `merge-conflict`.
+const MAX_JOINED: usize = 1_000;
+
 impl<'m> Run<'m> {
     /// Writes what was made at the target; whether there was something.
     pub(super) fn write_made(
@@ -225,6 +229,9 @@ impl<'m> Run<'m> {
                 (Read::Array, Read::Array) => {
                     let items: Vec<_> = self.arena.children(child).map(|(_, id)| id).collect();
                     for item in items {
+                        if self.arena.len(here) >= MAX_JOINED {
+                            return false;
+                        }
                         if !self.arena.children(here).any(|(_, x)| self.arena.same(x, item)) {
                             let copy = self.arena.object();
                             self.arena.assign(copy, item);
