@@ -75,6 +75,8 @@ mod walk;
 mod write;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;
 
 use crate::hl7v2::Message;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 
-fn shipped() -> Vec<SourceFile> {
+pub(super) fn shipped() -> Vec<SourceFile> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mappings");
     let mut files = Vec::new();
     for folder in ["messages", "maps", "types", "tables"] {
@@ -24,11 +24,11 @@ fn shipped() -> Vec<SourceFile> {
     files
 }
 
-fn file(path: &str, text: &str) -> SourceFile {
+pub(super) fn file(path: &str, text: &str) -> SourceFile {
     SourceFile { path: path.into(), text: text.into() }
 }
 
-fn context() -> Context {
+pub(super) fn context() -> Context {
     Context {
         facility: Arc::new(Facility {
             code: "1319999999".into(),
@@ -76,7 +76,7 @@ expect = { family = "患者", "given[0]" = "太郎", text = "患者 太郎" }
 "#;
 const GENDER: &str = "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n,M,男,,male,,equal\n,F,女,,female,,equal\n";
 
-fn message_file(id: &str, rest: &str) -> SourceFile {
+pub(super) fn message_file(id: &str, rest: &str) -> SourceFile {
     let text = format!(
         "[message]\nid = \"{id}\"\ntitle = {{ ja = \"電文\", en = \"Message\" }}\nis = \"MSH-9.1 = '{id}'\"\n{rest}"
     );
@@ -84,7 +84,7 @@ fn message_file(id: &str, rest: &str) -> SourceFile {
 }
 
 /// The patient map and the given files.
-fn set(more: Vec<SourceFile>) -> Result<MappingSet, Vec<Problem>> {
+pub(super) fn set(more: Vec<SourceFile>) -> Result<MappingSet, Vec<Problem>> {
     let mut files = vec![
         file("maps/patient.toml", PATIENT),
         file("types/name.toml", NAME),
@@ -364,7 +364,7 @@ fn refuses(files: Vec<SourceFile>, rule: &str, words: &str) {
     );
 }
 
-fn map(id: &str, rest: &str) -> SourceFile {
+pub(super) fn map(id: &str, rest: &str) -> SourceFile {
     let text = format!(
         "[map]\nid = \"{id}\"\ntitle = {{ ja = \"x\", en = \"x\" }}\nfor = \"OBX\"\nmakes = \"Observation\"\nprofile = \"none\"\nkey = [\"OBX-1\"]\n{rest}"
     );
