@@ -36,6 +36,16 @@ impl<'f> From<&'f Finding> for Printed<'f> {
     }
 }
 
+/// Prints a line on standard output. An error (the reader has gone, as `head` does) is returned from the
+/// function around it, where `println!` would panic.
+macro_rules! say {
+    () => { say!("") };
+    ($($line:tt)*) => {
+        ::std::io::Write::write_fmt(&mut ::std::io::stdout(), format_args!("{}\n", format_args!($($line)*)))?
+    };
+}
+pub(super) use say;
+
 /// Both sentences of a code; the code itself where no catalogue knows it.
 pub(super) fn sentences(code: &str) -> (&str, &str) {
     (sentence(code, Language::Ja).unwrap_or(code), sentence(code, Language::En).unwrap_or(code))

@@ -1,7 +1,7 @@
 //! `ledger`: the daily sum of each facility.
-#![allow(clippy::print_stdout, reason = "the result of the command")]
 
 use super::{Where, day};
+use crate::cli::print::say;
 use crate::store::DaySum;
 use std::process::ExitCode;
 
@@ -37,7 +37,7 @@ pub(in crate::cli) fn run(arguments: &Ledger) -> anyhow::Result<ExitCode> {
     };
     let mut balanced = true;
     if !arguments.json {
-        println!(
+        say!(
             "facility\tday\treceived\t= registered\t+ pending\t+ quarantined\t+ rejected\t+ excluded\tbalanced"
         );
     }
@@ -46,10 +46,10 @@ pub(in crate::cli) fn run(arguments: &Ledger) -> anyhow::Result<ExitCode> {
             balanced &= sum.balanced();
             if arguments.json {
                 let line = Line { facility: facility.code(), sum: &sum, balanced: sum.balanced() };
-                println!("{}", serde_json::to_string(&line)?);
+                say!("{}", serde_json::to_string(&line)?);
                 continue;
             }
-            println!(
+            say!(
                 "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
                 facility.code(),
                 sum.day,

@@ -1,8 +1,7 @@
 //! `message list`.
-#![allow(clippy::print_stdout, reason = "the result of the command")]
 
 use super::{MessageId, Where, day, id, who};
-use crate::cli::print::time;
+use crate::cli::print::{say, time};
 use crate::shape;
 use crate::store::{Filter, State};
 use std::process::ExitCode;
@@ -78,7 +77,7 @@ pub(super) fn run(arguments: &List) -> anyhow::Result<ExitCode> {
         };
         for message in facility.messages(&filter)? {
             let patients: Vec<String> = message.patients.iter().map(|patient| shape::of(patient)).collect();
-            println!(
+            say!(
                 "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
                 message.id,
                 time(message.received_ms),

@@ -1,8 +1,7 @@
 //! `quarantine list|release|discard` and `message replay`.
-#![allow(clippy::print_stdout, reason = "the result of the command")]
 
 use super::{MessageId, Where, id, who};
-use crate::cli::print::{sentences, time};
+use crate::cli::print::{say, sentences, time};
 use crate::store::{Selection, State, Store};
 use std::process::ExitCode;
 
@@ -148,7 +147,7 @@ fn list(arguments: &List) -> anyhow::Result<ExitCode> {
     for facility in arguments.at.stores(&store)? {
         for cause in facility.causes()? {
             let (ja, en) = sentences(&cause.code);
-            println!(
+            say!(
                 "{}\t{}\t{}\t{}\t{}\t{}\t{}\n\t{ja}\n\t{en}",
                 facility.code(),
                 cause.count,

@@ -1,8 +1,7 @@
 //! `message show`.
-#![allow(clippy::print_stdout, reason = "the result of the command")]
 
 use super::{MessageId, Where, id, who};
-use crate::cli::print::{sentences, time};
+use crate::cli::print::{say, sentences, time};
 use crate::shape;
 use crate::store::{FacilityStore, MessageDetail};
 use renkei_translate::charset::{GaijiTable, decode};
@@ -56,49 +55,49 @@ pub(super) fn run(arguments: &Show) -> anyhow::Result<ExitCode> {
         let target = format!("{}/{}", facility.code(), arguments.id);
         store.audit().append(&who(), "reveal", &target, reason)?;
     }
-    summary(facility, detail, arguments.reveal);
-    body(detail, arguments.reveal);
+    summary(facility, detail, arguments.reveal)?;
+    body(detail, arguments.reveal)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn summary(facility: &FacilityStore, detail: &MessageDetail, reveal: bool) {
+fn summary(facility: &FacilityStore, detail: &MessageDetail, reveal: bool) -> std::io::Result<()> {
     let summary = &detail.summary;
     let hidden = |text: &str| if reveal { text.to_owned() } else { shape::of(text) };
-    println!("message   {}", summary.id);
-    println!("facility  {}   feed {}", facility.code(), summary.feed);
-    println!("received  {}   name {}", time(summary.received_ms), hidden(&summary.name));
-    println!(
+    say!("message   {}", summary.id);
+    say!("facility  {}   feed {}", facility.code(), summary.feed);
+    say!("received  {}   name {}", time(summary.received_ms), hidden(&summary.name));
+    say!(
         "type      {}   {}",
         summary.kind.as_deref().unwrap_or("-"),
         summary.message_type.as_deref().unwrap_or("-")
     );
-    println!("state     {}   {}", summary.state.as_str(), summary.reason.as_deref().unwrap_or(""));
-    println!("mapping   {}", detail.mapping_version.as_deref().unwrap_or("-"));
+    say!("state     {}   {}", summary.state.as_str(), summary.reason.as_deref().unwrap_or(""));
+    say!("mapping   {}", detail.mapping_version.as_deref().unwrap_or("-"));
     for patient in &summary.patients {
-        println!("patient   {}", hidden(patient));
+        say!("patient   {}", hidden(patient));
     }
     if let Some(first) = detail.duplicate_of {
-        println!("repeats   {first}");
+        say!("repeats   {first}");
     }
     let mut types: BTreeMap<&str, usize> = BTreeMap::new();
     for (resource_type, id) in &detail.entries {
         *types.entry(resource_type).or_default() += 1;
         if reveal {
-            println!("resource  {resource_type}/{id}");
+            say!("resource  {resource_type}/{id}");
         }
     }
     for (resource_type, count) in types {
-        println!("resources {count} {resource_type}");
+        say!("resources {count} {resource_type}");
     }
     for finding in &detail.findings {
         let (ja, en) = sentences(&finding.code);
         let at = [&finding.location.position, &finding.location.rule, &finding.location.path];
         let at: Vec<&str> = at.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-        println!("finding   {} {:?} {}", finding.code, finding.severity, at.join(" "));
-        println!("          {ja}\n          {en}");
+        say!("finding   {} {:?} {}", finding.code, finding.severity, at.join(" "));
+        say!("          {ja}\n          {en}");
     }
     for delivery in &detail.deliveries {
-        println!(
+        say!(
             "delivery  {} {} version {} of {}, attempts {}{}{}",
             delivery.destination,
             delivery.state.as_str(),
@@ -109,17 +108,19 @@ fn summary(facility: &FacilityStore, detail: &MessageDetail, reveal: bool) {
             delivery.error.as_ref().map_or_else(String::new, |error| format!(", {error}")),
         );
     }
+    Ok(())
 }
 
-fn body(detail: &MessageDetail, reveal: bool) {
+fn body(detail: &MessageDetail, reveal: bool) -> std::io::Result<()> {
     let decoded = decode(&detail.body, &GaijiTable::default());
-    println!();
+    say!();
     if reveal {
-        println!("{}", decoded.text.replace("\r\n", "\n").replace('\r', "\n"));
-        return;
+        say!("{}", decoded.text.replace("\r\n", "\n").replace('\r', "\n"));
+        return Ok(());
     }
     match hl7v2::Message::parse(decoded.text.clone()) {
-        Ok((message, _)) => print!("{}", shape::message(&message)),
-        Err(_) => println!("{}", shape::of(&decoded.text.replace('\r', "\n"))),
+        Ok((message, _)) => say!("{}", shape::message(&message).trim_end()),
+        Err(_) => say!("{}", shape::of(&decoded.text.replace('\r', "\n"))),
     }
+    Ok(())
 }
