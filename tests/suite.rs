@@ -1,9 +1,12 @@
 //! The suite: every test that needs more than one module.
 
 mod cli;
+mod conformance;
 mod e2e;
 mod fault;
+mod golden;
 mod peers;
 mod pipeline;
+mod shipped;
 mod support;
 mod tidy;

@@ -1,0 +1,56 @@
+//! The tree of the National Hospital Organization's testing tool: 19 good messages, 3 bad on purpose.
+
+use super::{Translated, check_bundle, sample, translate_all, write_bundles};
+use renkei_translate::translation::{PathPatient, Status};
+
+/// The types that the shipped set translates.
+const MAPPED: [&str; 8] = ["ADT-00", "ADT-22", "ADT-52", "ADT-61", "PPR-01", "OMP-01", "OMP-02", "OML-11"];
+
+/// The two files of flag 1 under `000/`, bad on purpose.
+fn odd(one: &Translated) -> bool {
+    one.input.starts_with("000/") && one.input.ends_with("_1")
+}
+
+fn has(one: &Translated, code: &str) -> bool {
+    one.out.findings.iter().any(|f| f.code == code)
+}
+
+#[test]
+fn a_patient_that_is_not_that_of_the_path_is_held() {
+    let Some(root) = sample("ssmix2-nho") else { return };
+    let all = translate_all(&root, PathPatient::Error);
+    let held: Vec<&Translated> = all.iter().filter(|one| !odd(one) && has(one, "path-patient")).collect();
+    assert_eq!(held.len(), 10);
+    assert!(held.iter().all(|one| one.out.status == Status::Quarantined));
+    let odd: Vec<&Translated> = all.iter().filter(|one| odd(one)).collect();
+    assert_eq!(odd.len(), 2);
+    assert!(odd.iter().all(|one| one.out.status == Status::Quarantined && one.out.findings.len() > 1));
+    for one in all.iter().filter(|one| one.input.ends_with("_0")) {
+        assert_eq!(one.out.status, Status::Excluded, "flag 0 is a deletion");
+    }
+}
+
+#[test]
+fn with_a_warning_the_types_of_the_set_are_translated() {
+    let Some(root) = sample("ssmix2-nho") else { return };
+    let all = translate_all(&root, PathPatient::Warn);
+    write_bundles("nho", &all);
+    for one in all.iter().filter(|one| one.input.starts_with("999/")) {
+        let kind = one.input.split('/').nth(4).unwrap_or_default();
+        let errors: Vec<String> = one
+            .out
+            .findings
+            .iter()
+            .filter(|f| f.severity == renkei_translate::finding::Severity::Error)
+            .map(|f| format!("{} {:?}", f.code, f.location))
+            .collect();
+        if MAPPED.contains(&kind) {
+            assert_eq!(one.out.status, Status::Translated, "{kind} {errors:?}");
+            check_bundle(kind, &one.out);
+        } else {
+            assert_eq!(one.out.status, Status::Quarantined, "{kind}");
+            assert!(has(one, "message-type-not-mapped"), "{kind} {errors:?}");
+        }
+    }
+    assert!(all.iter().filter(|one| odd(one)).all(|one| one.out.status == Status::Quarantined));
+}

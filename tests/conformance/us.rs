@@ -1,0 +1,26 @@
+//! Messages of another country: no panic, and no observation of a translated message disappears.
+
+use super::{check_bundle, sample, translate_all, values, write_bundles};
+use renkei_translate::translation::{PathPatient, Status};
+
+#[test]
+fn every_observation_of_a_translated_message_is_accounted_for() {
+    let Some(root) = sample("hl7v2-microsoft") else { return };
+    let all = translate_all(&root, PathPatient::Error);
+    write_bundles("us", &all);
+    assert_eq!(all.len(), 59);
+    for one in &all {
+        if one.out.status != Status::Translated {
+            assert!(!one.out.findings.is_empty(), "{}: held without a reason", one.input);
+            continue;
+        }
+        check_bundle(&one.input, &one.out);
+        // A resource of its own, or a finding or a skipped position that names it.
+        let written = values(&one.bytes, "OBX", 3, 1).len();
+        let made = one.out.resources.iter().filter(|r| r.resource_type == "Observation").count();
+        let said = one.out.findings.iter().filter(|f| f.location.position.starts_with("OBX")).count();
+        let unread = one.out.unread.iter().any(|position| position == "OBX-3");
+        let skipped = matches!(one.out.kind.as_deref(), Some("ADT-12" | "ADT-22" | "ADT-52"));
+        assert!(made + said >= written || unread || skipped, "{}: {made} of {written} OBX", one.input);
+    }
+}
