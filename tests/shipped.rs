@@ -33,7 +33,7 @@ pub fn facility() -> Arc<Facility> {
     Arc::new(Facility {
         code: "1319999999".into(),
         name: "架空病院".into(),
-        local_system_base: "http://example.jp/CodeSystem/1319999999".into(),
+        local_system_base: "http://example.jp".into(),
         ..Facility::default()
     })
 }
