@@ -9,7 +9,7 @@ mod us;
 use crate::shipped;
 use renkei_translate::mapping::translate;
 use renkei_translate::ssmix2::FileName;
-use renkei_translate::translation::{Lists, PathPatient, Resource, Translation};
+use renkei_translate::translation::{Lists, PathPatient, Resource, Status, Translation};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -114,7 +114,7 @@ fn write_bundles(name: &str, all: &[Translated]) {
                 serde_json::json!({"resource": json, "request": {"method": "PUT", "url": url}})
             })
             .collect();
-        if !entries.is_empty() {
+        if one.out.status == Status::Translated && !entries.is_empty() {
             let bundle = serde_json::json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
             lines.push_str(&serde_json::json!({"input": one.input, "bundle": bundle}).to_string());
             lines.push('\n');
