@@ -189,12 +189,10 @@ impl<'m> Run<'m> {
             group = instance.parent;
         }
         out.extend(listed(&self.cut.loose, name).iter().take(most));
-        if out.is_empty() {
-            // A message-wide name or condition sees every segment; a map only what occurs once.
-            let all = listed(&self.cut.all, name);
-            if matches!(scope.inst, Inst::Message) || all.len() == 1 {
-                out.extend(all.iter().take(most));
-            }
+        if out.is_empty() && matches!(scope.inst, Inst::Message) {
+            // A message-wide name or condition sees every segment. A map never sees what lies in a group that
+            // is not around it: the only RXR of a message is not that of the order beside it.
+            out.extend(listed(&self.cut.all, name).iter().take(most));
         }
     }
 

@@ -64,6 +64,9 @@ list![
     Characters: "characters", "FROM COUNT", Inputs::Each, "text", "FROM文字目からCOUNT文字。短ければ何も作らない。", "COUNT characters from the FROMth; nothing where the text is shorter.";
     PatientId: "patient-id", "", Inputs::Each, "text", "施設の患者IDの規則で正規化する。", "A patient id in the facility's normal form.";
     Minute: "minute", "", Inputs::Each, "text", "日時を分まで(YYYYMMDDHHMM)。キーのために。", "A time to the minute (YYYYMMDDHHMM), for keys.";
+    JamiMethod: "jami-method", "", Inputs::Each, "text", "JAMI標準用法コード(16桁)の1桁目: 基本用法。", "Digit 1 of a 16-digit JAMI usage code: the basic usage.";
+    JamiDetail: "jami-detail", "", Inputs::Each, "text", "JAMI標準用法コード(16桁)の1-2桁目: 用法詳細。", "Digits 1-2 of a 16-digit JAMI usage code: the usage in detail.";
+    JamiTiming: "jami-timing", "", Inputs::Each, "text", "JAMI標準用法コード(16桁)の3桁目: タイミング(5は頓用)。", "Digit 3 of a 16-digit JAMI usage code: the timing (5 = as needed).";
     Date: "date", "", Inputs::Each, "date", "日付。精度を保つ。", "A date; precision is kept.";
     DateTime: "dateTime", "", Inputs::Each, "dateTime", "日時。+09:00、精度を保つ、24-47時は翌日。", "A date-time in +09:00; precision is kept, hours 24-47 roll over.";
     Instant: "instant", "", Inputs::Each, "instant", "時刻。時分まである値だけ。", "An instant; only where hours and minutes are there.";
@@ -142,6 +145,9 @@ impl<'m> Run<'m> {
             }
             Op::PatientId => Cow::Owned(self.context.facility.patient_id.normalise(&text)),
             Op::Minute => Cow::Owned(stamp(&text)?.minute()),
+            Op::JamiMethod => return Ok(jami(&text, 0, 1)),
+            Op::JamiDetail => return Ok(jami(&text, 0, 2)),
+            Op::JamiTiming => return Ok(jami(&text, 2, 3)),
             Op::Date => Cow::Owned(stamp(&text)?.date()),
             Op::DateTime => {
                 let stamp = stamp(&text)?;
@@ -205,6 +211,12 @@ impl<'m> Run<'m> {
             _ => Ok(None),
         }
     }
+}
+
+/// Characters of a JAMI usage code; nothing for what is none, the codes 9… of no standard usage included.
+fn jami<'m>(code: &str, from: usize, to: usize) -> Option<Cow<'m, str>> {
+    let shaped = code.len() == 16 && code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    (shaped && !code.starts_with('9')).then(|| Cow::Owned(code[from..to].to_owned()))
 }
 
 /// Full-width letters, digits and signs to half-width.
