@@ -49,7 +49,9 @@ fn every_rule_test_of_the_set_passes() {
         .run_tests()
         .into_iter()
         .filter(|test| !test.failures.is_empty())
-        .map(|test| format!("{}:{} {}\n    {}", test.file, test.line, test.name, test.failures.join("\n    ")))
+        .map(|test| {
+            format!("{}:{} {}\n    {}", test.file, test.line, test.name, test.failures.join("\n    "))
+        })
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

@@ -115,10 +115,12 @@ fn write_bundles(name: &str, all: &[Translated]) {
             })
             .collect();
         if one.out.status == Status::Translated && !entries.is_empty() {
-            let bundle = serde_json::json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+            let bundle =
+                serde_json::json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
             lines.push_str(&serde_json::json!({"input": one.input, "bundle": bundle}).to_string());
             lines.push('\n');
         }
     }
-    std::fs::write(Path::new(&folder).join(format!("{name}.ndjson")), lines).expect("the folder can be written");
+    std::fs::write(Path::new(&folder).join(format!("{name}.ndjson")), lines)
+        .expect("the folder can be written");
 }

@@ -19,7 +19,8 @@ fn has(one: &Translated, code: &str) -> bool {
 fn a_patient_that_is_not_that_of_the_path_is_held() {
     let Some(root) = sample("ssmix2-nho") else { return };
     let all = translate_all(&root, PathPatient::Error);
-    let held: Vec<&Translated> = all.iter().filter(|one| one.input.starts_with("999/") && has(one, "path-patient-differs")).collect();
+    let held: Vec<&Translated> =
+        all.iter().filter(|one| one.input.starts_with("999/") && has(one, "path-patient-differs")).collect();
     assert_eq!(held.len(), 10);
     assert!(held.iter().all(|one| one.out.status == Status::Quarantined));
     let odd: Vec<&Translated> = all.iter().filter(|one| odd(one)).collect();

@@ -49,7 +49,9 @@ fn codes_found(all: &[Translated], kind: &str, segment: &str, field: usize, reso
         for code in values(&one.bytes, segment, field, 1) {
             // Each occurrence takes one away: two lines need two codings.
             let at = found.iter().position(|f| *f == code);
-            let at = at.unwrap_or_else(|| panic!("a code of {segment}-{field} of a {kind} is in no {resource_type}"));
+            let at = at.unwrap_or_else(|| {
+                panic!("a code of {segment}-{field} of a {kind} is in no {resource_type}")
+            });
             found.swap_remove(at);
             count += 1;
         }
@@ -95,7 +97,8 @@ fn results_say_something(all: &[Translated]) {
         for resource in one.out.resources.iter().filter(|r| r.resource_type == "Observation") {
             let observation = json(resource);
             let Value::Object(map) = &observation else { panic!("an object") };
-            let valued = map.keys().any(|key| key.starts_with("value")) || map.contains_key("dataAbsentReason");
+            let valued =
+                map.keys().any(|key| key.starts_with("value")) || map.contains_key("dataAbsentReason");
             assert!(valued, "an Observation of {} says nothing", resource.map);
         }
     }

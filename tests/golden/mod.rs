@@ -127,7 +127,9 @@ fn differences(want: &BTreeMap<String, String>, have: &BTreeMap<String, String>)
             Some(_) => {}
         }
     }
-    out.extend(have.iter().filter(|(path, _)| !want.contains_key(*path)).map(|(p, v)| format!("+ {p} = {v}")));
+    out.extend(
+        have.iter().filter(|(path, _)| !want.contains_key(*path)).map(|(p, v)| format!("+ {p} = {v}")),
+    );
     out
 }
 
