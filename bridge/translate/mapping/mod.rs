@@ -44,6 +44,13 @@
 //! say `of = "OMP-02"` and `findings = ["code"]`. A bare `SEG-f` is the first segment and the first
 //! repetition; `SEG[*]-f` all segments; `SEG[cond]-f` all that fit.
 //!
+//! `else = "next CODE"` tries the next row and says CODE; a row whose `when` does not hold is passed silently
+//! under any other `else`. `table T` into a CodeableConcept or Coding keeps the local coding where the table has
+//! no row and `else` is not given or `warn`; both say so. Part of a map's key may be empty, all of it may not
+//! (`key-empty`); an Encounter of an event message whose key is not whole has no id. A later row that writes a
+//! place takes it from an earlier one, and joins it where both are objects. `cancel` and other conditions of a
+//! message file see every segment; bare `ORC-1` there is the first ORC.
+//!
 //! Tables: `source_system,source_code,source_display,target_system,target_code,target_display,equivalence`.
 //! In `code-systems.csv` the source code is the HL7 name (`JC10`), or `NAME/LENGTH` for codes of that length
 //! (`HOT/9`), the source system is a context (`CWE form` prefers `form`), and the target system is the URI.

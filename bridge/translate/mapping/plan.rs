@@ -370,3 +370,24 @@ pub(crate) struct Plan {
     /// `base` + type → key, for `value[x]`.
     pub(crate) choices: HashMap<(String, &'static str), Key>,
 }
+
+#[cfg(test)]
+impl Plan {
+    /// The finding codes that rows of the set name.
+    pub(crate) fn codes(&self) -> Vec<&String> {
+        let maps = self.maps.iter().chain(&self.inner);
+        let rows = maps.flat_map(|map| {
+            map.rules.iter().map(|rule| &rule.otherwise).chain(map.lets.iter().map(|row| &row.otherwise))
+        });
+        let mut out: Vec<&String> = rows
+            .chain(self.messages.iter().flat_map(|message| message.lets.iter().map(|row| &row.otherwise)))
+            .filter_map(|otherwise| match otherwise {
+                Else::Next(code) | Else::Warn(code) | Else::Error(code) => code.as_ref(),
+                _ => None,
+            })
+            .collect();
+        out.sort();
+        out.dedup();
+        out
+    }
+}

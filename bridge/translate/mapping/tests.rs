@@ -1,6 +1,7 @@
 //! The engine as a whole, on small sets and on the shipped one.
 
 use super::{MappingSet, Problem, SourceFile, apply, trace, translate};
+use crate::finding::{Language, sentence};
 use crate::hl7v2::Message;
 use crate::identity::IdKey;
 use crate::translation::{Context, Facility, Role, Status, Translation};
@@ -125,6 +126,9 @@ fn the_shipped_set_loads_and_its_tests_pass() {
             panic!("{} problems\n{}", all.len(), all.join("\n"));
         }
     };
+    let unsaid: Vec<&String> =
+        set.plan.codes().into_iter().filter(|code| sentence(code, Language::Ja).is_none()).collect();
+    assert!(unsaid.is_empty(), "rules name findings that have no sentence in finding.tsv: {unsaid:?}");
     let failed: Vec<String> = set
         .run_tests()
         .into_iter()
