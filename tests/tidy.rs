@@ -68,6 +68,35 @@ fn module_of(path: &Path) -> Option<String> {
     (!matches!(name, "translate" | "lib" | "main")).then(|| name.to_owned())
 }
 
+/// The files that are compiled into the program: those behind `#[cfg(test)] mod NAME;` are not, nor is what
+/// lies below them.
+fn shipped_files(dir: &Path) -> Vec<PathBuf> {
+    let all = rust_files(dir);
+    let mut tests = Vec::new();
+    for path in &all {
+        let text = read(path);
+        let mut lines = text.lines().map(str::trim);
+        while let Some(line) = lines.next() {
+            if line != "#[cfg(test)]" {
+                continue;
+            }
+            let next = lines.find(|line| !line.starts_with("#[")).unwrap_or_default();
+            let Some(name) = next.split("mod ").nth(1).and_then(|rest| rest.strip_suffix(';')) else {
+                continue;
+            };
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let parent = path.parent().expect("a file lies in a folder");
+            let owner =
+                if matches!(stem, "mod" | "lib" | "main") { parent.to_owned() } else { parent.join(stem) };
+            tests.push(owner.join(name));
+            tests.push(owner.join(format!("{name}.rs")));
+            // `#[path = "x_tests.rs"] mod tests;`
+            tests.push(parent.join(format!("{stem}_{name}.rs")));
+        }
+    }
+    all.into_iter().filter(|path| !tests.iter().any(|test| path.starts_with(test))).collect()
+}
+
 /// The text before the inline tests of a file.
 fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or_default()
@@ -96,10 +125,18 @@ fn nothing_else_stands_at_the_top() {
 }
 
 #[test]
+fn test_modules_are_told_from_shipped_ones() {
+    let shipped = shipped_files(&root().join("bridge"));
+    let has = |name: &str| shipped.iter().any(|path| path.ends_with(name));
+    assert!(has("bridge/translate/mapping/mod.rs") && has("bridge/store/accept.rs"));
+    assert!(!has("bridge/translate/mapping/tests.rs") && !has("bridge/translate/trial.rs"));
+}
+
+#[test]
 fn arrows_point_one_way() {
     let arrows: BTreeMap<_, _> = ARROWS.iter().copied().collect();
     let mut wrong = Vec::new();
-    for path in rust_files(&root().join("bridge")) {
+    for path in shipped_files(&root().join("bridge")) {
         let Some(module) = module_of(&path) else { continue };
         let Some(allowed) = arrows.get(module.as_str()) else {
             wrong.push(format!("{}: module {module} is not in the table of arrows", path.display()));
@@ -126,7 +163,7 @@ fn translate_stays_pure() {
     for banned in ["tokio", "rusqlite", "chrono", "reqwest", "renkei-bridge"] {
         assert!(!manifest.contains(&format!("\n{banned}")), "translate depends on {banned}");
     }
-    for path in rust_files(&root().join("bridge/translate")) {
+    for path in shipped_files(&root().join("bridge/translate")) {
         let text = read(&path);
         for banned in ["std::fs", "std::net", "std::time::SystemTime", "std::thread", "Instant::now"] {
             assert!(!without_tests(&text).contains(banned), "{} uses {banned}", path.display());
@@ -152,7 +189,7 @@ fn every_module_says_what_it_is() {
 #[test]
 fn every_finding_has_its_sentences() {
     let mut missing = BTreeSet::new();
-    for path in rust_files(&root().join("bridge")) {
+    for path in shipped_files(&root().join("bridge")) {
         let text = read(&path);
         for call in ["Finding::error(", "Finding::warning(", "Finding::information("] {
             for rest in without_tests(&text).split(call).skip(1) {

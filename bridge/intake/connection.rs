@@ -18,7 +18,7 @@ use renkei_translate::translation::PathPatient;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -87,8 +87,9 @@ impl Served {
         metrics::counter!("renkei_intake_messages_total", "feed" => feed, "outcome" => outcome).increment(1);
     }
 
-    /// Has the message journalled and says what to answer, if anything.
-    async fn accept(&self, body: Bytes) -> Option<Vec<u8>> {
+    /// Has the message journalled and says what to answer, if anything. Takes its place in the journal only
+    /// after the message before it has taken its own: a patient's messages must not overtake each other.
+    async fn accept(&self, body: Bytes, turn: Turn) -> Option<Vec<u8>> {
         let Some(request) = Request::read(&body) else {
             self.bad_block("header");
             self.answered(Outcome::Refused, false);
@@ -111,7 +112,17 @@ impl Served {
             received_ms: chrono::Utc::now().timestamp_millis(),
             duplicate_window_ms: i64::try_from(self.feed.duplicate_window.as_millis()).unwrap_or(i64::MAX),
         };
-        let outcome = match self.store.accept(arrival).await {
+        if let Some(before) = turn.before {
+            // An error means that the one before has ended without a place: nobody is overtaken.
+            let _ = before.await;
+        }
+        let offered = self.store.offer(arrival).await;
+        drop(turn.after);
+        let kept = match offered {
+            Ok(offered) => offered.kept().await,
+            Err(problem) => Err(problem),
+        };
+        let outcome = match kept {
             Ok(receipt) => {
                 if receipt.id_reused
                     && self.feed.control_id == ControlId::Unique
@@ -143,6 +154,14 @@ impl Served {
     }
 }
 
+/// A place in the order of one connection's messages.
+struct Turn {
+    /// Ends when the message before has its place in the journal.
+    before: Option<oneshot::Receiver<()>>,
+    /// Dropped when this one has its own.
+    after: oneshot::Sender<()>,
+}
+
 /// An answer and how many bytes its message had.
 type Pending<'a> = BoxFuture<'a, (Option<Vec<u8>>, usize)>;
 
@@ -151,6 +170,8 @@ struct Connection<'a> {
     decoder: MllpDecoder,
     src: BytesMut,
     pending: FuturesOrdered<Pending<'a>>,
+    /// Of the last message taken.
+    turn: Option<oneshot::Receiver<()>>,
     in_flight_bytes: usize,
     large: Option<OwnedSemaphorePermit>,
     /// When the last block ended or the last answer was written.
@@ -201,8 +222,10 @@ impl<'a> Connection<'a> {
                     self.src = BytesMut::new();
                 }
                 self.in_flight_bytes += bytes;
+                let (after, ended) = oneshot::channel();
+                let turn = Turn { before: self.turn.replace(ended), after };
                 let accept = async move {
-                    let answer = served.accept(body).await;
+                    let answer = served.accept(body, turn).await;
                     drop(place);
                     (answer, bytes)
                 };
@@ -278,6 +301,7 @@ where
         decoder: MllpDecoder::new(served.limits.max_message),
         src: BytesMut::new(),
         pending: FuturesOrdered::new(),
+        turn: None,
         in_flight_bytes: 0,
         large: None,
         quiet_since: Instant::now(),

@@ -28,6 +28,15 @@ impl FacilityStore {
     /// # Errors
     /// The message was not kept: the sender must be told so.
     pub async fn accept(&self, arrival: Arrival) -> Result<Receipt, AcceptError> {
+        self.offer(arrival).await?.kept().await
+    }
+
+    /// The first half of [`Self::accept`]: the message has its place in the line of the journal, and nothing
+    /// is promised yet. What must stay in order is offered one after the other.
+    ///
+    /// # Errors
+    /// The message was not kept.
+    pub async fn offer(&self, arrival: Arrival) -> Result<Offered, AcceptError> {
         let hash: [u8; 32] = Sha256::digest(&arrival.body).into();
         let keyed = Keyed {
             name_key: name_key(&arrival.feed, &arrival.name),
@@ -39,7 +48,21 @@ impl FacilityStore {
         let (reply, answer) = oneshot::channel();
         let sender = self.journal.clone().ok_or(AcceptError::Closed)?;
         sender.send((keyed, reply)).await.map_err(|_| AcceptError::Closed)?;
-        answer.await.map_err(|_| AcceptError::Closed)?
+        Ok(Offered(answer))
+    }
+}
+
+/// A message in the line of the journal.
+#[derive(Debug)]
+pub struct Offered(oneshot::Receiver<Result<Receipt, AcceptError>>);
+
+impl Offered {
+    /// Waits until it is on the disk.
+    ///
+    /// # Errors
+    /// The message was not kept: the sender must be told so.
+    pub async fn kept(self) -> Result<Receipt, AcceptError> {
+        self.0.await.map_err(|_| AcceptError::Closed)?
     }
 }
 

@@ -31,6 +31,7 @@ mod state;
 mod tests;
 mod types;
 
+pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, Broken, Store};
 pub use disk::{Config, Disk};
 pub use durable::{DURABLE_POINTS, durable_point};

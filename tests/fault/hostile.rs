@@ -31,6 +31,12 @@ async fn a_flooded_listener_costs_little_and_disturbs_nobody() {
     appliance.start(None);
     appliance.wait_listening();
     let flooded = format!("127.0.0.1:{port}");
+    // The feeds start one after the other.
+    let deadline = std::time::Instant::now() + SOON;
+    while TcpStream::connect(&flooded).is_err() {
+        assert!(std::time::Instant::now() < deadline, "the second feed does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let idle: Vec<TcpStream> = (0..IDLE).map(|_| TcpStream::connect(&flooded).unwrap()).collect();
     let mut drip = TcpStream::connect(&flooded).unwrap();
     drip.write_all(b"\x0bM").unwrap();
