@@ -102,6 +102,37 @@ impl Client {
     }
 
     async fn transaction(&self, projection: &Projection) -> Outcome {
+        let outcome = self.post(projection).await;
+        if !matches!(outcome, Outcome::Rejected { .. }) || projection.deletes.is_empty() {
+            return outcome;
+        }
+        // Some servers refuse a whole transaction because of a DELETE of what is not there, as after a lost
+        // answer or a restore of theirs. FHIR R4 leaves the status of such a DELETE open (http.html#delete).
+        match self.still_there(projection).await {
+            Ok(deletes) if deletes.len() < projection.deletes.len() => {
+                let rest = Projection { puts: projection.puts.clone(), deletes };
+                if rest.is_empty() { Outcome::Registered } else { self.post(&rest).await }
+            }
+            Ok(_) => outcome,
+            Err(failed) => failed,
+        }
+    }
+
+    /// Which of the deletions name something that the base has.
+    async fn still_there(&self, projection: &Projection) -> Result<Vec<(String, String)>, Outcome> {
+        let mut found = Vec::new();
+        for (resource_type, id) in &projection.deletes {
+            let answer = ask(self.request(Method::GET, resource_type, id)).await?;
+            match answer.status {
+                404 | 410 => {}
+                200..=299 => found.push((resource_type.clone(), id.clone())),
+                _ => return Err(answer.refusal().unwrap_or(Outcome::later("answer-garbled"))),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn post(&self, projection: &Projection) -> Outcome {
         let request = self.http.post(&self.url).header(CONTENT_TYPE, FHIR_JSON);
         let answer = match ask(request.body(record::bundle(projection))).await {
             Ok(answer) => answer,

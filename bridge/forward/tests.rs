@@ -1,5 +1,6 @@
 //! Lanes over real connections, with a store in memory and the rehearsal base.
 
+mod absent;
 mod certificates;
 mod queue;
 mod store;
