@@ -31,6 +31,7 @@ pub fn results() -> String {
     text
 }
 
+#[allow(dead_code, reason = "only one of the two benches sends it")]
 /// Patient demographics: two names, an address, a contact, body measurements, an insurance.
 pub fn demographics() -> String {
     String::from(concat!(

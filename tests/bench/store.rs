@@ -88,7 +88,9 @@ impl Bare {
                         .expect("a row");
                 }
                 transaction.commit().expect("a commit");
-                batch.into_iter().for_each(|(_, done)| drop(done.send(())));
+                for (_, done) in batch {
+                    done.send(()).expect("the sender waits for its answer");
+                }
             }
         });
         Self(sender)

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Rounds of work and floor in turn.
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 401;
 
 /// Every file of the shipped set.
 fn files(folder: &Path, from: &Path, out: &mut Vec<SourceFile>) {
