@@ -49,12 +49,11 @@ pub(super) fn detect(bytes: &[u8], label: &Label) -> Encoding {
         let shifts = bytes.contains(&0x0E);
         return if shifts { Encoding::Iso2022Jp } else { Encoding::Ascii };
     }
-    let (cp932, euc_jp) = (Shape::of_cp932(bytes), Shape::of_euc_jp(bytes));
     if std::str::from_utf8(bytes).is_ok() {
         // A pair of half-width kana can read as one Latin or Greek letter: ﾃｽ is C3 BD is ý.
-        let only_pairs = !bytes.iter().any(|byte| *byte >= 0xE0);
-        let kana = cp932.broken == 0 && cp932.two_byte == 0 && !label.utf_8 && label.iso_8859.is_none();
-        return if only_pairs && kana { Encoding::Cp932 } else { Encoding::Utf8 };
+        let unsaid = !label.utf_8 && label.iso_8859.is_none();
+        let kana = unsaid && !bytes.iter().any(|byte| *byte >= 0xE0) && Shape::of_cp932(bytes).is_kana();
+        return if kana { Encoding::Cp932 } else { Encoding::Utf8 };
     }
     if let Some(part) = label.iso_8859 {
         // Letters with accents stand alone; Japanese text in eight bits comes in runs.
@@ -67,6 +66,7 @@ pub(super) fn detect(bytes: &[u8], label: &Label) -> Encoding {
         // Mostly UTF-8 with some of it damaged: two other encodings would take it for rare kanji.
         return Encoding::Utf8;
     }
+    let (cp932, euc_jp) = (Shape::of_cp932(bytes), Shape::of_euc_jp(bytes));
     match (cp932.broken, euc_jp.broken) {
         (0, 0) => {
             let declared = label.cp932 || label.kana;
@@ -118,12 +118,18 @@ struct Shape {
 }
 
 impl Shape {
-    fn judge(&mut self, c: Option<char>) {
+    /// Half-width kana beside ASCII and nothing else.
+    fn is_kana(&self) -> bool {
+        self.broken == 0 && self.two_byte == 0
+    }
+
+    /// Counts a character. `frequent` is a kanji of level 1, the frequent half of JIS X 0208: rows 16-47.
+    fn judge(&mut self, c: Option<char>, frequent: bool) {
         self.two_byte += 1;
         self.score += match c {
             Some('ぁ'..='ヿ') => 3,
             Some('\u{3000}'..='〿' | '\u{FF01}'..='\u{FF5E}') => 2,
-            Some('\u{4E00}'..='\u{9FFF}') if c.is_some_and(is_frequent) => 2,
+            Some('\u{4E00}'..='\u{9FFF}') if frequent => 2,
             Some('\u{4E00}'..='\u{9FFF}') => -3,
             Some(_) => 0,
             None => -3,
@@ -137,7 +143,9 @@ impl Shape {
             at += match (bytes[at], bytes.get(at + 1)) {
                 (0x00..=0x7F | 0xA1..=0xDF, _) => 1,
                 (lead, Some(trail)) if tables::is_cp932_pair(lead, *trail) => {
-                    shape.judge(tables::cp932(lead, *trail));
+                    // Where CP932 keeps rows 16-47.
+                    let frequent = matches!((lead, *trail), (0x88..=0x97, _) | (0x98, 0x40..=0x72));
+                    shape.judge(tables::cp932(lead, *trail), frequent);
                     2
                 }
                 _ => {
@@ -158,11 +166,11 @@ impl Shape {
                 (0x00..=0x7F, _, _) => 1,
                 (0x8E, Some(0xA1..=0xDF), _) => 2,
                 (0x8F, Some(row), Some(cell)) => {
-                    shape.judge(tables::jis_x_0212(row & 0x7F, cell & 0x7F));
+                    shape.judge(tables::jis_x_0212(row & 0x7F, cell & 0x7F), false);
                     3
                 }
                 (row @ 0xA1..=0xFE, Some(cell), _) => {
-                    shape.judge(tables::jis_x_0208(row & 0x7F, cell & 0x7F));
+                    shape.judge(tables::jis_x_0208(row & 0x7F, cell & 0x7F), (0xB0..=0xCF).contains(&row));
                     2
                 }
                 _ => {
@@ -173,14 +181,6 @@ impl Shape {
         }
         shape
     }
-}
-
-/// Whether a kanji is of level 1, the frequent half of JIS X 0208: rows 16-47, which CP932 keeps below
-/// 0x9873. encoding_rs tells in one small encoding.
-fn is_frequent(c: char) -> bool {
-    let mut utf_8 = [0; 4];
-    let (code, _, _) = encoding_rs::SHIFT_JIS.encode(c.encode_utf8(&mut utf_8));
-    matches!(code[..], [0x88..=0x97, _] | [0x98, 0x40..=0x72])
 }
 
 #[cfg(test)]
