@@ -3,7 +3,8 @@
 //! Keys are interned, numbers keep their text (1.50 stays 1.50), and nothing empty is ever held: a node is
 //! made when a value is there to be written.
 
-use serde::ser::{SerializeMap, SerializeSeq};
+mod write;
+
 use std::collections::HashMap;
 
 /// An interned key of an object.
@@ -113,6 +114,11 @@ pub struct Arena {
 }
 
 impl Arena {
+    /// Room for what a text of that length makes in most cases.
+    pub fn for_text(bytes: usize) -> Self {
+        let bytes = bytes.min(1 << 20);
+        Self { nodes: Vec::with_capacity(bytes / 2), text: String::with_capacity(bytes * 8) }
+    }
     fn push(&mut self, kind: Kind) -> Id {
         let id = u32::try_from(self.nodes.len()).expect("a message makes fewer than 2^32 nodes");
         self.nodes.push(Node { key: key::ID, next: NONE, kind });
@@ -254,7 +260,9 @@ impl Arena {
     }
     /// The resource or element at a node as bytes of JSON.
     pub fn to_json(&self, keys: &Keys, id: Id) -> Vec<u8> {
-        serde_json::to_vec(&View { arena: self, keys, id }).expect("nodes are strings, numbers and booleans")
+        let mut out = String::with_capacity(1024);
+        write::node(self, keys, id, &mut out);
+        out.into_bytes()
     }
     /// The same as a value, for the check.
     pub fn to_value(&self, keys: &Keys, id: Id) -> serde_json::Value {
@@ -281,39 +289,6 @@ impl Arena {
                 }
                 _ => {}
             }
-        }
-    }
-}
-
-struct View<'a> {
-    arena: &'a Arena,
-    keys: &'a Keys,
-    id: Id,
-}
-
-impl serde::Serialize for View<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.arena.read(self.id) {
-            Read::Object => {
-                let mut map = serializer.serialize_map(None)?;
-                for (k, id) in self.arena.children(self.id) {
-                    map.serialize_entry(self.keys.name(k), &View { id, ..*self })?;
-                }
-                map.end()
-            }
-            Read::Array => {
-                let mut seq = serializer.serialize_seq(None)?;
-                for (_, id) in self.arena.children(self.id) {
-                    seq.serialize_element(&View { id, ..*self })?;
-                }
-                seq.end()
-            }
-            Read::Text(text) => serializer.serialize_str(text),
-            Read::Number(text) => match text.parse::<serde_json::Number>() {
-                Ok(number) => serde::Serialize::serialize(&number, serializer),
-                Err(_) => serializer.serialize_none(),
-            },
-            Read::Boolean(value) => serializer.serialize_bool(value),
         }
     }
 }
