@@ -35,7 +35,7 @@ pub(crate) fn start<'m>(
         context,
         delimiters: message.delimiters(),
         cut,
-        arena: Arena::default(),
+        arena: Arena::for_text(message.text().len()),
         findings: Vec::new(),
         read: vec![0; message.len()],
         patient,

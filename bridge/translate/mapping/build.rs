@@ -2,9 +2,10 @@
 
 use super::item::{Item, NOWHERE};
 use super::plan::{Else, Fixed, Index, Make, Map, Path, Rule, Shape, Source, Sym, Target};
-use super::run::{Built, Inst, Run, Scope};
+use super::run::{Built, Inst, Items, Run, Scope};
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
+use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 
 /// Something made: the JSON name of its type behind `[x]`, and its node.
@@ -60,7 +61,7 @@ impl<'m> Run<'m> {
     fn seen(&mut self, scope: &Scope<'_, 'm>, rule: &'m Rule) {
         if let Source::From(paths) = &rule.source {
             for path in paths {
-                let mut out = Vec::new();
+                let mut out = Items::new();
                 self.resolve(scope, None, path, &mut out);
             }
         }
@@ -109,7 +110,7 @@ impl<'m> Run<'m> {
                 self.write_made(rule, root, made, NOWHERE, writing)
             }
             Source::Each(path, used) => {
-                let mut items = Vec::new();
+                let mut items = Items::new();
                 self.resolve(scope, None, path, &mut items);
                 let mut wrote = false;
                 let delimiters = self.delimiters;
@@ -127,7 +128,7 @@ impl<'m> Run<'m> {
                             (self.owner, self.row) = (self.owner_of(writing.map), &rule.id);
                             Ok(made.map(|id| ("", id)))
                         }
-                        None => self.made(rule, vec![vec![item]], scope, n + 1, writing),
+                        None => self.made(rule, &[smallvec![item]], scope, n + 1, writing),
                     };
                     self.touched.clear();
                     wrote |= self.write_made(rule, root, made, pos, writing);
@@ -156,21 +157,26 @@ impl<'m> Run<'m> {
             _ => false,
         };
         let delimiters = self.delimiters;
-        let mut inputs: Vec<Vec<Item<'m>>> = Vec::with_capacity(paths.len());
-        for path in paths {
-            let mut items = Vec::new();
-            self.resolve(scope, None, path, &mut items);
-            items.retain(|item| item.valued(&delimiters));
-            inputs.push(items);
-        }
         if several {
+            let mut inputs: SmallVec<[Items<'m>; 3]> = SmallVec::new();
+            for path in paths {
+                let mut items = Items::new();
+                self.resolve(scope, None, path, &mut items);
+                items.retain(|item| item.valued(&delimiters));
+                inputs.push(items);
+            }
             let pos = inputs.iter().flatten().next().map_or(NOWHERE, Item::pos);
-            if inputs.iter().all(Vec::is_empty) {
+            if inputs.iter().all(|items| items.is_empty()) {
                 return false;
             }
-            let made = self.made(rule, inputs, scope, scope.ordinal, writing);
+            let made = self.made(rule, &inputs, scope, scope.ordinal, writing);
             return self.write_made(rule, root, made, pos, writing);
         }
+        let mut items = Items::new();
+        for path in paths {
+            self.resolve(scope, None, path, &mut items);
+        }
+        items.retain(|item| item.valued(&delimiters));
         if let Some(Make::Ordinal { .. }) = &rule.make {
             let made = self.shaped(rule.target.shape, &scope.ordinal.to_string());
             return self.write_made(rule, root, made, NOWHERE, writing);
@@ -178,12 +184,12 @@ impl<'m> Run<'m> {
         let appends = rule.target.steps.iter().any(|step| matches!(step.index, Index::Append));
         let refers = matches!(rule.make, Some(Make::RefType(..) | Make::RefMade { .. }));
         let mut wrote = false;
-        for item in inputs.into_iter().flatten() {
+        for item in items {
             let pos = item.pos();
             if wrote && !appends && !refers {
                 break;
             }
-            let made = self.made(rule, vec![vec![item]], scope, scope.ordinal, writing);
+            let made = self.made(rule, &[smallvec![item]], scope, scope.ordinal, writing);
             if wrote && !appends {
                 continue;
             }
@@ -228,7 +234,7 @@ impl<'m> Run<'m> {
                 let scope = Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
                 let mut writing =
                     Writing { named: Vec::new(), map: 0, id: String::new(), prefix: String::new() };
-                self.made(rule, vec![vec![item]], &scope, 1, &mut writing)
+                self.made(rule, &[smallvec![item]], &scope, 1, &mut writing)
             }
             _ => self.shaped(rule.target.shape, text),
         }
@@ -238,13 +244,13 @@ impl<'m> Run<'m> {
     fn made(
         &mut self,
         rule: &'m Rule,
-        inputs: Vec<Vec<Item<'m>>>,
+        inputs: &[Items<'m>],
         scope: &Scope<'_, 'm>,
         ordinal: usize,
         writing: &mut Writing,
     ) -> Result<Made, &'static str> {
         let shape = rule.target.shape;
-        let first = inputs.iter().flatten().next().cloned();
+        let first = inputs.iter().flatten().next();
         match &rule.make {
             None => match first {
                 Some(item) => self.shaped(shape, &item.text()),
@@ -254,7 +260,7 @@ impl<'m> Run<'m> {
                 if super::functions::is_text(*n) {
                     let Some(item) = first else { return Ok(None) };
                     let name = super::functions::LIST[*n].makes;
-                    return match self.text_function(*n, argument.as_deref(), &item)? {
+                    return match self.text_function(*n, argument.as_deref(), item)? {
                         Some(text) => {
                             let made = self.shaped(shape, &text)?;
                             Ok(made.map(|(_, id)| (choice_of(name), id)))
@@ -262,7 +268,7 @@ impl<'m> Run<'m> {
                         None => Ok(None),
                     };
                 }
-                self.node_function(*n, argument.as_deref(), shape, &inputs)
+                self.node_function(*n, argument.as_deref(), shape, inputs)
             }
             Some(Make::Type(n)) => {
                 let Some(item) = first else { return Ok(None) };
@@ -270,14 +276,14 @@ impl<'m> Run<'m> {
                 let (owner, row) = (self.owner, self.row);
                 let touched = std::mem::take(&mut self.touched);
                 let tracing = std::mem::replace(&mut self.tracing, false);
-                let made = self.element(map, item, scope, ordinal, writing);
+                let made = self.element(map, item.clone(), scope, ordinal, writing);
                 (self.owner, self.row) = (owner, row);
                 (self.touched, self.tracing) = (touched, tracing);
                 Ok(made.map(|id| (type_name(&map.makes), id)))
             }
             Some(Make::Table(n)) => {
                 let Some(item) = first else { return Ok(None) };
-                self.table(*n, &item, rule)
+                self.table(*n, item, rule)
             }
             Some(Make::Code(n)) => {
                 let Some(item) = first else { return Ok(None) };
@@ -289,8 +295,8 @@ impl<'m> Run<'m> {
             Some(Make::Ordinal { .. }) => self.shaped(shape, &ordinal.to_string()),
             Some(Make::Text(pieces)) => {
                 let inner = first.map(|item| Scope {
-                    inst: Inst::Value(item),
-                    lets: scope.lets.clone(),
+                    inst: Inst::Value(item.clone()),
+                    lets: Cow::Borrowed(&scope.lets),
                     outer: Some(scope),
                     ordinal,
                 });
@@ -302,7 +308,7 @@ impl<'m> Run<'m> {
             Some(Make::Form(_)) => Err("form-unfit"),
             Some(Make::RefType(..) | Make::RefMade { .. }) => {
                 let make = rule.make.as_ref().expect("matched above");
-                Ok(self.reference(make, &inputs, scope).map(|id| ("Reference", id)))
+                Ok(self.reference(make, inputs, scope).map(|id| ("Reference", id)))
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use super::item::{Item, NOWHERE, Pos};
 use super::plan::{Else, Find, FindBy, Let, LetSource, Make, Piece, Sym};
-use super::run::{Inst, Named, Run, Scope};
+use super::run::{Inst, Items, Named, Places, Run, Scope};
 use crate::finding::Severity;
+use smallvec::smallvec;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -83,9 +84,9 @@ impl<'m> Run<'m> {
         *count
     }
 
-    fn let_items(&mut self, row: &'m Let, scope: &Scope<'_, 'm>, ordinal: usize) -> Vec<Item<'m>> {
+    fn let_items(&mut self, row: &'m Let, scope: &Scope<'_, 'm>, ordinal: usize) -> Items<'m> {
         if let Some(Make::Ordinal { .. }) = &row.make {
-            return vec![Item::Text(Cow::Owned(ordinal.to_string()), NOWHERE)];
+            return smallvec![Item::Text(Cow::Owned(ordinal.to_string()), NOWHERE)];
         }
         if let Some(Make::Text(pieces)) = &row.make {
             return self
@@ -94,7 +95,7 @@ impl<'m> Run<'m> {
                 .into_iter()
                 .collect();
         }
-        let mut items = Vec::new();
+        let mut items = Items::new();
         match &row.source {
             LetSource::From(paths) => {
                 for path in paths {
@@ -108,7 +109,7 @@ impl<'m> Run<'m> {
         let delimiters = self.delimiters;
         items.retain(|item| item.valued(&delimiters));
         let Some(make) = &row.make else { return items };
-        let mut out = Vec::new();
+        let mut out = Items::new();
         for item in items {
             let pos = item.pos();
             match self.text_of(make, &item) {
@@ -149,7 +150,7 @@ impl<'m> Run<'m> {
 
     /// `text '…{path}…'`; nothing where one of its paths is empty.
     pub(crate) fn compose(&mut self, scope: &Scope<'_, 'm>, pieces: &'m [Piece]) -> Option<String> {
-        let mut out = String::new();
+        let mut out = String::with_capacity(64);
         for piece in pieces {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
@@ -166,14 +167,14 @@ impl<'m> Run<'m> {
         Some(out)
     }
 
-    fn find(&mut self, find: &'m Find, scope: &Scope<'_, 'm>) -> Vec<Item<'m>> {
+    fn find(&mut self, find: &'m Find, scope: &Scope<'_, 'm>) -> Items<'m> {
         let mut wanted = Vec::new();
         for (path, by) in &find.pairs {
             let text = match by {
                 FindBy::Same(other) => {
                     let text = self.first_text(scope, other);
                     if text.is_empty() {
-                        return Vec::new();
+                        return Items::new();
                     }
                     Some(text)
                 }
@@ -183,13 +184,13 @@ impl<'m> Run<'m> {
             wanted.push((path, by, text));
         }
         let set = self.set;
-        let mut list: Vec<u32> = Vec::new();
+        let mut list = Places::new();
         if find.message {
-            list.extend(super::groups::listed(&self.cut.all, find.segment));
+            list.extend_from_slice(super::groups::listed(&self.cut.all, find.segment));
         } else {
             self.segments(scope, find.segment, usize::MAX, &mut list);
         }
-        let mut out: Vec<Item<'m>> = Vec::new();
+        let mut out = Items::new();
         for s in list {
             let item = Item::Segment(self.message.segment(s as usize));
             let fits = wanted.iter().all(|(path, by, text)| {
@@ -217,7 +218,7 @@ impl<'m> Run<'m> {
     fn see(&mut self, scope: &Scope<'_, 'm>, source: &'m LetSource) {
         if let LetSource::From(paths) = source {
             for path in paths {
-                let mut out = Vec::new();
+                let mut out = Items::new();
                 self.resolve(scope, None, path, &mut out);
             }
         }

@@ -205,8 +205,8 @@ pub(crate) enum Index {
 pub(crate) struct Step {
     pub(crate) key: Key,
     pub(crate) index: Index,
-    /// `value[x]`: the base name; the key is completed by the type.
-    pub(crate) choice: Option<String>,
+    /// `value[x]`: the types, each with its key.
+    pub(crate) choice: Vec<(&'static str, Key)>,
 }
 
 #[derive(Clone, Debug)]
@@ -367,8 +367,6 @@ pub(crate) struct Plan {
     pub(crate) tests: Vec<TestPlan>,
     /// Segments that any path, group or skip of the set names.
     pub(crate) known: Vec<Sym>,
-    /// `base` + type → key, for `value[x]`.
-    pub(crate) choices: HashMap<(String, &'static str), Key>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::item::Item;
 use super::plan::{For, Make, Map};
-use super::run::{Inst, Run, Scope};
+use super::run::{Inst, Items, Run, Scope};
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
 use std::borrow::Cow;
@@ -43,7 +43,7 @@ impl<'m> Run<'m> {
     pub(crate) fn reference(
         &mut self,
         make: &'m Make,
-        inputs: &[Vec<Item<'m>>],
+        inputs: &[Items<'m>],
         scope: &Scope<'_, 'm>,
     ) -> Option<Id> {
         let (n, of_message, by_key) = match make {

@@ -7,6 +7,7 @@ use crate::fhir::{Arena, Id};
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::{Delimiters, Message};
 use crate::translation::Context;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -22,10 +23,16 @@ pub(crate) enum Inst<'m> {
     Value(Item<'m>),
 }
 
+/// What a path gives: one thing nearly always, so that one needs no allocation.
+pub(crate) type Items<'m> = SmallVec<[Item<'m>; 1]>;
+
+/// Segments or groups that a path looks at.
+pub(crate) type Places = SmallVec<[u32; 4]>;
+
 /// The value of a name.
 #[derive(Clone, Default)]
 pub(crate) struct Named<'m> {
-    pub(crate) items: Vec<Item<'m>>,
+    pub(crate) items: Items<'m>,
     pub(crate) positions: Vec<Pos>,
 }
 
@@ -107,7 +114,7 @@ impl<'m> Run<'m> {
         }
         let mut location = Location::at(self.print(pos));
         if !self.owner.is_empty() {
-            location.rule = format!("{}/{}", self.owner, self.row);
+            location.rule = [self.owner, "/", self.row].concat();
         }
         let code = code.into();
         let finding = match severity {
@@ -156,7 +163,7 @@ impl<'m> Run<'m> {
     }
 
     /// The segments of a name that a scope sees, `most` at most.
-    pub(super) fn segments(&self, scope: &Scope<'_, 'm>, name: Sym, most: usize, out: &mut Vec<u32>) {
+    pub(super) fn segments(&self, scope: &Scope<'_, 'm>, name: Sym, most: usize, out: &mut Places) {
         let is = |s: &u32| self.cut.names[*s as usize] == Some(name);
         let group = match &scope.inst {
             Inst::Segment(s) => {
@@ -182,22 +189,22 @@ impl<'m> Run<'m> {
         let mut group = group.map(|g| g as usize);
         while let Some(g) = group {
             let instance = &self.cut.instances[g];
-            out.extend(listed(&instance.by_name, name).iter().take(most));
+            out.extend(listed(&instance.by_name, name).iter().copied().take(most));
             if !out.is_empty() {
                 return;
             }
             group = instance.parent;
         }
-        out.extend(listed(&self.cut.loose, name).iter().take(most));
+        out.extend(listed(&self.cut.loose, name).iter().copied().take(most));
         if out.is_empty() && matches!(scope.inst, Inst::Message) {
             // A message-wide name or condition sees every segment. A map never sees what lies in a group that
             // is not around it: the only RXR of a message is not that of the order beside it.
-            out.extend(listed(&self.cut.all, name).iter().take(most));
+            out.extend(listed(&self.cut.all, name).iter().copied().take(most));
         }
     }
 
     /// The instances of a group that a scope sees: itself and those around it, or, for all, those inside.
-    fn groups(&self, scope: &Scope<'_, 'm>, name: Sym, all: bool, out: &mut Vec<u32>) {
+    fn groups(&self, scope: &Scope<'_, 'm>, name: Sym, all: bool, out: &mut Places) {
         let own = match &scope.inst {
             Inst::Segment(s) => self.cut.owner[*s as usize],
             Inst::Made(_, group) => *group,
@@ -235,11 +242,11 @@ impl<'m> Run<'m> {
         scope: &Scope<'_, 'm>,
         relative: Option<&Item<'m>>,
         path: &'m Path,
-        out: &mut Vec<Item<'m>>,
+        out: &mut Items<'m>,
     ) {
         match &path.root {
             Root::Segment { name, pick, field } => {
-                let mut list = Vec::new();
+                let mut list = Places::new();
                 let most = match pick {
                     Pick::First => 1,
                     Pick::Nth(n) => usize::from(*n),
@@ -259,7 +266,7 @@ impl<'m> Run<'m> {
                     }
                     Pick::All => {}
                     Pick::Where(cond) => {
-                        let mut kept = Vec::with_capacity(list.len());
+                        let mut kept = Places::new();
                         for s in list {
                             let item = Item::Segment(self.message.segment(s as usize));
                             if self.holds(scope, Some(&item), cond) {
@@ -335,7 +342,7 @@ impl<'m> Run<'m> {
     }
 
     /// The repetitions of a field, then parts of each.
-    fn field(&mut self, s: u32, field: u16, pick: &Pick, parts: &[Part], out: &mut Vec<Item<'m>>) {
+    fn field(&mut self, s: u32, field: u16, pick: &Pick, parts: &[Part], out: &mut Items<'m>) {
         self.mark(s, field);
         let read = self.message.segment(s as usize).field(usize::from(field));
         let range = match pick {
@@ -349,7 +356,7 @@ impl<'m> Run<'m> {
         }
     }
 
-    fn parts(&mut self, item: Item<'m>, pick: &Pick, parts: &[Part], out: &mut Vec<Item<'m>>) {
+    fn parts(&mut self, item: Item<'m>, pick: &Pick, parts: &[Part], out: &mut Items<'m>) {
         match (&item, parts) {
             (Item::Segment(segment), [Part::Number(field), rest @ ..]) => {
                 return self.field(segment.index() as u32, *field, pick, rest, out);
@@ -385,7 +392,7 @@ impl<'m> Run<'m> {
         relative: Option<&Item<'m>>,
         path: &'m Path,
     ) -> Option<Item<'m>> {
-        let mut out = Vec::new();
+        let mut out = Items::new();
         self.resolve(scope, relative, path, &mut out);
         let delimiters = self.delimiters;
         out.into_iter().find(|item| item.valued(&delimiters))
@@ -404,7 +411,7 @@ impl<'m> Run<'m> {
     ) -> bool {
         let set = self.set;
         let mut any = |path: &'m Path, test: &dyn Fn(&str) -> bool| {
-            let mut items = Vec::new();
+            let mut items = Items::new();
             self.resolve(scope, relative, path, &mut items);
             items.iter().any(|item| test(&item.text()))
         };
@@ -429,7 +436,7 @@ impl<'m> Run<'m> {
 
     /// The position that a path means, whether or not there is a value.
     pub(crate) fn place(&mut self, scope: &Scope<'_, 'm>, path: &'m Path) -> Pos {
-        let mut out = Vec::new();
+        let mut out = Items::new();
         self.resolve(scope, None, path, &mut out);
         if let Some(item) = out.first() {
             return item.pos();

@@ -48,16 +48,16 @@ pub(crate) fn parse(makes: &str, text: &str, plan: &mut Plan, known: &Known) -> 
             if n + 1 < parts.len() {
                 return Err(format!("'{text}': nothing may stand below [x]"));
             }
-            for choice in CHOICES {
-                let key = plan.keys.intern(&format!("{name}{choice}"));
-                plan.choices.insert((name.to_owned(), choice), key);
+            let mut choice = Vec::with_capacity(CHOICES.len());
+            for kind in CHOICES {
+                choice.push((*kind, plan.keys.intern(&format!("{name}{kind}"))));
             }
             let element = r4::element(&format!("{at}.{name}[x]"));
             if element.is_none() {
                 return Err(format!("{at} has no {name}[x]"));
             }
             let key = plan.keys.intern(name);
-            steps.push(Step { key, index: Index::Single, choice: Some(name.to_owned()) });
+            steps.push(Step { key, index: Index::Single, choice });
             return Ok(Target { text: text.to_owned(), steps, shape: Shape::Other });
         }
         let below = format!("{at}.{name}");
@@ -89,7 +89,7 @@ pub(crate) fn parse(makes: &str, text: &str, plan: &mut Plan, known: &Known) -> 
             ("contained", Some((_, kind))) => kind.trim().to_owned(),
             _ => known_type.map_or(below, str::to_owned),
         };
-        steps.push(Step { key, index, choice: None });
+        steps.push(Step { key, index, choice: Vec::new() });
         // `extension[Name]` with a value in the table writes that value.
         if name == "extension"
             && n + 1 == parts.len()
@@ -97,7 +97,7 @@ pub(crate) fn parse(makes: &str, text: &str, plan: &mut Plan, known: &Known) -> 
             && !value.is_empty()
         {
             at = r4::type_of(&format!("Extension.{value}")).unwrap_or_default().to_owned();
-            steps.push(Step { key: plan.keys.intern(value), index: Index::Single, choice: None });
+            steps.push(Step { key: plan.keys.intern(value), index: Index::Single, choice: Vec::new() });
         }
     }
     if steps.is_empty() {

@@ -82,8 +82,10 @@ impl<'m> Run<'m> {
         for (n, step) in target.steps.iter().enumerate() {
             let last = n + 1 == target.steps.len();
             let mut step_key = step.key;
-            if let Some(base) = &step.choice {
-                let Some(found) = self.set.choices.get(&(base.clone(), kind)) else { return false };
+            if !step.choice.is_empty() {
+                let Some((_, found)) = step.choice.iter().find(|(name, _)| *name == kind) else {
+                    return false;
+                };
                 step_key = *found;
             }
             if matches!(step.index, Index::Single) {

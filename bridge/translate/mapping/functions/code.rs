@@ -45,20 +45,21 @@ impl<'m> Run<'m> {
     /// The URI of a local code system of the facility.
     pub(super) fn local_system(&self, name: &str) -> String {
         let facility = &self.context.facility;
-        let safe: String = name
-            .bytes()
-            .map(|b| match b {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    char::from(b).to_string()
-                }
-                other => format!("%{other:02X}"),
-            })
-            .collect();
+        let mut out = String::with_capacity(facility.local_system_base.len() + name.len() + 40);
         if facility.local_system_base.is_empty() {
-            format!("urn:x-renkei:{}:{safe}", facility.code)
+            out.extend(["urn:x-renkei:", &facility.code, ":"]);
         } else {
-            format!("{}/CodeSystem/{}/{safe}", facility.local_system_base, facility.code)
+            out.extend([&facility.local_system_base, "/CodeSystem/", &facility.code, "/"]);
         }
+        for b in name.bytes() {
+            match b {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    out.push(char::from(b))
+                }
+                other => out.push_str(&format!("%{other:02X}")),
+            }
+        }
+        out
     }
 
     /// The codings of a CWE: components 1-3, 4-6 and 10-12.

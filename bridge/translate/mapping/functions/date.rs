@@ -5,6 +5,7 @@ use super::super::item::Item;
 use super::super::run::Run;
 use crate::fhir::key;
 use crate::finding::Severity;
+use std::borrow::Cow;
 
 /// A time as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub(crate) struct Stamp {
     /// Hour, minute, second.
     time: Option<(u32, u32, u32)>,
     fraction: String,
-    zone: String,
+    zone: Cow<'static, str>,
     /// The hour was 24-47 and went to the next day.
     pub(crate) rolled: bool,
 }
@@ -38,13 +39,13 @@ pub(crate) fn parse(text: &str) -> Option<Stamp> {
         None => (text, ""),
     };
     let zone = match zone.len() {
-        0 => "+09:00".to_owned(),
+        0 => Cow::Borrowed("+09:00"),
         5 if zone[1..].bytes().all(|b| b.is_ascii_digit()) => {
             let (hours, minutes): (u32, u32) = (zone[1..3].parse().ok()?, zone[3..].parse().ok()?);
             if hours > 14 || minutes > 59 {
                 return None;
             }
-            format!("{}:{}", &zone[..3], &zone[3..])
+            Cow::Owned([&zone[..3], ":", &zone[3..]].concat())
         }
         _ => return None,
     };
@@ -104,6 +105,12 @@ fn days(year: u32, month: u32) -> u32 {
     }
 }
 
+/// Writes a number behind a sign, with zeros in front.
+fn digits(out: &mut String, before: &str, number: u32, width: u32) {
+    out.push_str(before);
+    out.extend((0..width).rev().map(|n| char::from(b'0' + (number / 10u32.pow(n) % 10) as u8)));
+}
+
 impl Stamp {
     fn next_day(&mut self) {
         let (Some(month), Some(day)) = (self.month, self.day) else { return };
@@ -118,22 +125,29 @@ impl Stamp {
 
     /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
     pub(crate) fn date(&self) -> String {
-        match (self.month, self.day) {
-            (Some(month), Some(day)) => format!("{:04}-{month:02}-{day:02}", self.year),
-            (Some(month), None) => format!("{:04}-{month:02}", self.year),
-            _ => format!("{:04}", self.year),
+        let mut out = String::with_capacity(32);
+        digits(&mut out, "", self.year, 4);
+        if let Some(month) = self.month {
+            digits(&mut out, "-", month, 2);
+            if let Some(day) = self.day {
+                digits(&mut out, "-", day, 2);
+            }
         }
+        out
     }
 
     /// A date-time in the precision that is there.
     pub(crate) fn date_time(&self) -> String {
-        let Some((hour, minute, second)) = self.time else { return self.date() };
-        let fraction = if self.fraction.bytes().all(|b| b == b'0') {
-            String::new()
-        } else {
-            format!(".{}", self.fraction)
-        };
-        format!("{}T{hour:02}:{minute:02}:{second:02}{fraction}{}", self.date(), self.zone)
+        let mut out = self.date();
+        let Some((hour, minute, second)) = self.time else { return out };
+        for (before, part) in [("T", hour), (":", minute), (":", second)] {
+            digits(&mut out, before, part, 2);
+        }
+        if self.fraction.bytes().any(|b| b != b'0') {
+            out.extend([".", &self.fraction]);
+        }
+        out.push_str(&self.zone);
+        out
     }
 
     /// An instant, where there is a time.

@@ -12,7 +12,7 @@ mod result;
 use super::build::Made;
 use super::item::Item;
 use super::plan::Shape;
-use super::run::Run;
+use super::run::{Items, Run};
 use crate::finding::Severity;
 use std::borrow::Cow;
 
@@ -180,7 +180,7 @@ impl<'m> Run<'m> {
         n: usize,
         argument: Option<&str>,
         shape: Shape,
-        inputs: &[Vec<Item<'m>>],
+        inputs: &[Items<'m>],
     ) -> Result<Made, &'static str> {
         let input = |n: usize| inputs.get(n).and_then(|list| list.first());
         let Some(item) = inputs.iter().flatten().next() else { return Ok(None) };
@@ -202,7 +202,7 @@ impl<'m> Run<'m> {
                 self.per_day(value.as_ref(), unit.as_ref())
             }
             Op::RatioPerAdministration => self.per_administration(input(0), input(1)),
-            Op::ObxValue => self.obx_value(inputs.first().map_or(&[][..], Vec::as_slice), input(1), input(2)),
+            Op::ObxValue => self.obx_value(inputs.first().map_or(&[][..], |items| items), input(1), input(2)),
             Op::ReferenceRange => self.reference_range(input(0), input(1)),
             Op::Period => self.period(input(0), input(1)),
             Op::TimingJami => self.timing(item),

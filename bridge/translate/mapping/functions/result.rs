@@ -128,11 +128,13 @@ impl<'m> Run<'m> {
         if text.is_empty() {
             return Ok(None);
         }
-        let (low, high) = match (range(&text), compared(&text)) {
-            (Some((low, high)), _) => (Some(low), Some(high)),
-            (None, Some(("<" | "<=", high))) => (None, Some(high)),
-            (None, Some((_, low))) => (Some(low), None),
-            (None, None) => (None, None),
+        let (low, high) = match range(&text) {
+            Some((low, high)) => (Some(low), Some(high)),
+            None => match compared(&text) {
+                Some(("<" | "<=", high)) => (None, Some(high)),
+                Some((_, low)) => (Some(low), None),
+                None => (None, None),
+            },
         };
         let object = self.arena.object();
         for (at, value) in [(key::LOW, low), (key::HIGH, high)] {
