@@ -15,6 +15,8 @@ pub struct Key(u32);
 #[derive(Debug, Default, Clone)]
 pub struct Keys {
     names: Vec<String>,
+    /// The names as JSON, with the colon.
+    written: Vec<String>,
     index: HashMap<String, Key>,
 }
 
@@ -55,6 +57,7 @@ impl Keys {
         }
         let key = Key(u32::try_from(self.names.len()).expect("a set has fewer than 2^32 keys"));
         self.names.push(name.to_owned());
+        self.written.push(write::key(name));
         self.index.insert(name.to_owned(), key);
         key
     }
@@ -161,6 +164,14 @@ impl Arena {
             Kind::Boolean(value) => Read::Boolean(value),
         }
     }
+    /// Whether a node is an object.
+    pub fn is_object(&self, id: Id) -> bool {
+        matches!(self.nodes[id.0 as usize].kind, Kind::Object { .. })
+    }
+    /// Whether a node is an array.
+    pub fn is_array(&self, id: Id) -> bool {
+        matches!(self.nodes[id.0 as usize].kind, Kind::Array { .. })
+    }
     /// The children of an object or array with their keys, in order.
     pub fn children(&self, id: Id) -> impl Iterator<Item = (Key, Id)> + '_ {
         let mut at = match self.nodes[id.0 as usize].kind {
@@ -179,7 +190,7 @@ impl Arena {
     }
     /// The value at a key.
     pub fn get(&self, object: Id, key: Key) -> Option<Id> {
-        if !matches!(self.nodes[object.0 as usize].kind, Kind::Object { .. }) {
+        if !self.is_object(object) {
             return None;
         }
         self.children(object).find(|(k, _)| *k == key).map(|(_, id)| id)
@@ -260,7 +271,7 @@ impl Arena {
     }
     /// The resource or element at a node as bytes of JSON.
     pub fn to_json(&self, keys: &Keys, id: Id) -> Vec<u8> {
-        let mut out = String::with_capacity(1024);
+        let mut out = String::with_capacity(2048);
         write::node(self, keys, id, &mut out);
         out.into_bytes()
     }
@@ -280,14 +291,14 @@ impl Arena {
     /// `Type/id` of each literal reference below a node, once each, without contained ones.
     pub fn references(&self, id: Id, out: &mut Vec<String>) {
         for (k, child) in self.children(id) {
-            match self.read(child) {
-                Read::Object | Read::Array => self.references(child, out),
-                Read::Text(text)
-                    if k == key::REFERENCE && !text.starts_with('#') && !out.iter().any(|r| r == text) =>
-                {
-                    out.push(text.to_owned());
-                }
-                _ => {}
+            if self.is_object(child) || self.is_array(child) {
+                self.references(child, out);
+            } else if k == key::REFERENCE
+                && let Read::Text(text) = self.read(child)
+                && !text.starts_with('#')
+                && !out.iter().any(|r| r == text)
+            {
+                out.push(text.to_owned());
             }
         }
     }

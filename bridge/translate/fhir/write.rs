@@ -11,8 +11,7 @@ pub(super) fn node(arena: &Arena, keys: &Keys, id: Id, out: &mut String) {
                 if n > 0 {
                     out.push(',');
                 }
-                text(keys.name(key), out);
-                out.push(':');
+                out.push_str(&keys.written[key.0 as usize]);
                 node(arena, keys, child, out);
             }
             out.push('}');
@@ -31,6 +30,14 @@ pub(super) fn node(arena: &Arena, keys: &Keys, id: Id, out: &mut String) {
         Read::Number(value) => out.push_str(value),
         Read::Boolean(value) => out.push_str(if value { "true" } else { "false" }),
     }
+}
+
+/// A name of a member, with the colon behind it.
+pub(super) fn key(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 3);
+    text(name, &mut out);
+    out.push(':');
+    out
 }
 
 fn text(value: &str, out: &mut String) {

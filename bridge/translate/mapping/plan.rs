@@ -111,6 +111,8 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
     pub(crate) by_source: HashMap<String, Vec<u32>>,
     pub(crate) by_target: HashMap<String, u32>,
+    /// Of sources written `NAME/LENGTH`, as code systems are: the name → lengths with their rows.
+    pub(crate) by_length: HashMap<String, Vec<(usize, Vec<u32>)>>,
 }
 
 #[derive(Debug, Default, Clone)]

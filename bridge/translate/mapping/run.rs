@@ -107,6 +107,19 @@ pub(crate) struct Run<'m> {
     pub(crate) counters: HashMap<(usize, usize, Option<u32>, String), usize>,
 }
 
+/// The first of a list, `most` at most.
+fn first(list: &[u32], most: usize) -> &[u32] {
+    &list[..list.len().min(most)]
+}
+
+/// Writes a number; positions are printed for every finding, and hardly any has more than two digits.
+fn number_text(number: usize, out: &mut String) {
+    if number > 9 {
+        number_text(number / 10, out);
+    }
+    out.push(char::from(b'0' + (number % 10) as u8));
+}
+
 impl<'m> Run<'m> {
     pub(crate) fn finding(&mut self, severity: Severity, code: impl Into<Cow<'static, str>>, pos: Pos) {
         if self.findings.len() >= MAX_FINDINGS {
@@ -133,22 +146,28 @@ impl<'m> Run<'m> {
             return String::new();
         }
         let segment = self.message.segment(pos.segment as usize);
-        let mut out = segment.name().to_owned();
+        let mut out = String::with_capacity(16);
+        out.push_str(segment.name());
         let many = segment.occurrence() > 1
             || self.message.segments().skip(pos.segment as usize + 1).any(|s| s.name() == segment.name());
+        let mut put = |before: &str, number: usize, after: &str| {
+            out.push_str(before);
+            number_text(number, &mut out);
+            out.push_str(after);
+        };
         if many {
-            out += &format!("[{}]", segment.occurrence());
+            put("[", segment.occurrence(), "]");
         }
         if pos.field > 0 {
-            out += &format!("-{}", pos.field);
+            put("-", pos.field.into(), "");
             if pos.repetition > 1 {
-                out += &format!("[{}]", pos.repetition);
+                put("[", pos.repetition.into(), "]");
             }
             if pos.component > 0 {
-                out += &format!(".{}", pos.component);
+                put(".", pos.component.into(), "");
             }
             if pos.subcomponent > 0 {
-                out += &format!(".{}", pos.subcomponent);
+                put(".", pos.subcomponent.into(), "");
             }
         }
         out
@@ -189,17 +208,17 @@ impl<'m> Run<'m> {
         let mut group = group.map(|g| g as usize);
         while let Some(g) = group {
             let instance = &self.cut.instances[g];
-            out.extend(listed(&instance.by_name, name).iter().copied().take(most));
+            out.extend_from_slice(first(listed(&instance.by_name, name), most));
             if !out.is_empty() {
                 return;
             }
             group = instance.parent;
         }
-        out.extend(listed(&self.cut.loose, name).iter().copied().take(most));
+        out.extend_from_slice(first(listed(&self.cut.loose, name), most));
         if out.is_empty() && matches!(scope.inst, Inst::Message) {
             // A message-wide name or condition sees every segment. A map never sees what lies in a group that
             // is not around it: the only RXR of a message is not that of the order beside it.
-            out.extend(listed(&self.cut.all, name).iter().copied().take(most));
+            out.extend_from_slice(first(listed(&self.cut.all, name), most));
         }
     }
 

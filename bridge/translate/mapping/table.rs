@@ -83,6 +83,14 @@ pub(crate) fn read(file: &std::sync::Arc<str>, text: &str, problems: &mut Proble
         }
         table.rows.push(row);
     }
+    for (source, rows) in &table.by_source {
+        if let Some((name, length)) = source.rsplit_once('/')
+            && let Ok(number) = length.parse::<usize>()
+            && number.to_string() == length
+        {
+            table.by_length.entry(name.to_owned()).or_default().push((number, rows.clone()));
+        }
+    }
     table
 }
 

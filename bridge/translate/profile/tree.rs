@@ -93,13 +93,11 @@ impl<'t> Tree<'t> for Node<'t> {
         }
     }
     fn members(self) -> impl Iterator<Item = (&'t str, Self)> {
-        let object = matches!(self.arena.read(self.id), Read::Object);
-        let children = object.then(|| self.arena.children(self.id)).into_iter().flatten();
+        let children = self.arena.is_object(self.id).then(|| self.arena.children(self.id)).into_iter().flatten();
         children.map(move |(key, id)| (self.keys.name(key), Self { id, ..self }))
     }
     fn items(self) -> impl Iterator<Item = Self> {
-        let array = matches!(self.arena.read(self.id), Read::Array);
-        let children = array.then(|| self.arena.children(self.id)).into_iter().flatten();
+        let children = self.arena.is_array(self.id).then(|| self.arena.children(self.id)).into_iter().flatten();
         children.map(move |(_, id)| Self { id, ..self })
     }
 }

@@ -19,9 +19,10 @@ impl<'m> Run<'m> {
             return Cow::Owned(name.to_owned());
         }
         if let Some(table) = self.set.code_systems.map(|n| &self.set.tables[n]) {
-            let sized = format!("{name}/{}", code.chars().count());
-            for name in [sized.as_str(), name] {
-                let rows = table.by_source.get(name).map_or(&[][..], Vec::as_slice);
+            let length = code.chars().count();
+            let sized = table.by_length.get(name).and_then(|sizes| sizes.iter().find(|(n, _)| *n == length));
+            let whole = table.by_source.get(name);
+            for rows in sized.map(|(_, rows)| rows).into_iter().chain(whole) {
                 let rows = rows.iter().map(|n| &table.rows[*n as usize]);
                 let found = context
                     .and_then(|c| rows.clone().find(|row| row.source_system == c))
@@ -56,7 +57,10 @@ impl<'m> Run<'m> {
                 b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
                     out.push(char::from(b))
                 }
-                other => out.push_str(&format!("%{other:02X}")),
+                other => {
+                    let digit = |n: u8| char::from(b"0123456789ABCDEF"[usize::from(n)]);
+                    out.extend(['%', digit(other >> 4), digit(other & 15)]);
+                }
             }
         }
         out
