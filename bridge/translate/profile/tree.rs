@@ -93,11 +93,13 @@ impl<'t> Tree<'t> for Node<'t> {
         }
     }
     fn members(self) -> impl Iterator<Item = (&'t str, Self)> {
-        let children = self.arena.is_object(self.id).then(|| self.arena.children(self.id)).into_iter().flatten();
+        let children =
+            self.arena.is_object(self.id).then(|| self.arena.children(self.id)).into_iter().flatten();
         children.map(move |(key, id)| (self.keys.name(key), Self { id, ..self }))
     }
     fn items(self) -> impl Iterator<Item = Self> {
-        let children = self.arena.is_array(self.id).then(|| self.arena.children(self.id)).into_iter().flatten();
+        let children =
+            self.arena.is_array(self.id).then(|| self.arena.children(self.id)).into_iter().flatten();
         children.map(move |(_, id)| Self { id, ..self })
     }
 }
