@@ -4,6 +4,7 @@
 //! lets one probe go, and closes with the first success. Refused credentials open it at once.
 
 use super::config::BreakerSettings;
+use super::retry::RETRY_AFTER_MAX;
 use super::status::BreakerState;
 use std::time::Duration;
 
@@ -87,6 +88,10 @@ impl Breaker {
 
     /// What may be claimed now. Turns from open to half-open when the pause is over.
     pub fn permit(&mut self, now_ms: i64) -> Permit {
+        // A clock that was ahead and has been put right must not be waited for.
+        let furthest = now_ms.saturating_add(millis(self.longest.max(RETRY_AFTER_MAX)));
+        self.not_before_ms = self.not_before_ms.min(furthest);
+        self.until_ms = self.until_ms.min(furthest);
         if now_ms < self.not_before_ms {
             return Permit::Wait { until_ms: self.not_before_ms.max(self.until_ms) };
         }
@@ -217,6 +222,16 @@ mod tests {
             breaker.failure("connect", now);
         }
         assert_eq!(breaker.permit(now), Permit::Wait { until_ms: now + 1_000 }, "pauses begin anew");
+    }
+
+    #[test]
+    fn a_clock_put_back_is_not_waited_for() {
+        let (mut breaker, ahead) = (breaker(), 10 * 365 * 86_400_000);
+        breaker.credentials(ahead);
+        breaker.not_before(ahead);
+        let Permit::Wait { until_ms } = breaker.permit(0) else { panic!("it waits") };
+        assert!(until_ms <= 6 * 3_600_000, "{until_ms}");
+        assert_eq!(breaker.permit(until_ms), Permit::Probe);
     }
 
     #[test]

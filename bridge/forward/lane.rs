@@ -187,7 +187,7 @@ impl<S: Outbox> Lane<S> {
         let now = now_ms();
         {
             let mut state = self.state();
-            if between(state.counted_ms, now) < QUEUE_EVERY {
+            if now >= state.counted_ms && between(state.counted_ms, now) < QUEUE_EVERY {
                 return;
             }
             state.counted_ms = now;
