@@ -1,7 +1,8 @@
 //! Applying a translation to the record: its unit, and the resources that units share.
 //!
 //! Shared resources: the newest order time wins, and no unit deletes them. A Patient made from the record's
-//! source (ADT-00) outranks a provisional one for ever; of provisional ones the first stands.
+//! source (ADT-00) outranks a provisional one for ever; of provisional ones the first stands, as
+//! its message says it when it is translated again.
 
 use super::{Entry, Stamp, UnitState, fold, hash};
 use renkei_translate::finding::{Finding, Location};
@@ -107,7 +108,11 @@ pub fn apply<G: Ground>(
         let take = match (&known, resource.role) {
             (None, _) => true,
             (Some(known), Role::Shared) => known.role == Role::Shared && known.stamp <= stamp,
-            (Some(_), _) => false,
+            // The same message translated again, by a mapping that was mended: its id stays, its content may not.
+            (Some(known), Role::Provisional) => {
+                known.role == Role::Provisional && !known.withdrawn && known.stamp == stamp
+            }
+            (Some(_), Role::Unit) => false,
         };
         if take && known.is_none_or(|known| known.hash != entry.hash || known.stamp != stamp) {
             ground.put_standing(&standing(entry, resource.role))?;
