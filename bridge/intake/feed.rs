@@ -21,6 +21,9 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Within which the same id and body are the same message.
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(7 * 86_400);
+
+/// The longest window: each message is looked for in the journal of every day of it.
+pub const DUPLICATE_WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
 /// How often a storage is walked: shares show no events.
 pub const SCAN: Duration = Duration::from_secs(30);
 /// How long size and time of a file must stand still before it is taken.
@@ -224,6 +227,9 @@ impl TryFrom<Written> for Feed {
         if w.name.is_empty() || !w.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
             return Err("the name of a feed has letters, digits, '-', '_' and '.' only".into());
         }
+        if w.duplicate_window.is_some_and(|window| window > DUPLICATE_WINDOW_MAX) {
+            return Err("duplicate_window is at most 31d".into());
+        }
         let max_message = w.max_message.unwrap_or(MAX_MESSAGE_BYTES);
         let kind = match w.kind {
             KindName::Mllp => {
@@ -340,6 +346,7 @@ mod tests {
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\ncolour = 1", "colour");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nidle_timeout = '10'", "unit");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nmax_connections = 0", "at least 1");
+        check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nduplicate_window = '32d'", "31d");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nallow = ['10.0.0.1/8']", "prefix");
     }
 }
