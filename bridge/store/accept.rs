@@ -8,7 +8,7 @@ use super::{
     AcceptError, Arrival, Config, Disk, FacilityStore, MessageId, OpenError, Receipt, durable_point, journal,
 };
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -73,6 +73,8 @@ pub(super) struct Shared {
     pub config: Config,
     /// Days that have a segment.
     pub days: Arc<Mutex<BTreeSet<u32>>>,
+    /// Days before the newest two whose messages are all read. A clock set back by days may add to one again.
+    pub caught_up: Arc<Mutex<HashSet<u32>>>,
     pub arrivals: Arc<Notify>,
     pub low: Arc<AtomicBool>,
 }
@@ -109,9 +111,9 @@ impl Writer {
     /// would put a later message before an earlier one.
     fn day(&self, received_ms: i64) -> u32 {
         let day = journal::day(received_ms);
-        let tomorrow = journal::day(received_ms + journal::DAY_MS);
-        match self.segments.keys().next_back() {
-            Some(newest) if *newest == tomorrow => tomorrow,
+        let tomorrow = journal::day(received_ms.saturating_add(journal::DAY_MS));
+        match self.shared.days.lock() {
+            Ok(days) if days.contains(&tomorrow) => tomorrow,
             _ => day,
         }
     }
@@ -121,6 +123,7 @@ impl Writer {
         match answer {
             Ok(receipts) => {
                 durable_point("accept.after-commit");
+                self.reopen(day);
                 for ((_, reply), receipt) in group.into_iter().zip(receipts) {
                     // The sender may have gone; its message is kept all the same.
                     let _ = reply.send(Ok(receipt));
@@ -133,6 +136,14 @@ impl Writer {
                     let _ = reply.send(Err(copy(&error)));
                 }
             }
+        }
+    }
+
+    /// A day behind the newest one, which only a clock set back writes to, is to be read again.
+    fn reopen(&self, day: u32) {
+        let newest = self.shared.days.lock().is_ok_and(|days| days.last() == Some(&day));
+        if !newest && let Ok(mut caught_up) = self.shared.caught_up.lock() {
+            caught_up.remove(&day);
         }
     }
 
@@ -189,7 +200,8 @@ impl Writer {
         let first = journal::day(since);
         let days: Vec<u32> = {
             let days = self.shared.days.lock().map_err(|_| AcceptError::Closed)?;
-            days.range(first.min(day)..=day).rev().copied().collect()
+            // Days ahead of this one were written before the clock was set back.
+            days.range(first.min(day)..).rev().copied().collect()
         };
         let mut reused = false;
         for day in days {

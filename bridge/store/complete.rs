@@ -41,15 +41,16 @@ impl FacilityStore {
         let result = self.run(move |connection| {
             let mut unread = Unread::new();
             for (claim, completion) in &done {
-                one(connection, claim, completion, &mut unread)?;
+                fenced(connection, claim, completion, &mut unread)?;
             }
             count(connection, &unread)?;
             durable_point("complete.before-commit");
             Ok(())
         });
+        self.came(&units);
         if result.is_ok() {
             durable_point("complete.after-commit");
-            self.outbox().notify_one();
+            self.outbox().notify_waiters();
         }
         self.unclaim(claims.iter());
         result
@@ -76,6 +77,28 @@ struct Outcome {
     findings: Vec<Finding>,
 }
 
+/// Records one message. A fault of our own that only it meets holds it, in place of stopping all the facility.
+fn fenced(
+    connection: &Connection,
+    claim: &Claim,
+    done: &Completion,
+    unread: &mut Unread,
+) -> Result<(), StoreError> {
+    connection.execute_batch("SAVEPOINT message")?;
+    let caught =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(connection, claim, done, unread)));
+    match caught.unwrap_or(Err(StoreError::Order("a panic while a message was recorded"))) {
+        Err(error @ (StoreError::Damaged(_) | StoreError::Order(_))) => {
+            tracing::error!(message.id = claim.id.0, %error, "A message could not be recorded, it is held.");
+            connection.execute_batch("ROLLBACK TO message")?;
+            let translation = Translation::held(vec![Finding::error("internal-error", Location::default())]);
+            one(connection, claim, &Completion { translation, ..done.clone() }, unread)?;
+        }
+        result => result?,
+    }
+    Ok(connection.execute_batch("RELEASE message")?)
+}
+
 fn one(
     connection: &Connection,
     claim: &Claim,
@@ -84,9 +107,9 @@ fn one(
 ) -> Result<(), StoreError> {
     let translation = &done.translation;
     let id = claim.id.0;
-    let reused: bool = connection
-        .prepare_cached("SELECT id_reused FROM message WHERE id = ?")?
-        .query_row([id], |row| row.get(0))?;
+    let (reused, former): (bool, Option<i64>) = connection
+        .prepare_cached("SELECT id_reused, unit FROM message WHERE id = ?")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut findings = translation.findings.clone();
     if reused {
         findings.push(Finding::warning("name-reused", Location::default()));
@@ -143,6 +166,10 @@ fn one(
         if outcome.state != state::WAITING {
             wake(connection, unit)?;
         }
+    }
+    // Translated again it may be of another unit, or of none: who waited behind it in the former one need not.
+    if let Some(former) = former.filter(|former| Some(*former) != unit) {
+        wake(connection, former)?;
     }
     Ok(())
 }

@@ -16,6 +16,9 @@ use std::collections::HashMap;
 /// Deliveries looked at for one claim: beyond that, one patient's many units are waited for.
 const WINDOW: i64 = 4_096;
 
+/// No repeat is set so far ahead, in milliseconds: one that is was set by a wrong clock.
+const LONGEST_MS: i64 = 7 * 86_400_000;
+
 /// Bytes kept of a refusal.
 const ANSWER_BYTES: usize = 64 << 10;
 
@@ -34,24 +37,31 @@ impl FacilityStore {
         let reader = self.reader()?;
         let mut select = reader.prepare_cached(
             "SELECT u.key, u.kind, u.patient, d.version, d.attempts, d.since_ms FROM delivery d JOIN unit u ON u.id = d.unit
-             WHERE d.destination = ? AND d.state = ? AND d.next_ms <= ? ORDER BY d.next_ms, d.since_ms LIMIT ?",
+             WHERE d.destination = ? AND d.state = ? AND d.next_ms > ? AND d.next_ms <= ?
+             ORDER BY d.next_ms, d.since_ms LIMIT ?",
         )?;
-        let mut rows = select.query(params![destination, state::PENDING, now_ms, WINDOW])?;
         let mut claims = Vec::new();
-        while claims.len() < limit {
-            let Some(row) = rows.next()? else { break };
-            let claim = DeliveryClaim {
-                unit: row.get(0)?,
-                kind: row.get(1)?,
-                patient: row.get(2)?,
-                destination: destination.to_owned(),
-                version: row.get(3)?,
-                attempts: row.get(4)?,
-                since_ms: row.get(5)?,
-            };
-            if flying.partitions.insert(Self::partition(&claim)) {
-                flying.units.insert((claim.destination.clone(), claim.unit.clone()), false);
-                claims.push(claim);
+        // What is due; then what a clock that has been put right since would have waited for too long.
+        for (after, until) in [(-1, now_ms), (now_ms.saturating_add(LONGEST_MS), i64::MAX)] {
+            let mut rows = select.query(params![destination, state::PENDING, after, until, WINDOW])?;
+            while claims.len() < limit {
+                let Some(row) = rows.next()? else { break };
+                let claim = DeliveryClaim {
+                    unit: row.get(0)?,
+                    kind: row.get(1)?,
+                    patient: row.get(2)?,
+                    destination: destination.to_owned(),
+                    version: row.get(3)?,
+                    attempts: row.get(4)?,
+                    since_ms: row.get(5)?,
+                };
+                if flying.partitions.insert(Self::partition(&claim)) {
+                    let key = (claim.destination.clone(), claim.unit.clone());
+                    // What is being committed now may be read by this delivery or not: then it goes once more.
+                    let touched = flying.coming.contains_key(&key);
+                    flying.units.insert(key, touched);
+                    claims.push(claim);
+                }
             }
         }
         Ok(claims)
@@ -134,7 +144,7 @@ impl FacilityStore {
             durable_point("settle.after-commit");
         }
         self.flying.lock().map_err(|_| StoreError::Closed)?.partitions.remove(&partition);
-        self.outbox().notify_one();
+        self.outbox().notify_waiters();
         result
     }
 
@@ -163,12 +173,30 @@ impl FacilityStore {
         let mut flying = self.flying.lock().map_err(|_| StoreError::Closed)?;
         for (unit, destinations) in units {
             for destination in destinations {
-                if let Some(touched) = flying.units.get_mut(&(destination.clone(), unit.clone())) {
+                let key = (destination.clone(), unit.clone());
+                if let Some(touched) = flying.units.get_mut(&key) {
                     *touched = true;
                 }
+                *flying.coming.entry(key).or_default() += 1;
             }
         }
         Ok(())
+    }
+
+    /// The commit that [`Self::touch`] announced has ended, one way or the other.
+    pub(super) fn came(&self, units: &[(String, Vec<String>)]) {
+        let Ok(mut flying) = self.flying.lock() else { return };
+        for (unit, destinations) in units {
+            for destination in destinations {
+                let key = (destination.clone(), unit.clone());
+                if let Some(commits) = flying.coming.get_mut(&key) {
+                    *commits -= 1;
+                    if *commits == 0 {
+                        flying.coming.remove(&key);
+                    }
+                }
+            }
+        }
     }
 
     /// Takes the unit out of those under way; whether a message came to it meanwhile.
@@ -342,12 +370,13 @@ fn hold(connection: &Connection, unit: i64, findings: &[Finding]) -> Result<(), 
 pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreError> {
     let (settled, worst): (Option<i64>, Option<i64>) = connection
         .prepare_cached(
-            "SELECT min(settled), max(CASE state WHEN 5 THEN 4 WHEN 4 THEN 3 WHEN 3 THEN 2 ELSE 1 END)
+            "SELECT min(settled), max(CASE state WHEN 5 THEN 5 WHEN 4 THEN 4 WHEN 3 THEN 3 WHEN 2 THEN 2 ELSE 1 END)
              FROM delivery WHERE unit = ?",
         )?
         .query_row([unit], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(settled), Some(worst)) = (settled, worst) else { return Ok(()) };
-    let beyond = [state::REGISTERED, state::PENDING, state::HELD, state::REJECTED]
+    // An excluded delivery is one whose refused message a person has discarded.
+    let beyond = [state::REGISTERED, state::EXCLUDED, state::PENDING, state::HELD, state::REJECTED]
         .get(usize::try_from(worst - 1).unwrap_or_default())
         .copied()
         .unwrap_or(state::PENDING);
@@ -358,9 +387,10 @@ pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreErr
         .execute([unit, state::REGISTERED, settled])?;
     connection
         .prepare_cached(
-            "UPDATE message SET state = ?2 WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
+            "UPDATE message SET state = ?2, reason = CASE WHEN ?2 = ?4 THEN 'discarded' ELSE reason END
+             WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
         )?
-        .execute([unit, beyond, settled])?;
+        .execute([unit, beyond, settled, state::EXCLUDED])?;
     if beyond != state::HELD {
         connection
             .prepare_cached(

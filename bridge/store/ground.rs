@@ -36,7 +36,7 @@ fn load(
     let mut select = connection.prepare_cached(&format!("SELECT state FROM unit WHERE {column} = ?"))?;
     let packed: Option<Option<Vec<u8>>> = select.query_row([value], |row| row.get(0)).optional()?;
     let Some(packed) = packed.flatten() else { return Ok(None) };
-    let json = zstd::decode_all(packed.as_slice())?;
+    let json = zstd::decode_all(packed.as_slice()).map_err(|_| StoreError::Damaged("unit"))?;
     serde_json::from_slice(&json).map(Some).map_err(|_| StoreError::Damaged("unit"))
 }
 

@@ -30,7 +30,7 @@ impl FacilityStore {
         let mut messages = Vec::new();
         let days = self.bodies.days()?;
         for (at, day) in days.iter().copied().enumerate() {
-            let mut caught_up = self.caught_up.lock().map_err(|_| StoreError::Closed)?;
+            let mut caught_up = self.shared.caught_up.lock().map_err(|_| StoreError::Closed)?;
             if caught_up.contains(&day) {
                 continue;
             }
@@ -42,7 +42,7 @@ impl FacilityStore {
             if !messages.is_empty() {
                 break;
             }
-            // A clock that steps back adds to the day before, and no further.
+            // Messages still come to the newest two; one that comes to another takes it out again.
             if at + 2 < days.len() {
                 caught_up.insert(day);
             }

@@ -17,6 +17,8 @@ mod complete;
 mod delivery;
 mod disk;
 mod durable;
+#[cfg(test)]
+mod edges;
 pub mod follow;
 mod ground;
 mod index;

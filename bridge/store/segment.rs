@@ -57,15 +57,15 @@ impl Segment {
             self.connection.query_row("SELECT coalesce(max(row), 0) FROM message", [], |r| r.get(0))?;
         self.next_row = last + 1;
         let mark: i64 = self.connection.query_row("SELECT seen_row FROM mark", [], |r| r.get(0))?;
-        let mut unseen = self
-            .connection
-            .prepare("SELECT row, feed, name, hash FROM message WHERE row > ? AND duplicate_of IS NULL")?;
+        let mut unseen = self.connection.prepare(
+            "SELECT row, feed, name, hash FROM message WHERE row > ? AND duplicate_of IS NULL ORDER BY row",
+        )?;
         let mut rows = unseen.query([mark])?;
         while let Some(row) = rows.next()? {
             let (number, feed, name): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let hash: [u8; 32] = row.get(3)?;
-            self.run.entry(name_key(&feed, &name)).or_insert(number);
-            self.run.entry(body_key(&feed, &name, &hash)).or_insert(number);
+            self.run.insert(name_key(&feed, &name), number);
+            self.run.insert(body_key(&feed, &name, &hash), number);
         }
         Ok(())
     }

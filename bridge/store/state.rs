@@ -29,8 +29,6 @@ pub struct FacilityStore {
     pub(super) flying: Mutex<Flying>,
     /// What `unindexed` read of messages, for `index`.
     pub(super) read: Mutex<HashMap<MessageId, journal::Head>>,
-    /// Days before the newest two whose messages are all read.
-    pub(super) caught_up: Mutex<HashSet<u32>>,
     outbox: Arc<Notify>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -58,6 +56,8 @@ pub(super) struct Flying {
     /// Destination and unit under way → whether a message came to the unit meanwhile. Its version may stay the
     /// same and a shared resource change.
     pub units: HashMap<(String, String), bool>,
+    /// Destination and unit → how many commits under way bring messages to it.
+    pub coming: HashMap<(String, String), usize>,
     /// Destination and unit → what its request carries.
     pub carries: HashMap<(String, String), Vec<(String, String)>>,
 }
@@ -86,6 +86,7 @@ impl FacilityStore {
         let shared = Shared {
             config,
             days: Arc::new(Mutex::new(accept::days(&dir)?)),
+            caught_up: Arc::default(),
             arrivals: Arc::new(Notify::new()),
             low: Arc::default(),
             dir,
@@ -110,7 +111,6 @@ impl FacilityStore {
             busy: Mutex::default(),
             flying: Mutex::default(),
             read: Mutex::default(),
-            caught_up: Mutex::default(),
             outbox: Arc::new(Notify::new()),
             threads,
         })
@@ -131,7 +131,7 @@ impl FacilityStore {
         self.shared.arrivals.clone()
     }
 
-    /// Rings when something is to be delivered.
+    /// Rings when something is to be delivered: all who listen at that moment, none later. Listen, then look.
     pub fn outbox(&self) -> Arc<Notify> {
         self.outbox.clone()
     }

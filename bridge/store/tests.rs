@@ -32,7 +32,7 @@ pub(super) fn fresh() -> (TempDir, Arc<Store>, Arc<FacilityStore>) {
     (dir, store, facility)
 }
 
-fn arrival(name: &str, body: &str, received_ms: i64) -> Arrival {
+pub(super) fn arrival(name: &str, body: &str, received_ms: i64) -> Arrival {
     Arrival {
         feed: "a".into(),
         name: name.into(),
