@@ -12,7 +12,7 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
         Err(problems) => (None, problems),
     };
     if let Some(config) = &config {
-        problems.extend(config::environment(config, app::now_ms() / 1_000));
+        problems.extend(config::everything(config, app::now_ms() / 1_000));
         problems.sort_by_key(|problem| problem.line);
     }
     print(&problems);

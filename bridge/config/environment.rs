@@ -12,66 +12,95 @@ use std::path::{Path, PathBuf};
 /// A certificate that ends within so many days is told of: renewing one takes a hospital weeks.
 pub const CERTIFICATE_WARNING_DAYS: i64 = 30;
 
-/// Everything wrong with what the configuration names. `now` in seconds since 1970.
+/// What is wrong with what the configuration names, as a start needs it. `now` in seconds since 1970. A certificate
+/// that has expired is a warning: one destination fails, and input is taken all the same.
 pub fn environment(config: &Config, now: i64) -> Vec<Problem> {
-    let mut look = Look { config, now, found: Vec::new() };
-    look.data_dir();
-    for (index, facility) in config.facilities.iter().enumerate() {
-        if let Some(path) = &facility.gaiji
-            && let Err(reason) = gaiji(path)
-        {
-            look.error(
-                ("facility", index, "gaiji"),
-                format!("外字の表 {} を使えません（{reason}）。", path.display()),
-                format!("The 外字 table {} cannot be used ({reason}).", path.display()),
-            );
-        }
+    let mut look = Look::new(config, now, Weight::Warning);
+    look.all();
+    look.found()
+}
+
+/// The day, `YYYYMMDD`, of a time in seconds since 1970, in Japan.
+pub(super) fn day(now: i64) -> u32 {
+    let at = chrono::DateTime::from_timestamp(now.saturating_add(9 * 3_600), 0).unwrap_or_default();
+    at.format("%Y%m%d").to_string().parse().unwrap_or_default()
+}
+
+/// A setting: section, index from 0 where there may be several, key.
+type Setting<'a> = (&'a str, Option<usize>, &'a str);
+
+pub(super) struct Look<'c> {
+    config: &'c Config,
+    now: i64,
+    /// How much a certificate that has expired matters.
+    expired: Weight,
+    found: Vec<Problem>,
+}
+
+impl<'c> Look<'c> {
+    pub fn new(config: &'c Config, now: i64, expired: Weight) -> Self {
+        Self { config, now, expired, found: Vec::new() }
     }
-    for (index, feed) in config.feeds.iter().enumerate() {
-        match &feed.kind {
-            Kind::Ssmix2(storage) => look.storage(index, &storage.path),
-            Kind::Mllp(mllp) => {
-                if let Some(tls) = &mllp.tls {
-                    look.certificate(("feed", index, "tls.cert"), &tls.cert);
-                    look.key(("feed", index, "tls.key"), &tls.key);
-                    if let Some(path) = &tls.client_ca {
-                        look.certificate(("feed", index, "tls.client_ca"), path);
+
+    pub fn found(self) -> Vec<Problem> {
+        self.found
+    }
+
+    pub fn all(&mut self) {
+        self.data_dir();
+        for (index, facility) in self.config.facilities.iter().enumerate() {
+            if let Some(path) = &facility.gaiji
+                && let Err(reason) = gaiji(path)
+            {
+                self.error(
+                    ("facility", Some(index), "gaiji"),
+                    format!("外字の表 {} を使えません（{reason}）。", path.display()),
+                    format!("The 外字 table {} cannot be used ({reason}).", path.display()),
+                );
+            }
+        }
+        for (index, feed) in self.config.feeds.iter().enumerate() {
+            match &feed.kind {
+                Kind::Ssmix2(storage) => self.storage(index, &storage.path),
+                Kind::Mllp(mllp) => {
+                    if let Some(tls) = &mllp.tls {
+                        self.certificate(("feed", Some(index), "tls.cert"), &tls.cert);
+                        self.key(("feed", Some(index), "tls.key"), &tls.key);
+                        if let Some(path) = &tls.client_ca {
+                            self.certificate(("feed", Some(index), "tls.client_ca"), path);
+                        }
                     }
                 }
             }
         }
+        for (index, base) in self.config.bases.iter().enumerate() {
+            let Some(tls) = &base.tls else { continue };
+            if let Some(path) = &tls.client_cert {
+                self.certificate(("base", Some(index), "tls.client_cert"), path);
+            }
+            if let Some(path) = &tls.client_key {
+                self.key(("base", Some(index), "tls.client_key"), path);
+            }
+            if let Some(path) = &tls.ca {
+                self.certificate(("base", Some(index), "tls.ca"), path);
+            }
+        }
     }
-    for (index, base) in config.bases.iter().enumerate() {
-        let Some(tls) = &base.tls else { continue };
-        if let Some(path) = &tls.client_cert {
-            look.certificate(("base", index, "tls.client_cert"), path);
-        }
-        if let Some(path) = &tls.client_key {
-            look.key(("base", index, "tls.client_key"), path);
-        }
-        if let Some(path) = &tls.ca {
-            look.certificate(("base", index, "tls.ca"), path);
-        }
+
+    pub fn warning(&mut self, setting: Setting<'_>, ja: String, en: String) {
+        self.add(Weight::Warning, setting, ja, en);
     }
-    look.found
-}
 
-/// A setting: section, index from 0, key.
-type Setting<'a> = (&'a str, usize, &'a str);
-
-struct Look<'c> {
-    config: &'c Config,
-    now: i64,
-    found: Vec<Problem>,
-}
-
-impl Look<'_> {
-    fn error(&mut self, setting: Setting<'_>, ja: String, en: String) {
+    pub fn error(&mut self, setting: Setting<'_>, ja: String, en: String) {
         self.add(Weight::Error, setting, ja, en);
     }
 
     fn add(&mut self, weight: Weight, (section, index, key): Setting<'_>, ja: String, en: String) {
-        let key = if section.is_empty() { key.to_owned() } else { format!("{section}[{}].{key}", index + 1) };
+        let key = match index {
+            Some(index) => format!("{section}[{}].{key}", index + 1),
+            None if section.is_empty() => key.to_owned(),
+            None => format!("{section}.{key}"),
+        };
         let line = line_of(&self.config.file, &key);
         self.found.push(Problem { file: self.config.file.clone(), line, key, weight, ja, en });
     }
@@ -88,7 +117,7 @@ impl Look<'_> {
             let en = format!(
                 "The data directory {shown} cannot be written ({error}). Make it and let the service's user write there."
             );
-            self.error(("", 0, "data_dir"), ja, en);
+            self.error(("", None, "data_dir"), ja, en);
         }
     }
 
@@ -101,7 +130,7 @@ impl Look<'_> {
             let en = format!(
                 "The storage {shown} cannot be read ({error}). See that the share is mounted and readable."
             );
-            self.error(("feed", index, "path"), ja, en);
+            self.error(("feed", Some(index), "path"), ja, en);
         }
     }
 
@@ -131,7 +160,7 @@ impl Look<'_> {
             Ok(end) if end < self.now => {
                 let ja = format!("証明書 {shown} の有効期限が切れています。新しい証明書に替えてください。");
                 let en = format!("The certificate {shown} has expired. Replace it.");
-                self.error(setting, ja, en);
+                self.add(self.expired, setting, ja, en);
             }
             Ok(end) if end - self.now < CERTIFICATE_WARNING_DAYS * DAY => {
                 let days = (end - self.now) / DAY;

@@ -1,15 +1,18 @@
 //! `bridge.toml`: what an installation is, composed of each module's own settings.
 //!
 //! [`load`] reads a file and says everything that is wrong with it at once, with lines and what to do;
-//! [`environment`] looks at what the file names: directories, certificates, tables.
+//! [`environment`] looks at what the file names: directories, certificates, tables; [`everything`] at clock, disk
+//! and bases too.
 
 mod certificate;
 mod check;
 mod environment;
+mod machine;
 mod problem;
 mod read;
 
 pub use environment::{environment, gaiji};
+pub use machine::everything;
 pub use problem::{Problem, Weight};
 
 use crate::{forward, intake, pipeline, store};

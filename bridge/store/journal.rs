@@ -70,8 +70,8 @@ pub(super) fn path(dir: &Path, day: u32) -> PathBuf {
     dir.join(file_name(day))
 }
 
-/// The day of a segment's file name.
-pub(super) fn day_of_file(name: &str) -> Option<u32> {
+/// The day, `YYYYMMDD`, of a segment's file name.
+pub fn day_of_file(name: &str) -> Option<u32> {
     let digits = name.strip_prefix("journal-")?.strip_suffix(".sqlite")?;
     (digits.len() == 8).then(|| digits.parse().ok())?
 }

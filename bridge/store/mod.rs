@@ -37,6 +37,7 @@ pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, Broken, Store};
 pub use disk::{Config, Disk};
 pub use durable::{DURABLE_POINTS, durable_point};
+pub use journal::day_of_file as journal_day;
 pub use state::FacilityStore;
 pub use types::{
     AcceptError, Arrival, Cause, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,
