@@ -7,8 +7,12 @@
 use renkei_translate::hl7v2::{Field, Message, Segment};
 
 /// Fields that hold codes, units, numeric results and service dates: shown. Everything else is masked, so that
-/// a segment that nobody thought of cannot give a patient away.
+/// a segment that nobody thought of cannot give a patient away. Which values these are is known by their place
+/// alone: a name that a sender puts where a code belongs is shown.
 const SHOWN: &[(&str, &[usize])] = &[
+    // Not MSH-10: some senders make the control id of the patient's. What is past MSH-12 may be another segment
+    // whose beginning was lost.
+    ("MSH", &[1, 2, 3, 4, 5, 6, 11, 12]),
     ("EVN", &[1, 2, 3]),
     ("PV1", &[1, 2]),
     ("ORC", &[1, 5, 9]),
@@ -25,8 +29,8 @@ const SHOWN: &[(&str, &[usize])] = &[
     ("PRB", &[1, 2, 7]),
 ];
 
-/// OBX-2 of results that are numbers or codes.
-const CODED_RESULTS: [&str; 4] = ["NM", "CWE", "CE", "SN"];
+/// OBX-2 of results that are codes, or numbers with a comparator.
+const CODED_RESULTS: [&str; 3] = ["CWE", "CE", "SN"];
 
 /// The shape of a text.
 pub fn of(text: &str) -> String {
@@ -58,14 +62,18 @@ pub fn message(message: &Message) -> String {
 
 fn segment_into(out: &mut String, message: &Message, segment: Segment<'_>) {
     let name = segment.name();
-    out.push_str(name);
+    // A line end within a text makes a segment whose name is anything.
+    match is_segment_id(name) {
+        true => out.push_str(name),
+        false => out.push_str(&of(name)),
+    }
     let separator = message.delimiters().field;
     // MSH-1 is the separator itself: it is written by what follows.
     let first = if name == "MSH" { 2 } else { 1 };
     for number in first..=segment.field_count() {
         out.push(separator);
         let field = segment.field(number);
-        if name == "MSH" || shown(name, number, segment) {
+        if shown(name, number, segment) {
             out.push_str(field.raw());
         } else {
             masked_into(out, message, field);
@@ -74,8 +82,38 @@ fn segment_into(out: &mut String, message: &Message, segment: Segment<'_>) {
 }
 
 fn shown(name: &str, number: usize, segment: Segment<'_>) -> bool {
-    let listed = SHOWN.iter().any(|(segment, fields)| *segment == name && fields.contains(&number));
-    listed || (name == "OBX" && number == 5 && CODED_RESULTS.contains(&segment.field(2).raw()))
+    let raw = segment.field(number).raw();
+    let listed = || SHOWN.iter().any(|(segment, fields)| *segment == name && fields.contains(&number));
+    match (name, number) {
+        ("MSH", 9) => is_message_type(raw),
+        ("MSH", 18) => raw.split('~').all(is_charset_label),
+        ("OBX", 5) => match segment.field(2).raw() {
+            "NM" => !raw.chars().any(char::is_alphabetic),
+            kind => CODED_RESULTS.contains(&kind),
+        },
+        _ => listed(),
+    }
+}
+
+fn is_segment_id(name: &str) -> bool {
+    name.len() == 3 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// `ADT^A08^ADT_A01`, as HL7 tables 0076, 0003 and 0354 write it.
+fn is_message_type(raw: &str) -> bool {
+    let code = |part: &str| part.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let parts: Vec<&str> = raw.split('^').collect();
+    parts.len() <= 3
+        && parts.iter().take(2).all(|part| part.len() == 3 && code(part))
+        && parts.get(2).is_none_or(|part| part.split('_').all(|half| half.len() <= 3 && code(half)))
+}
+
+/// As HL7 table 0211 and its misspellings begin.
+fn is_charset_label(label: &str) -> bool {
+    const LONGEST: usize = 20;
+    const BEGINNINGS: [&str; 6] = ["ISO", "UNICODE", "ASCII", "8859", "JIS", "UTF"];
+    let known = BEGINNINGS.iter().any(|beginning| label.trim().starts_with(beginning));
+    label.is_empty() || (label.len() <= LONGEST && known)
 }
 
 /// The delimiters stay, so that one sees where a value sits.
@@ -113,5 +151,20 @@ mod tests {
         assert_eq!(lines[2], "OBX|1|NM|3F015^K^JC10||4.2|mEq/L");
         assert_eq!(lines[3], "OBX|2|ST|X||漢漢 漢漢");
         assert_eq!(lines[4], "ZZZ|A");
+    }
+
+    #[test]
+    fn lost_line_ends_and_shifted_fields_show_nobody() {
+        let check = |text: &str, shape: &str| {
+            let (parsed, _) = Message::parse(text.to_owned()).unwrap();
+            assert_eq!(message(&parsed).trim_end(), shape, "{text}");
+        };
+        let head = "MSH|^~\\&|H|F|||20260401||ADT^A08^ADT_A01|C1|P|2.5";
+        let masked = "MSH|^~\\&|H|F|||########||ADT^A08^ADT_A01|A#|P|2.5";
+        check(&format!("{head}||||||~ISO IR87"), &format!("{masked}||||||~ISO IR87"));
+        check(&format!("{head} PID|||0012||山田|山|x"), &format!("{masked} PID|||####||漢漢|漢|A"));
+        check(&format!("{head}\r山田 太郎\rABE|1"), &format!("{masked}\n漢漢 漢漢\nABE|#"));
+        check("MSH|^~\\&|H|F|||x|ADT|山田^太郎|C1", "MSH|^~\\&|H|F|||A|AAA|漢漢^漢漢|A#");
+        check(&format!("{head}\rOBX|1|NM|K||山田"), &format!("{masked}\nOBX|1|NM|K||漢漢"));
     }
 }

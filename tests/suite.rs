@@ -5,6 +5,7 @@ mod conformance;
 mod e2e;
 mod fault;
 mod golden;
+mod hostile;
 mod peers;
 mod pipeline;
 mod shipped;

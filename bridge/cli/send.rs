@@ -1,7 +1,8 @@
 //! `send`: message files to a listener, by MLLP.
 
+use super::print::say;
 use crate::intake::send::{self, SendConfig};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The arguments of `send`.
@@ -24,7 +25,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (files, unreadable) = send::collect(&arguments.paths);
     let summary = super::runtime()?.block_on(send::send(&config, files, |progress| {
         if progress.sent != send::Sent::Accepted {
-            eprintln!("{}: {}", progress.path.display(), progress.sent.word());
+            // A result: on standard output, because the path of a storage's file names its patient.
+            // Nobody reading it is no reason to stop sending.
+            let _ = print(&progress.path, progress.sent.word());
         }
     }));
     for (answer, count) in &summary.by_answer {
@@ -37,4 +40,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     );
     let done = summary.all_accepted() && unreadable == 0;
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_DATA) })
+}
+
+fn print(path: &Path, word: &str) -> std::io::Result<()> {
+    say!("{}: {word}", path.display());
+    Ok(())
 }

@@ -125,8 +125,9 @@ async fn follow(
         journal(&feed, &store, receiver, &memory, &shutdown).await;
         let (returned, walked) = match walk.await {
             Ok(walk) => walk,
-            Err(problem) => {
-                error!(feed = %feed.name, error = %problem, "The walk over a storage failed; it has ended.");
+            // A panic: its words may quote a path, and the hook has logged its place.
+            Err(_) => {
+                error!(feed = %feed.name, "The walk over a storage failed; it has ended.");
                 return;
             }
         };

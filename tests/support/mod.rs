@@ -84,6 +84,18 @@ pub const FACILITY: &str = "1319999999";
 impl Appliance {
     /// Starts it in `folder`, with lists that are `whole` or `incremental`.
     pub fn start(folder: &Path, base: &str, lists: &str) -> Self {
+        Self::start_with(folder, base, lists, "", &[])
+    }
+
+    /// The same, with `more` at the end of the configuration (settings of the base first) and variables of
+    /// the environment. Started again in the same folder it goes on with the same data and log.
+    pub fn start_with(
+        folder: &Path,
+        base: &str,
+        lists: &str,
+        more: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let (console, mllp_port) = (free_port(), free_port());
         let text = format!(
@@ -91,16 +103,18 @@ impl Appliance {
              [[facility]]\ncode = \"{FACILITY}\"\nname = \"架空市民病院\"\n\n\
              [[feed]]\nname = \"mllp\"\nfacility = \"{FACILITY}\"\nkind = \"mllp\"\nlisten = \"127.0.0.1:{mllp_port}\"\n\
              allow = [\"127.0.0.0/8\"]\nlists = \"{lists}\"\n\n\
-             [[base]]\nname = \"base\"\nkind = \"fhir-rest\"\nurl = \"{base}\"\nfacilities = [\"*\"]\n",
+             [[base]]\nname = \"base\"\nkind = \"fhir-rest\"\nurl = \"{base}\"\nfacilities = [\"*\"]\n{more}\n",
             data = folder.join("data").display(),
         );
         let file = folder.join("bridge.toml");
         std::fs::write(&file, text).expect("the configuration can be written");
+        let log = std::fs::File::options().create(true).append(true).open(folder.join("log"));
         let child = Command::new(binary())
             .args(["serve", "--config"])
             .arg(&file)
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(folder.join("log")).expect("a log file"))
+            .stderr(log.expect("a log file"))
             .spawn()
             .expect("serve starts");
         let appliance = Self { child, folder: folder.to_owned(), console, mllp_port };
@@ -110,6 +124,16 @@ impl Appliance {
             std::thread::sleep(Duration::from_millis(100));
         }
         appliance
+    }
+
+    /// Where the console answers, without a slash at the end.
+    pub fn console(&self) -> String {
+        format!("http://127.0.0.1:{}", self.console)
+    }
+
+    /// The configuration, for commands beside it.
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("bridge.toml")
     }
 
     /// What it has logged.

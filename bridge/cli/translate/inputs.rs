@@ -2,6 +2,7 @@
 //!
 //! Names only are kept, never contents; a file outside a storage is looked at once to learn its patient.
 
+use crate::shape;
 use renkei_translate::finding::Finding;
 use renkei_translate::mapping::peek;
 use renkei_translate::ssmix2::FileName;
@@ -48,7 +49,7 @@ pub(super) fn collect(paths: &[PathBuf], facility: &Facility) -> anyhow::Result<
     let mut inputs = Vec::new();
     for path in paths {
         for entry in walkdir::WalkDir::new(path).follow_links(true) {
-            let entry = entry?;
+            let entry = entry.map_err(|error| unreadable(path, &error))?;
             if entry.file_type().is_file() {
                 inputs.push(input(entry.into_path(), facility)?);
             }
@@ -57,6 +58,18 @@ pub(super) fn collect(paths: &[PathBuf], facility: &Facility) -> anyhow::Result<
     inputs.sort_by(|a, b| (&a.patient, &a.time, &a.path).cmp(&(&b.patient, &b.time, &b.path)));
     inputs.dedup_by(|a, b| a.path == b.path);
     Ok(inputs)
+}
+
+/// The shape of a path, for messages on standard error: the names of a storage hold patient ids.
+pub(super) fn masked(path: &Path) -> String {
+    shape::of(&path.to_string_lossy())
+}
+
+/// What was asked for is named as it was written, what lies below it by its shape.
+fn unreadable(asked: &Path, error: &walkdir::Error) -> anyhow::Error {
+    let below = error.path().and_then(|path| path.strip_prefix(asked).ok()).map(masked).unwrap_or_default();
+    let reason = error.io_error().map_or_else(|| "a link leads back".to_owned(), ToString::to_string);
+    anyhow::anyhow!("{} {below}: {reason}", asked.display())
 }
 
 fn input(path: PathBuf, facility: &Facility) -> anyhow::Result<Input> {

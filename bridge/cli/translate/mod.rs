@@ -172,8 +172,8 @@ impl Run<'_> {
         if self.arguments.as_of.as_ref().is_some_and(|limit| input.time > *limit) {
             return Ok(excluded("after-as-of"));
         }
-        let bytes =
-            std::fs::read(&input.path).with_context(|| format!("cannot read {}", input.path.display()))?;
+        let bytes = std::fs::read(&input.path)
+            .with_context(|| format!("cannot read {}", inputs::masked(&input.path)))?;
         let (file, mut before) = match &input.shape {
             Shape::Other if !inputs::looks_like_a_message(&bytes) => return Ok(excluded("not-a-message")),
             Shape::Other => (None, Vec::new()),

@@ -21,9 +21,12 @@ pub(crate) fn peek(bytes: &[u8], facility: &Facility) -> Peek {
             patients.push(id);
         }
     }
-    let message_type = match (text("MSH", 9, 1), text("MSH", 9, 2)) {
+    // It is listed and shown to everybody: what is no code (a name, where fields are shifted) is left out.
+    let code = |component| text("MSH", 9, component).filter(|code| is_code(code));
+    let message_type = match (code(1), code(2)) {
         (Some(kind), Some(event)) => Some(format!("{kind}^{event}")),
-        (kind, _) => kind,
+        (kind, None) => kind,
+        (None, _) => None,
     };
     Peek {
         control_id: text("MSH", 10, 1),
@@ -32,4 +35,9 @@ pub(crate) fn peek(bytes: &[u8], facility: &Facility) -> Peek {
         message_type,
         time: text("MSH", 7, 1),
     }
+}
+
+/// As in HL7 tables 0076 and 0003.
+fn is_code(text: &str) -> bool {
+    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
