@@ -215,7 +215,12 @@ fn groups(draft: &MessageDraft, plan: &mut Plan, problems: &mut Problems) -> Vec
             if !plan.known.contains(&sym) {
                 plan.known.push(sym);
             }
-            group.members.push(Member { name: sym, group: inner, optional: mark == "?" || mark == "*" });
+            group.members.push(Member {
+                name: sym,
+                group: inner,
+                optional: mark == "?" || mark == "*",
+                many: mark == "*" || mark == "+",
+            });
         }
         if group.members.first().is_none_or(|m| m.group.is_some()) {
             let en = format!("group {} must begin with a segment", name.trim());

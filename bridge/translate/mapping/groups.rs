@@ -95,7 +95,9 @@ impl Cut {
                                 .iter()
                                 .any(|s| self.names[*s as usize] == Some(name)))
                 })
-                .map(|(n, _)| n);
+                .map(|(n, _)| n)
+                // What comes once comes once: no map would read the second, and a drug would be lost in silence.
+                .filter(|_| self.has_room(at, group, name));
             if let Some(n) = own {
                 open.truncate(depth + 1);
                 self.instances[at].reached = self.instances[at].reached.max(n);
@@ -116,6 +118,12 @@ impl Cut {
         let outer = groups.iter().position(|g| !g.inner && opens(g, name))?;
         open.clear();
         Some(self.open(outer, name, groups, None, open))
+    }
+
+    /// Whether an instance may take one more segment of that name.
+    fn has_room(&self, at: usize, group: &Group, name: Sym) -> bool {
+        let members = || group.members.iter().filter(|m| m.group.is_none() && m.name == name);
+        members().any(|m| m.many) || listed(&self.instances[at].by_name, name).len() < members().count()
     }
 
     fn open(

@@ -84,6 +84,8 @@ mod write;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod mutations;
+#[cfg(test)]
 mod tests;
 
 use crate::hl7v2::Message;

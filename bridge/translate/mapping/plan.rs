@@ -306,6 +306,8 @@ pub(crate) struct Member {
     /// Index of the group, where the member is one.
     pub(crate) group: Option<usize>,
     pub(crate) optional: bool,
+    /// Whether it may come more than once.
+    pub(crate) many: bool,
 }
 
 #[derive(Clone, Debug)]
