@@ -183,6 +183,18 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     let set = Arc::new(ArcSwap::from_pointee(set));
     let mut tasks = vec![tokio::spawn(upkeep(shutdown.clone()))];
 
+    for store in store.facilities() {
+        let bases = config.bases.iter().filter(|base| base.serves(store.code()));
+        let names: Vec<String> = bases.map(|base| base.name.clone()).collect();
+        let of = store.clone();
+        let left_out = tokio::task::spawn_blocking(move || of.destinations(&names)).await;
+        if let Ok(Ok(deliveries @ 1..)) = left_out {
+            warn!(
+                facility = store.code(),
+                deliveries, "Deliveries are left out: their base is no more configured."
+            );
+        }
+    }
     let mut forwards = Vec::new();
     for base in &config.bases {
         let stores = store.facilities().into_iter().filter(|store| base.serves(store.code())).collect();

@@ -145,7 +145,7 @@ fn one(
             Some(unit) => {
                 take(connection, &key, unit, claim, done, &mut outcome)?;
                 if done.destinations.is_empty() {
-                    outcome.reason = Some("not-for-any-destination");
+                    outcome.reason = Some(delivery::NO_DESTINATION);
                 } else {
                     outcome.state = state::PENDING;
                 }

@@ -19,6 +19,12 @@ const WINDOW: i64 = 4_096;
 /// No repeat is set so far ahead, in milliseconds: one that is was set by a wrong clock.
 const LONGEST_MS: i64 = 7 * 86_400_000;
 
+/// Why a delivery is excluded whose destination is no more in the configuration.
+const NOT_CONFIGURED: &str = "not-configured";
+
+/// Why a message is excluded that nobody takes.
+pub(super) const NO_DESTINATION: &str = "not-for-any-destination";
+
 /// Bytes kept of a refusal.
 const ANSWER_BYTES: usize = 64 << 10;
 
@@ -124,6 +130,55 @@ impl FacilityStore {
         })?;
         durable_point("begin-send.after-commit");
         Ok(())
+    }
+
+    /// Names the destinations that there are, at a start. What waits for another is left out, so that nothing
+    /// waits for ever, and waits again when that one is back. The number of deliveries left out now.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn destinations(&self, names: &[String]) -> Result<u64, StoreError> {
+        let names = names.to_vec();
+        self.run(move |connection| {
+            let mut select = connection.prepare(
+                "SELECT unit, destination, state FROM delivery WHERE state IN (3, 4, 5) OR (state = 2 AND error = ?)",
+            )?;
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            let open: Vec<(i64, String, i64)> =
+                select.query_map([NOT_CONFIGURED], read)?.collect::<Result<_, _>>()?;
+            let mut update = connection.prepare(
+                "UPDATE delivery SET state = ?3, error = ?4, next_ms = 0, attempts = 0 WHERE unit = ?1 AND destination = ?2",
+            )?;
+            let mut left_out = 0;
+            for (unit, destination, was) in open {
+                match (names.contains(&destination), was == state::EXCLUDED) {
+                    (false, false) => {
+                        update.execute(params![unit, destination, state::EXCLUDED, NOT_CONFIGURED])?;
+                        left_out += 1;
+                    }
+                    (true, true) => {
+                        update.execute(params![unit, destination, state::PENDING, None::<&str>])?;
+                        connection
+                            .prepare_cached(
+                                "UPDATE message SET state = ?2, reason = NULL WHERE unit = ?1 AND
+                                 ((state = ?3 AND reason = ?4) OR (state = ?5 AND version > (SELECT settled FROM delivery
+                                   WHERE unit = ?1 AND destination = ?6)))",
+                            )?
+                            .execute(params![
+                                unit,
+                                state::PENDING,
+                                state::EXCLUDED,
+                                NO_DESTINATION,
+                                state::REGISTERED,
+                                destination
+                            ])?;
+                    }
+                    _ => continue,
+                }
+                refresh(connection, unit)?;
+            }
+            Ok(left_out)
+        })
     }
 
     /// Records how a delivery ended. The claim is given back in any case: after an error the delivery is
@@ -371,10 +426,17 @@ pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreErr
     let (settled, worst): (Option<i64>, Option<i64>) = connection
         .prepare_cached(
             "SELECT min(settled), max(CASE state WHEN 5 THEN 5 WHEN 4 THEN 4 WHEN 3 THEN 3 WHEN 2 THEN 2 ELSE 1 END)
-             FROM delivery WHERE unit = ?",
+             FROM delivery WHERE unit = ? AND NOT (state = 2 AND coalesce(error, '') = ?)",
         )?
-        .query_row([unit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some(settled), Some(worst)) = (settled, worst) else { return Ok(()) };
+        .query_row(params![unit, NOT_CONFIGURED], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(settled), Some(worst)) = (settled, worst) else {
+        connection
+            .prepare_cached(
+                "UPDATE message SET state = ?2, reason = ?3 WHERE unit = ?1 AND state IN (3, 4, 5)",
+            )?
+            .execute(params![unit, state::EXCLUDED, NO_DESTINATION])?;
+        return Ok(());
+    };
     // An excluded delivery is one whose refused message a person has discarded.
     let beyond = [state::REGISTERED, state::EXCLUDED, state::PENDING, state::HELD, state::REJECTED]
         .get(usize::try_from(worst - 1).unwrap_or_default())

@@ -154,3 +154,47 @@ async fn a_late_older_message_of_a_discarded_one_is_not_called_registered() {
     assert_eq!(state(&store, older), (State::Excluded, Some("discarded".into())));
     sum(&store);
 }
+
+#[tokio::test]
+async fn what_waits_for_a_base_that_was_removed_is_left_out_until_it_is_back() {
+    let (_dir, _root, store) = fresh();
+    for name in ["1", "2", "3"] {
+        accept(&store, name, "p:").await;
+    }
+    index(&store);
+    let only = complete_next(&store, lab("u", 1, &["o"]));
+    let both = store.claim(1).unwrap().pop().unwrap();
+    let id = both.id;
+    let mut completion = done(lab("v", 1, &["x"]));
+    completion.destinations.push("other".into());
+    store.complete(vec![(both, completion)]).unwrap();
+    let other = store.claim_deliveries("other", NOW, 1).unwrap().pop().unwrap();
+    let projection = store.projection(&other).unwrap();
+    store.settle(other, Settlement::Registered { projection }).unwrap();
+    assert_eq!((state(&store, only).0, state(&store, id).0), (State::Pending, State::Pending));
+    assert_eq!(store.destinations(&["other".into()]).unwrap(), 2);
+    assert_eq!(state(&store, only), (State::Excluded, Some("not-for-any-destination".into())));
+    assert_eq!(state(&store, id).0, State::Registered);
+    assert_eq!(sum(&store).pending, 1, "the one not translated yet");
+    assert_eq!(store.destinations(&["other".into(), "base".into()]).unwrap(), 0);
+    assert_eq!((state(&store, only).0, state(&store, id).0), (State::Pending, State::Pending));
+    deliver(&store);
+    assert_eq!((state(&store, only).0, state(&store, id).0), (State::Registered, State::Registered));
+}
+
+#[tokio::test]
+async fn a_message_that_had_no_destination_is_sent_when_it_is_replayed() {
+    let (_dir, _root, store) = fresh();
+    accept(&store, "1", "p:").await;
+    index(&store);
+    let claim = store.claim(1).unwrap().pop().unwrap();
+    let (id, mut completion) = (claim.id, done(lab("u", 1, &["o"])));
+    completion.destinations.clear();
+    store.complete(vec![(claim, completion)]).unwrap();
+    assert_eq!(state(&store, id), (State::Excluded, Some("not-for-any-destination".into())));
+    assert_eq!(store.discard(&Selection::Messages(vec![id]), "x").unwrap(), 0);
+    assert_eq!(store.replay(&Selection::Messages(vec![id])).unwrap(), 1);
+    complete_next(&store, lab("u", 1, &["o"]));
+    assert_eq!(deliver(&store).0, ["p", "o"]);
+    assert_eq!(state(&store, id), (State::Registered, None));
+}

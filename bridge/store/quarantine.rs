@@ -31,7 +31,8 @@ impl FacilityStore {
         Ok(causes.collect::<Result<_, _>>()?)
     }
 
-    /// Puts quarantined, held and rejected messages back to be translated again; how many.
+    /// Puts quarantined, held and rejected messages back to be translated again; how many. By their numbers also
+    /// those that had no destination, and withdrawals by a file's flag, which are excluded whatever the base said.
     ///
     /// # Errors
     /// The database.
@@ -39,7 +40,7 @@ impl FacilityStore {
         let selection = selection.clone();
         let count = self.run(move |connection| {
             let mut count = 0;
-            for (id, _, _) in selected(connection, &selection)? {
+            for (id, _, _) in selected(connection, &selection, REPLAYED)? {
                 connection
                     .prepare_cached("UPDATE message SET state = ?, reason = NULL WHERE id = ?")?
                     .execute([state::RECEIVED, id])?;
@@ -62,7 +63,7 @@ impl FacilityStore {
         let (selection, reason) = (selection.clone(), reason.to_owned());
         let count = self.run(move |connection| {
             let mut count = 0;
-            for (id, unit, _) in selected(connection, &selection)? {
+            for (id, unit, _) in selected(connection, &selection, HELD)? {
                 connection
                     .prepare_cached("UPDATE message SET state = ?, reason = 'discarded' WHERE id = ?")?
                     .execute([state::EXCLUDED, id])?;
@@ -98,16 +99,21 @@ impl FacilityStore {
     }
 }
 
-/// Message, unit and state of what is selected and held.
+const HELD: &str = "state IN (1, 4, 5)";
+const REPLAYED: &str =
+    "(state IN (1, 4, 5) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted')))";
+
+/// Message, unit and state of what is selected and held; of messages named by number, those of `by_number`.
 fn selected(
     connection: &Connection,
     selection: &Selection,
+    by_number: &str,
 ) -> Result<Vec<(i64, Option<i64>, i64)>, StoreError> {
-    let held = "state IN (1, 4, 5)";
+    let held = HELD;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let rows = match selection {
         Selection::Messages(ids) => {
-            let sql = format!("SELECT id, unit, state FROM message WHERE id = ? AND {held}");
+            let sql = format!("SELECT id, unit, state FROM message WHERE id = ? AND {by_number}");
             let mut select = connection.prepare_cached(&sql)?;
             let mut rows = Vec::new();
             for id in ids {
