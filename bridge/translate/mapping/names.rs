@@ -184,12 +184,11 @@ impl<'m> Run<'m> {
             wanted.push((path, by, text));
         }
         let set = self.set;
-        let mut list = Places::new();
-        if find.message {
-            list.extend_from_slice(super::groups::listed(&self.cut.all, find.segment));
+        let list = Places::from_slice(if find.message {
+            super::groups::listed(&self.cut.all, find.segment)
         } else {
-            self.segments(scope, find.segment, usize::MAX, &mut list);
-        }
+            self.segments(scope, find.segment)
+        });
         let mut out = Items::new();
         for s in list {
             let item = Item::Segment(self.message.segment(s as usize));

@@ -107,11 +107,6 @@ pub(crate) struct Run<'m> {
     pub(crate) counters: HashMap<(usize, usize, Option<u32>, String), usize>,
 }
 
-/// The first of a list, `most` at most.
-fn first(list: &[u32], most: usize) -> &[u32] {
-    &list[..list.len().min(most)]
-}
-
 /// Writes a number; positions are printed for every finding, and hardly any has more than two digits.
 fn number_text(number: usize, out: &mut String) {
     if number > 9 {
@@ -181,45 +176,37 @@ impl<'m> Run<'m> {
         }
     }
 
-    /// The segments of a name that a scope sees, `most` at most.
-    pub(super) fn segments(&self, scope: &Scope<'_, 'm>, name: Sym, most: usize, out: &mut Places) {
+    /// The segments of a name that a scope sees.
+    pub(super) fn segments<'a>(&'a self, scope: &'a Scope<'_, 'm>, name: Sym) -> &'a [u32] {
         let is = |s: &u32| self.cut.names[*s as usize] == Some(name);
         let group = match &scope.inst {
-            Inst::Segment(s) => {
-                if is(s) {
-                    out.push(*s);
-                    return;
-                }
-                self.cut.owner[*s as usize]
-            }
-            Inst::Made(list, group) => {
-                out.extend(list.iter().copied().filter(is).take(most));
-                *group
-            }
+            Inst::Segment(s) if is(s) => return std::slice::from_ref(s),
+            Inst::Segment(s) => self.cut.owner[*s as usize],
+            // All of them have one name.
+            Inst::Made(list, _) if list.first().is_some_and(is) => return list,
+            Inst::Made(_, group) => *group,
             Inst::Group(g) => Some(*g),
             Inst::Value(_) | Inst::Message => None,
         };
-        if !out.is_empty() {
-            return;
-        }
         if let Some(outer) = scope.outer {
-            return self.segments(outer, name, most, out);
+            return self.segments(outer, name);
         }
         let mut group = group.map(|g| g as usize);
         while let Some(g) = group {
             let instance = &self.cut.instances[g];
-            out.extend_from_slice(first(listed(&instance.by_name, name), most));
-            if !out.is_empty() {
-                return;
+            let found = listed(&instance.by_name, name);
+            if !found.is_empty() {
+                return found;
             }
             group = instance.parent;
         }
-        out.extend_from_slice(first(listed(&self.cut.loose, name), most));
-        if out.is_empty() && matches!(scope.inst, Inst::Message) {
+        let found = listed(&self.cut.loose, name);
+        if found.is_empty() && matches!(scope.inst, Inst::Message) {
             // A message-wide name or condition sees every segment. A map never sees what lies in a group that
             // is not around it: the only RXR of a message is not that of the order beside it.
-            out.extend_from_slice(first(listed(&self.cut.all, name), most));
+            return listed(&self.cut.all, name);
         }
+        found
     }
 
     /// The instances of a group that a scope sees: itself and those around it, or, for all, those inside.
@@ -265,34 +252,26 @@ impl<'m> Run<'m> {
     ) {
         match &path.root {
             Root::Segment { name, pick, field } => {
-                let mut list = Places::new();
-                let most = match pick {
-                    Pick::First => 1,
-                    Pick::Nth(n) => usize::from(*n),
-                    Pick::All | Pick::Where(_) => usize::MAX,
-                };
-                self.segments(scope, *name, most, &mut list);
-                if list.is_empty() && *field == 0 {
+                let seen = self.segments(scope, *name);
+                if seen.is_empty() && *field == 0 {
+                    let mut list = Places::new();
                     let all = !matches!(pick, Pick::First);
                     self.groups(scope, *name, all, &mut list);
                     out.extend(list.into_iter().map(Item::Group));
                     return;
                 }
+                let mut list = Places::new();
                 match pick {
-                    Pick::First => list.truncate(1),
-                    Pick::Nth(n) => {
-                        list = list.get(usize::from(*n) - 1).copied().into_iter().collect();
-                    }
-                    Pick::All => {}
+                    Pick::First => list.extend(seen.first().copied()),
+                    Pick::Nth(n) => list.extend(seen.get(usize::from(*n) - 1).copied()),
+                    Pick::All => list.extend_from_slice(seen),
                     Pick::Where(cond) => {
-                        let mut kept = Places::new();
-                        for s in list {
+                        for s in Places::from_slice(seen) {
                             let item = Item::Segment(self.message.segment(s as usize));
                             if self.holds(scope, Some(&item), cond) {
-                                kept.push(s);
+                                list.push(s);
                             }
                         }
-                        list = kept;
                     }
                 }
                 for s in list {
