@@ -74,7 +74,7 @@ async fn quoting_base() -> MockServer {
             "resourceType": "OperationOutcome",
             "issue": [{ "severity": "error", "code": "invalid", "diagnostics": format!("金糸雀 KANARIYAZA 7766550011 {said}") }],
         });
-        let status = if said.len() % 2 == 0 { 400 } else { 422 };
+        let status = if said.len().is_multiple_of(2) { 400 } else { 422 };
         ResponseTemplate::new(status)
             .insert_header("location", "http://base/Patient/KANARIYAZA-7766550011")
             .insert_header("x-diagnostics", "KANARIYAZA 7766550011")
