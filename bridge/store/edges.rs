@@ -6,7 +6,7 @@ use super::tests::{
 };
 use super::{Selection, Settlement, State};
 use crate::record::tests::resource;
-use renkei_translate::translation::{Replaces, Role, Translation};
+use renkei_translate::translation::{Replaces, Role, Status, Translation};
 
 const DAY: i64 = 86_400_000;
 
@@ -197,4 +197,24 @@ async fn a_message_that_had_no_destination_is_sent_when_it_is_replayed() {
     complete_next(&store, lab("u", 1, &["o"]));
     assert_eq!(deliver(&store).0, ["p", "o"]);
     assert_eq!(state(&store, id), (State::Registered, None));
+}
+
+#[tokio::test]
+async fn a_deleted_file_of_an_incremental_list_takes_back_its_own_entries_only() {
+    let (_dir, _root, store) = fresh();
+    for name in ["1", "2", "3"] {
+        accept(&store, name, "p:").await;
+    }
+    index(&store);
+    complete_next(&store, list(1, "c1"));
+    complete_next(&store, list(2, "c2"));
+    deliver(&store);
+    let mut gone = list(2, "c2");
+    gone.resources.retain(|resource| resource.role == Role::Unit);
+    (gone.status, gone.excluded) = (Status::Excluded, Some("deleted"));
+    if let Some(unit) = &mut gone.unit {
+        unit.withdrawn = true;
+    }
+    complete_next(&store, gone);
+    assert_eq!(deliver(&store), (Vec::new(), vec!["c2".to_owned()]));
 }

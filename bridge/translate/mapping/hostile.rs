@@ -5,7 +5,7 @@ use super::tests::{context, file, map, message_file, set, shipped};
 use super::{MappingSet, SourceFile, apply, translate};
 use crate::hl7v2::Message;
 use crate::ssmix2::FileName;
-use crate::translation::{Replaces, Status};
+use crate::translation::{Lists, Replaces, Status};
 use proptest::prelude::{Strategy, any, prop};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -137,4 +137,40 @@ fn flags_of_a_storage_exclude_and_a_deleted_file_takes_its_unit_back() {
         assert_eq!(out.unit.map(|unit| unit.withdrawn), withdrawn, "{flag}");
         assert_eq!(out.resources.is_empty(), excluded.is_some(), "{flag} {:?}", out.findings);
     }
+}
+
+#[test]
+fn a_deleted_file_takes_back_what_it_said_itself_and_only_of_its_own_patient() {
+    let text =
+        message("ADT^A03", "PV1|1|I||||||||||||||||||||||||||||||||||||||||||202404010900|202404101000");
+    let stay = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }]\n";
+    let check = |replaces: &str, lists: Lists, patient: &str, expected: Option<(bool, usize)>| {
+        let rules = format!("unit = [\"'list'\"]\nreplaces = \"{replaces}\"\nmaps = [\"stay\"]\n");
+        let set = set(vec![file("maps/stay.toml", stay), message_file("ADT", &rules)]).unwrap();
+        let mut context = context();
+        context.lists = lists;
+        context.file = Some(FileName {
+            patient: patient.into(),
+            date: "20240410".into(),
+            data_type: "ADT-52".into(),
+            order_number: "1".into(),
+            time: "20240410100000000".into(),
+            department: "-".into(),
+            flag: '0',
+            ..FileName::default()
+        });
+        let out = translate(&set, text.as_bytes(), &context);
+        assert_eq!((out.status, out.excluded), (Status::Excluded, Some("deleted")));
+        assert_eq!(
+            out.unit.map(|unit| (unit.withdrawn, out.resources.len())),
+            expected,
+            "{replaces} {patient}"
+        );
+    };
+    check("list", Lists::Whole, "1", Some((true, 0)));
+    check("list", Lists::Incremental, "1", Some((true, 1)));
+    check("nothing", Lists::Whole, "1", Some((true, 1)));
+    check("unit", Lists::Whole, "1", Some((true, 0)));
+    // PID-3 is another's: the file was held when it came, and nothing of it was recorded.
+    check("unit", Lists::Whole, "2", None);
 }
