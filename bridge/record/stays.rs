@@ -93,28 +93,65 @@ fn stays(events: &[StayEvent]) -> (Vec<Entry>, Vec<usize>) {
     (entries, unresolved)
 }
 
-/// Which events stand: a cancel is none itself, and takes one of its sort back: the one of its own time,
-/// else the nearest before it.
+/// Which events stand. A cancel is none itself, and takes back one of its sort: the one of its own time, else
+/// the nearest before it, else (a discharge written down ahead of its time) the last one told before it. An
+/// event told again, with its correction, is one event: the newest of it stands, and a cancel takes all back.
 fn not_cancelled(events: &[StayEvent]) -> Vec<bool> {
     let mut alive: Vec<bool> = events.iter().map(|event| !event.cancels).collect();
     for (index, cancel) in events.iter().enumerate().filter(|(_, event)| event.cancels) {
-        let fits = |other: &StayEvent| {
-            other.opens == cancel.opens
-                && other.closes == cancel.closes
-                && (other.opens || other.closes || other.kind == cancel.kind)
+        let target = {
+            let fits = |i: &usize| alive[*i] && same_sort(&events[*i], cancel);
+            let told = |i: &usize| events[*i].stamp < cancel.stamp;
+            let exact =
+                (0..events.len()).rev().find(|i| fits(i) && told(i) && events[*i].time == cancel.time);
+            let nearest = || (0..index).rev().find(fits);
+            let last = || {
+                (index..events.len()).filter(|i| fits(i) && told(i)).max_by_key(|i| &events[*i].stamp)
+            };
+            exact.or_else(nearest).or_else(last)
         };
-        let exact = (0..events.len()).rev().find(|i| {
-            alive[*i]
-                && fits(&events[*i])
-                && events[*i].time == cancel.time
-                && events[*i].stamp < cancel.stamp
-        });
-        let target = exact.or_else(|| (0..index).rev().find(|i| alive[*i] && fits(&events[*i])));
-        if let Some(target) = target {
-            alive[target] = false;
+        let Some(target) = target else { continue };
+        for other in 0..events.len() {
+            if other == target
+                || (events[other].stamp < cancel.stamp && same_event(&events[other], &events[target]))
+            {
+                alive[other] = false;
+            }
+        }
+    }
+    for index in 0..events.len() {
+        let newer = |i: usize| {
+            alive[i] && events[index].stamp < events[i].stamp && same_event(&events[index], &events[i])
+        };
+        if alive[index] && (0..events.len()).any(newer) {
+            alive[index] = false;
         }
     }
     alive
+}
+
+/// Whether one event can take the other back.
+fn same_sort(event: &StayEvent, other: &StayEvent) -> bool {
+    event.opens == other.opens
+        && event.closes == other.closes
+        && (event.opens || event.closes || event.kind == other.kind)
+}
+
+/// Whether both tell of one thing that happened: the same sort at the same time, or the opening or closing of
+/// the same stay.
+fn same_event(event: &StayEvent, other: &StayEvent) -> bool {
+    let stay = |event: &StayEvent| {
+        let named = event.entries.iter().find(|entry| entry.resource_type == "Encounter");
+        named.map(|entry| entry.id.clone()).filter(|id| !id.is_empty())
+    };
+    let same_stay = || {
+        (event.opens || event.closes)
+            && stay(event).is_some_and(|named| stay(other).is_some_and(|other| other == named))
+    };
+    event.cancels == other.cancels
+        && event.kind == other.kind
+        && same_sort(event, other)
+        && (event.time == other.time || same_stay())
 }
 
 fn take(stay: &mut Stay, entry: &Entry, replaces: bool) {

@@ -71,6 +71,14 @@ fn event(time: u64, opens: bool, closes: bool, json: &str) -> Translation {
     translation
 }
 
+/// The same message, told at another time than that of its event.
+fn told_at(mut translation: Translation, time: u64) -> Translation {
+    if let Some(unit) = &mut translation.unit {
+        unit.time = format!("202601010000{time:05}");
+    }
+    translation
+}
+
 /// Folds a history and gives what stands: ids and contents, and whether it is withdrawn.
 fn stands(history: &[(i64, Translation)]) -> (Vec<(String, String)>, bool) {
     let mut state: Option<UnitState> = None;
@@ -201,6 +209,45 @@ fn a_cancelled_discharge_opens_the_stay_again() {
     let history = [
         (1, event(1, true, false, ADMISSION)),
         (2, event(2, false, true, DISCHARGE)),
+        (3, withdrawn(event(3, false, true, r#"{"resourceType":"Encounter"}"#))),
+    ];
+    assert_eq!(stands(&history).0, [("e1".to_owned(), ADMISSION.to_owned())]);
+}
+
+#[test]
+fn an_admission_told_twice_is_one_that_one_cancel_takes_back() {
+    let corrected = r#"{"resourceType":"Encounter","id":"e1","status":"in-progress","period":{"start":"2026-01-01"},"location":[{"location":{"reference":"Location/b"},"status":"active"}]}"#;
+    let told = |time, text| told_at(event(1, true, false, text), time);
+    let history = [
+        (1, told(1, ADMISSION)),
+        (2, told(2, corrected)),
+        (3, withdrawn(told(3, r#"{"resourceType":"Encounter"}"#))),
+    ];
+    assert_eq!(stands(&history[..2]).0, [("e1".to_owned(), corrected.to_owned())]);
+    assert_eq!(stands(&history), (Vec::new(), true));
+}
+
+#[test]
+fn a_discharge_told_again_with_an_earlier_time_ends_then() {
+    let discharge = |end| {
+        format!(
+            r#"{{"resourceType":"Encounter","id":"e1","status":"finished","period":{{"end":"2026-01-0{end}"}}}}"#
+        )
+    };
+    let history = [
+        (1, event(1, true, false, ADMISSION)),
+        (2, told_at(event(9, false, true, &discharge(9)), 2)),
+        (3, told_at(event(8, false, true, &discharge(8)), 3)),
+    ];
+    let (entries, _) = stands(&history);
+    assert!(entries[0].1.contains(r#""end":"2026-01-08""#), "{entries:?}");
+}
+
+#[test]
+fn a_discharge_written_down_ahead_of_its_time_can_be_cancelled_before_it() {
+    let history = [
+        (1, event(1, true, false, ADMISSION)),
+        (2, told_at(event(9, false, true, DISCHARGE), 2)),
         (3, withdrawn(event(3, false, true, r#"{"resourceType":"Encounter"}"#))),
     ];
     assert_eq!(stands(&history).0, [("e1".to_owned(), ADMISSION.to_owned())]);
