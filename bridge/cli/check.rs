@@ -7,10 +7,7 @@ use std::process::ExitCode;
 
 /// Does it. Exit 78 where anything keeps the appliance from working; warnings alone do not.
 pub(super) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
-    let (config, mut problems) = match config::load(&file.config) {
-        Ok((config, warnings)) => (Some(config), warnings),
-        Err(problems) => (None, problems),
-    };
+    let (config, mut problems) = config::inspect(&file.config);
     if let Some(config) = &config {
         problems.extend(config::everything(config, app::now_ms() / 1_000));
         problems.sort_by_key(|problem| problem.line);

@@ -96,7 +96,12 @@ impl<'c> Look<'c> {
     }
 
     fn add(&mut self, weight: Weight, (section, index, key): Setting<'_>, ja: String, en: String) {
-        let key = match index {
+        let places = match section {
+            "facility" => &self.config.places.facilities,
+            "feed" => &self.config.places.feeds,
+            _ => &self.config.places.bases,
+        };
+        let key = match index.map(|index| places.get(index).copied().unwrap_or(index)) {
             Some(index) => format!("{section}[{}].{key}", index + 1),
             None if section.is_empty() => key.to_owned(),
             None => format!("{section}.{key}"),
@@ -107,6 +112,9 @@ impl<'c> Look<'c> {
 
     fn data_dir(&mut self) {
         let dir = &self.config.data_dir;
+        if dir.as_os_str().is_empty() {
+            return; // not readable: said already
+        }
         let trial = dir.join(".renkei-check");
         let result = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&trial, ""));
         if let Err(error) = result.and_then(|()| std::fs::remove_file(&trial)) {

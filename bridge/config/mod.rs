@@ -45,6 +45,16 @@ pub struct Config {
     pub feeds: Vec<intake::Feed>,
     /// Destinations, in the order of the file.
     pub bases: Vec<forward::Base>,
+    places: Places,
+}
+
+/// Which section of its sort in the file, from 0, each facility, feed and base is: one that could not be read is
+/// left out of the lists.
+#[derive(Clone, Debug, Default)]
+struct Places {
+    facilities: Vec<usize>,
+    feeds: Vec<usize>,
+    bases: Vec<usize>,
 }
 
 /// `[console]`.
@@ -101,8 +111,13 @@ const GENERAL: [&str; 2] = ["data_dir", "mappings"];
 /// # Errors
 /// Every problem, errors and warnings, in order of the lines.
 pub fn load(file: &Path) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+    usable(inspect(file))
+}
+
+/// Reads a file as far as it can be read, and says everything that is wrong with it.
+pub fn inspect(file: &Path) -> (Option<Config>, Vec<Problem>) {
     match std::fs::read_to_string(file) {
-        Ok(text) => parse(file, &text),
+        Ok(text) => examine(file, &text),
         Err(error) => {
             let mut problems = Problems::new(file, "");
             problems.error(
@@ -111,7 +126,7 @@ pub fn load(file: &Path) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
                 format!("設定ファイルを読めません（{error}）。パスと権限を確かめてください。"),
                 format!("The configuration cannot be read ({error}). Check its path and permissions."),
             );
-            Err(problems.finish())
+            (None, problems.finish())
         }
     }
 }
@@ -121,6 +136,17 @@ pub fn load(file: &Path) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
 /// # Errors
 /// Every problem, in order of the lines.
 pub fn parse(file: &Path, text: &str) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+    usable(examine(file, text))
+}
+
+fn usable((config, found): (Option<Config>, Vec<Problem>)) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+    match config {
+        Some(config) if found.iter().all(|problem| problem.weight == Weight::Warning) => Ok((config, found)),
+        _ => Err(found),
+    }
+}
+
+fn examine(file: &Path, text: &str) -> (Option<Config>, Vec<Problem>) {
     let mut problems = Problems::new(file, text);
     let (document, errors) = toml::de::DeTable::parse_recoverable(text);
     for error in &errors {
@@ -136,12 +162,7 @@ pub fn parse(file: &Path, text: &str) -> Result<(Config, Vec<Problem>), Vec<Prob
     let written = Written::read(&mut table, whole, &mut problems);
     check::unknown(&table, &mut problems);
     check::contents(&written, &mut problems);
-    let config = written.compose(file);
-    let found = problems.finish();
-    match config {
-        Some(config) if found.iter().all(|problem| problem.weight == Weight::Warning) => Ok((config, found)),
-        _ => Err(found),
-    }
+    (Some(written.compose(file)), problems.finish())
 }
 
 /// A section and what it reads as, where it does.
@@ -181,12 +202,12 @@ impl<'t> Written<'t> {
         Self { general, console, store, pipeline, facilities, feeds, bases }
     }
 
-    fn compose(self, file: &Path) -> Option<Config> {
-        let general = self.general?;
+    /// What could be read; what could not is said among the problems.
+    fn compose(self, file: &Path) -> Config {
         let dir = file.parent().unwrap_or(Path::new(""));
-        let mut facilities: Vec<Facility> = all(self.facilities)?;
-        let mut feeds: Vec<intake::Feed> = all(self.feeds)?;
-        let mut bases: Vec<forward::Base> = all(self.bases)?;
+        let (at_facility, mut facilities): (Vec<usize>, Vec<Facility>) = readable(self.facilities);
+        let (at_feed, mut feeds): (Vec<usize>, Vec<intake::Feed>) = readable(self.feeds);
+        let (at_base, mut bases): (Vec<usize>, Vec<forward::Base>) = readable(self.bases);
         for facility in &mut facilities {
             facility.gaiji = facility.gaiji.take().map(|path| dir.join(path));
         }
@@ -207,17 +228,21 @@ impl<'t> Written<'t> {
                 *path = path.take().map(|path| dir.join(path));
             }
         }
-        Some(Config {
+        let (data_dir, mappings) = self
+            .general
+            .map_or_else(Default::default, |general| (dir.join(general.data_dir), general.mappings));
+        Config {
             file: file.to_owned(),
-            data_dir: dir.join(general.data_dir),
-            mappings: general.mappings.map(|path| dir.join(path)),
-            console: self.console?,
-            store: self.store?,
-            pipeline: self.pipeline?,
+            data_dir,
+            mappings: mappings.map(|path| dir.join(path)),
+            console: self.console.unwrap_or_default(),
+            store: self.store.unwrap_or_default(),
+            pipeline: self.pipeline.unwrap_or_default(),
             facilities,
             feeds,
             bases,
-        })
+            places: Places { facilities: at_facility, feeds: at_feed, bases: at_base },
+        }
     }
 }
 
@@ -248,8 +273,9 @@ fn many<'t, T: serde::de::DeserializeOwned>(
         .collect()
 }
 
-fn all<T>(read: Vec<Read<'_, T>>) -> Option<Vec<T>> {
-    read.into_iter().map(|(_, read)| read).collect()
+/// The sections that could be read, each with its index in the file.
+fn readable<T>(read: Vec<Read<'_, T>>) -> (Vec<usize>, Vec<T>) {
+    read.into_iter().enumerate().filter_map(|(index, (_, read))| Some((index, read?))).unzip()
 }
 
 #[cfg(test)]

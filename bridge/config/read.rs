@@ -44,7 +44,8 @@ impl<'t> Section<'t> {
         self.value.get_ref().get(key)?.get_ref().as_str()
     }
 
-    /// Reads the section, noting every problem; `None` where there was one.
+    /// Reads the section, noting every problem. Where there was one, what could be read is given without it, so
+    /// that the rest can be looked at too; `None` where nothing can.
     pub(super) fn read<T: DeserializeOwned>(
         &self,
         required: &[&str],
@@ -72,7 +73,7 @@ impl<'t> Section<'t> {
         let mut value = self.value.clone();
         loop {
             let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
-                Ok(read) => return whole.then_some(read),
+                Ok(read) => return Some(read),
                 Err(error) => error,
             };
             let taken = error.span().and_then(|span| take(&mut value, &span));

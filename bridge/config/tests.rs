@@ -84,7 +84,7 @@ url = 'ftp://base/fhir'
 facilities = ['1319999999', '1310000000']
 timeout = '0s'
 ";
-    // Facilities that could not be read are not asked where they are sent to; facility[2] and [3] are.
+    // facility[1] is asked where it is sent to, whatever its code; so is the address of a feed with a wrong time.
     check(
         text,
         &[
@@ -94,6 +94,7 @@ timeout = '0s'
             (6, "facility[1].code"),
             (10, "facility[3].code"),
             (13, "feed[1].facility"),
+            (15, "feed[1].listen"),
             (16, "feed[1].idle_timeout"),
             (18, "feed[2].name"),
             (21, "feed[2].listen"),
@@ -109,7 +110,12 @@ fn two_mistakes_of_one_section_are_both_said() {
     check(
         "data_dir = '/tmp/x'\n[[facility]]\ncode = '1319999999'\nnmae = 'x'\n\
          patient_id = { widht = 3, strip = 4 }\n",
-        &[(4, "facility[1].nmae"), (5, "facility[1].patient_id.strip"), (5, "facility[1].patient_id.widht")],
+        &[
+            (2, "facility[1]"),
+            (4, "facility[1].nmae"),
+            (5, "facility[1].patient_id.strip"),
+            (5, "facility[1].patient_id.widht"),
+        ],
     );
 }
 
@@ -141,4 +147,18 @@ fn a_facility_that_nobody_takes_is_a_warning() {
     let text = "data_dir = '/tmp/x'\n[[facility]]\ncode = '1319999999'\n";
     let (_, warnings) = parse(Path::new("bridge.toml"), text).unwrap();
     assert_eq!(warnings.iter().map(|problem| problem.weight).collect::<Vec<_>>(), [Weight::Warning]);
+}
+
+#[test]
+fn what_a_broken_file_names_is_looked_at_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bridge.toml");
+    let text = "colour = 'blue'\ndata_dir = 'data'\n[[facility]]\ncode = '1319999999'\ngaiji = 'none.csv'\n\
+                [[feed]]\nname = 'a'\nfacility = '1319999999'\nkind = 'mllp'\nlisten = 'nowhere'\n\
+                [[feed]]\nname = 'b'\nfacility = '1319999999'\nkind = 'ssmix2'\npath = 'none'\nlists = 'partly'\n";
+    std::fs::write(&file, text).unwrap();
+    let (config, _) = super::inspect(&file);
+    let found = super::environment(&config.unwrap(), 0);
+    let places: Vec<_> = found.iter().map(|problem| (problem.line, problem.key.as_str())).collect();
+    assert_eq!(places, [(5, "facility[1].gaiji"), (15, "feed[2].path")]);
 }

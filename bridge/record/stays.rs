@@ -105,9 +105,8 @@ fn not_cancelled(events: &[StayEvent]) -> Vec<bool> {
             let exact =
                 (0..events.len()).rev().find(|i| fits(i) && told(i) && events[*i].time == cancel.time);
             let nearest = || (0..index).rev().find(fits);
-            let last = || {
-                (index..events.len()).filter(|i| fits(i) && told(i)).max_by_key(|i| &events[*i].stamp)
-            };
+            let last =
+                || (index..events.len()).filter(|i| fits(i) && told(i)).max_by_key(|i| &events[*i].stamp);
             exact.or_else(nearest).or_else(last)
         };
         let Some(target) = target else { continue };

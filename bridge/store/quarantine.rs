@@ -124,7 +124,8 @@ fn selected(
         Selection::Cause { code, position, rule } => {
             let sql = format!(
                 "SELECT id, unit, state FROM message WHERE {held} AND id IN
-                 (SELECT message FROM cause WHERE code = ? AND position = ? AND rule = ?)"
+                 (SELECT message FROM cause
+                  WHERE code = ?1 AND (?2 = '' OR position = ?2) AND (?3 = '' OR rule = ?3))"
             );
             let mut select = connection.prepare_cached(&sql)?;
             select.query_map([code, position, rule], read)?.collect::<Result<_, _>>()?

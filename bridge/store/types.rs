@@ -507,9 +507,9 @@ pub enum Selection {
     Cause {
         /// The finding's code.
         code: String,
-        /// Its position, without repetition and occurrence.
+        /// Its position, without repetition and occurrence; any where it is empty.
         position: String,
-        /// The rule.
+        /// The rule; any where it is empty.
         rule: String,
     },
     /// Every message in that state.

@@ -54,10 +54,10 @@ pub(in crate::cli) struct Which {
     /// All with this finding, as `quarantine list` prints it.
     #[arg(long, conflicts_with = "state")]
     code: Option<String>,
-    /// With --code: at this position.
+    /// With --code: at this position; at any where none is named.
     #[arg(long, default_value = "", requires = "code")]
     position: String,
-    /// With --code: met by this rule.
+    /// With --code: met by this rule; by any where none is named.
     #[arg(long, default_value = "", requires = "code")]
     rule: String,
     /// All in this state: quarantined, held or rejected.

@@ -65,6 +65,12 @@ impl<'m> Run<'m> {
         let Some(value) = values.first() else { return Ok(None) };
         let kind = kind.map(|k| k.text()).unwrap_or_default();
         let text = value.text();
+        if values.len() > 1 && matches!(kind.as_ref(), "NM" | "SN" | "CWE" | "CE" | "CNE" | "CF") {
+            // An Observation has one number or concept: all of them are kept, as words.
+            self.finding(Severity::Warning, "value-repeated", value.pos());
+            let words: Vec<_> = values.iter().map(whole).collect();
+            return self.shaped(Shape::Text, &words.join("\n"));
+        }
         match kind.as_ref() {
             "NM" => {
                 if let Some(number) = number(&text) {
