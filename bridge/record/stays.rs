@@ -208,9 +208,10 @@ fn merge(base: &mut Value, fragment: Value) {
 fn merge_items(items: &mut Vec<Value>, more: Value) {
     let Value::Array(more) = more else { return };
     for item in more {
-        let wanted = referent(&item).map(str::to_owned);
-        let known = items.iter().position(|known| match &wanted {
-            Some(wanted) => referent(known) == Some(wanted),
+        let wanted = referent(&item);
+        let known = items.iter().position(|known| match wanted {
+            // One doctor may attend and admit: a participant is a person in a role.
+            Some(_) => referent(known) == wanted && known.get("type") == item.get("type"),
             None => *known == item,
         });
         match known {

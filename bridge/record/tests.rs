@@ -228,6 +228,14 @@ fn an_admission_told_twice_is_one_that_one_cancel_takes_back() {
 }
 
 #[test]
+fn a_doctor_who_attends_and_admits_keeps_both_roles_at_the_discharge() {
+    let participants = r#""participant":[{"type":[{"text":"ATND"}],"individual":{"reference":"Practitioner/a"}},{"type":[{"text":"ADM"}],"individual":{"reference":"Practitioner/a"}}]"#;
+    let stay = format!(r#"{{"resourceType":"Encounter","id":"e1",{participants}}}"#);
+    let history = [(1, event(1, true, false, &stay)), (2, event(2, false, true, &stay))];
+    assert_eq!(stands(&history).0, [("e1".to_owned(), stay)]);
+}
+
+#[test]
 fn a_discharge_told_again_with_an_earlier_time_ends_then() {
     let discharge = |end| {
         format!(
