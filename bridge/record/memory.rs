@@ -2,7 +2,7 @@
 
 use super::{Applied, Content, Ground, Projection, Standing, UnitState, View, apply, project};
 use renkei_translate::finding::Finding;
-use renkei_translate::translation::Translation;
+use renkei_translate::translation::{Status, Translation};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 
@@ -21,8 +21,17 @@ pub struct Memory {
 
 impl Memory {
     /// Takes a translation in and gives what the destination lacks after it, as sent and taken at once, with
-    /// the record's own findings. A translation without a unit is a unit of its own, by its number.
+    /// the record's own findings. A translation without a unit is a unit of its own, by its number. One that is
+    /// held, or left out without taking anything back, changes nothing and sends nothing.
     pub fn apply(&mut self, translation: &Translation, sequence: i64) -> (Projection, Vec<Finding>) {
+        let recorded = match translation.status {
+            Status::Translated => true,
+            Status::Excluded => translation.unit.as_ref().is_some_and(|unit| unit.withdrawn),
+            Status::Quarantined => false,
+        };
+        if !recorded {
+            return (Projection::default(), Vec::new());
+        }
         let key = unit_key(translation, sequence);
         let Ok(Applied { findings, .. }) = apply(self, &key, translation, sequence);
         let Ok(projection) = project(&mut MemoryView { memory: self, key: &key });

@@ -104,6 +104,31 @@ fn a_second_message_sends_only_what_is_new_unless_each_stands_alone() {
 }
 
 #[test]
+fn a_held_correction_gives_no_bundle_and_leaves_the_record_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Writer::new("T", "20260401".into()).results(&MIDORI[0]);
+    put(folder.path(), &first, '1');
+    let correction = |minute: u32, from: &str, to: &str| {
+        let mut message = first.clone();
+        message.time = format!("2026040110{minute:02}00000");
+        message.text = message.text.replace(from, to);
+        put(folder.path(), &message, '1')
+    };
+    // One of three results has no code at all: the other two are made, and still nothing may leave.
+    let held = correction(1, "3A015000002327101^アルブミン^JC10", "");
+    let later = correction(2, "6.7-8.3", "6.6-8.1");
+    let (_, lines, _) = translate(folder.path(), &[]);
+    assert_eq!(line(&lines, &held)["status"], "quarantined");
+    assert!(line(&lines, &held)["bundle"].is_null());
+    // One result differs from what was sent, and its report is unchanged: had the held message been taken in,
+    // albumin would be deleted and made again.
+    let entries = line(&lines, &later)["bundle"]["entry"].as_array().unwrap();
+    let urls: Vec<_> = entries.iter().map(|entry| entry["request"]["method"].as_str().unwrap()).collect();
+    assert_eq!(urls, ["PUT"], "{entries:?}");
+    assert_eq!(entries[0]["resource"]["referenceRange"][0]["low"]["value"], serde_json::json!(6.6));
+}
+
+#[test]
 fn what_happened_later_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), &Writer::new("T", "20260401".into()).results(&MIDORI[0]), '1');
