@@ -34,7 +34,6 @@ fn a_patient_that_is_not_that_of_the_path_is_held() {
         // The patient of the path, two headers, and behind the first message the names of segments without content.
         BTreeSet::from([
             "message-type-not-mapped",
-            "path-date-differs",
             "path-patient-differs",
             "second-msh",
             "segment-out-of-place",
