@@ -3,6 +3,7 @@
 use super::iso2022;
 use super::label::Label;
 use super::plausible::{self, Reading};
+use std::borrow::Cow;
 
 /// An encoding that bytes can be found to be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,12 +81,31 @@ pub(super) fn detect(bytes: &[u8], label: &Label) -> Detected {
 
 /// The bytes in every encoding that comes into question. Of two as good the first is taken.
 fn readings(bytes: &[u8], label: &Label) -> Vec<Reading> {
+    let bytes = &near_text(bytes);
     let cues = plausible::cues(bytes, label);
     let latin = label.iso_8859.map(Encoding::Iso8859);
     let candidates = [Encoding::Cp932, Encoding::Utf8, Encoding::EucJp].into_iter().chain(latin);
     let mut readings: Vec<_> = candidates.map(|encoding| plausible::read(bytes, encoding, &cues)).collect();
     readings.sort_by_key(|reading| reading.bits);
     readings
+}
+
+/// How much ASCII is kept on either side of what is not ASCII.
+const NEAR_BYTES: usize = 512;
+
+/// The bytes without the stretches of ASCII that are far from anything else: they say nothing, and a
+/// scanned letter has megabytes of them.
+fn near_text(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.len() < 64 * NEAR_BYTES {
+        return Cow::Borrowed(bytes);
+    }
+    let (mut kept, mut to) = (Vec::new(), 0);
+    for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| !byte.is_ascii()) {
+        let end = (at + NEAR_BYTES).min(bytes.len());
+        kept.extend_from_slice(&bytes[to.max(at.saturating_sub(NEAR_BYTES))..end]);
+        to = end;
+    }
+    Cow::Owned(kept)
 }
 
 fn choose(readings: &[Reading], label: &Label) -> Detected {
@@ -111,7 +131,7 @@ fn choose(readings: &[Reading], label: &Label) -> Detected {
 
 #[cfg(test)]
 mod tests {
-    use super::{Encoding, Label, detect};
+    use super::{Encoding, Label, Reading, detect, near_text, readings};
 
     fn check(bytes: &[u8], label: Label, expected: Encoding) {
         assert_eq!(detect(bytes, &label).encoding, expected, "{bytes:02X?} {}", label.name());
@@ -185,6 +205,20 @@ mod tests {
         ] {
             assert_eq!(detect(bytes, &hl7(label)).encoding, expected);
         }
+    }
+
+    #[test]
+    fn ascii_far_from_text_changes_nothing() {
+        let name = named("山田^太郎^^^^^L^I", encoding_rs::EUC_JP);
+        let filler = |length: usize| format!("OBX|1|ED|X||{}\r", "QUJD".repeat(length)).into_bytes();
+        let long = [filler(10), name.clone(), filler(20_000), name.clone(), filler(20_000)].concat();
+        let short = [filler(10), name.clone(), filler(300), name].concat();
+        let found = |bytes: &[u8]| readings(bytes, &hl7(Label::default()));
+        assert_eq!(found(&long)[0].encoding, Encoding::EucJp);
+        let margin = |readings: &[Reading]| readings[1].bits - readings[0].bits;
+        assert_eq!(margin(&found(&long)), margin(&found(&short)));
+        assert!(near_text(&long).len() < 3_000);
+        assert_eq!(near_text(&long[..1_000]), &long[..1_000]);
     }
 
     #[test]
