@@ -72,9 +72,7 @@ pub fn read(bytes: &[u8]) -> Option<Header> {
     let line = &line[..end.unwrap_or(line.len())];
     let separator = separator(&line[3..])?;
     let rest = &line[3 + separator.len()..];
-    let fields = readings(rest, separator)
-        .map(|reading| Fields::split(rest, separator, reading))
-        .reduce(|best, other| if other.plausibility() > best.plausibility() { other } else { best })?;
+    let fields = Fields::read(rest, separator);
     if !declares_delimiters(separator, fields.get(2)) || !whole && end.is_none() && fields.0.len() <= 10 {
         return None;
     }
@@ -100,34 +98,66 @@ pub fn read(bytes: &[u8]) -> Option<Header> {
 
 /// What bytes may hide a separator. Which of them MSH is in cannot be told from its label alone, which may
 /// be wrong and is itself behind separators.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Reading {
     /// Two-byte runs of ISO-2022 are stepped over.
     runs: bool,
     /// Two-byte characters of CP932 are.
     trails: bool,
+    /// Here a separator separates for all that: what was cut off before it would have hidden it.
+    splits_at: Option<usize>,
 }
 
 /// The readings that can differ, the likelier first.
-fn readings(bytes: &[u8], separator: &[u8]) -> impl Iterator<Item = Reading> {
+fn readings(bytes: &[u8], separator: &[u8]) -> Vec<Reading> {
     let escapes = bytes.contains(&0x1B);
     // UTF-8 and EUC-JP have no byte below 0x80 inside a character; only CP932 has, as the second one.
     let hidden = |pair: &[u8]| is_cp932_lead(pair[0]) && separator.first() == Some(&pair[1]);
     let trails = bytes.windows(2).any(hidden);
     [(true, false), (true, true), (false, false), (false, true)]
         .into_iter()
-        .map(|(runs, trails)| Reading { runs, trails })
-        .filter(move |reading| (escapes || reading.runs) && (trails || !reading.trails))
+        .filter(|reading| (escapes || reading.0) && (trails || !reading.1))
+        .map(|(runs, trails)| Reading { runs, trails, splits_at: None })
+        .collect()
 }
 
 fn is_cp932_lead(byte: u8) -> bool {
     matches!(byte, 0x81..=0x9F | 0xE0..=0xFC)
 }
 
+/// [`Fields::plausibility`] of an MSH without a flaw.
+const PLAUSIBLE: u32 = 13;
+
 /// The fields of MSH, from MSH-1.
 struct Fields<'a>(Vec<&'a [u8]>);
 
 impl<'a> Fields<'a> {
+    /// Splits in the way after which the fields look most like those of an MSH.
+    fn read(rest: &'a [u8], separator: &'a [u8]) -> Self {
+        let readings = readings(rest, separator);
+        let mut best = Self::split(rest, separator, readings[0]);
+        let mut judge = |reading: Reading| {
+            let other = Self::split(rest, separator, reading);
+            if other.plausibility() > best.plausibility() {
+                best = other;
+            }
+            best.plausibility() == PLAUSIBLE
+        };
+        if readings.iter().any(|reading| judge(*reading)) {
+            return best;
+        }
+        // None is perfect: a run of two-byte characters, or one of them, may have been cut off.
+        let separators = (0..rest.len()).filter(|at| rest[*at..].starts_with(separator));
+        for splits_at in separators.take(MAX_FIELDS).map(Some) {
+            for reading in readings.iter().filter(|_| readings.len() > 1) {
+                if judge(Reading { splits_at, ..*reading }) {
+                    return best;
+                }
+            }
+        }
+        best
+    }
+
     fn split(rest: &'a [u8], separator: &'a [u8], reading: Reading) -> Self {
         Self(std::iter::once(separator).chain(split(rest, separator, reading)).take(MAX_FIELDS).collect())
     }
@@ -137,7 +167,7 @@ impl<'a> Fields<'a> {
     }
 
     fn component(&self, number: usize, separator: &'a [u8], index: usize) -> Option<&'a [u8]> {
-        let plain = Reading { runs: true, trails: false };
+        let plain = Reading { runs: true, ..Reading::default() };
         split(self.get(number), separator, plain).nth(index)
     }
 
@@ -211,12 +241,17 @@ fn leading_char(bytes: &[u8]) -> &[u8] {
 
 /// Splits at a separator, but not inside what the reading steps over.
 fn split<'a>(bytes: &'a [u8], separator: &'a [u8], reading: Reading) -> impl Iterator<Item = &'a [u8]> {
-    let mut rest = Some(bytes);
+    let (mut rest, mut from) = (Some(bytes), 0);
     std::iter::from_fn(move || {
         let bytes = rest?;
         let (mut at, mut two_byte) = (0, false);
+        let is_forced = |at: usize| reading.splits_at == Some(from + at);
         while at < bytes.len() {
             let here = &bytes[at..];
+            let pair = if is_forced(at + 1) { 1 } else { 2 };
+            if is_forced(at) {
+                two_byte = false;
+            }
             if reading.runs && here.starts_with(b"\x1b$") {
                 two_byte = true;
                 at += if matches!(here.get(2), Some(b'(')) { 4 } else { 3 };
@@ -224,12 +259,13 @@ fn split<'a>(bytes: &'a [u8], separator: &'a [u8], reading: Reading) -> impl Ite
                 two_byte = false;
                 at += 3;
             } else if two_byte {
-                at += 2;
+                at += pair;
             } else if here.starts_with(separator) {
                 rest = Some(&bytes[at + separator.len()..]);
+                from += at + separator.len();
                 return Some(&bytes[..at]);
             } else if reading.trails && is_cp932_lead(here[0]) {
-                at += 2;
+                at += pair;
             } else {
                 at += 1;
             }
@@ -313,6 +349,33 @@ mod tests {
         check_damaged(b"\x83\x7C\x94\x7C", "Shift_JIS");
         check_damaged(b"\x83\x7C\x94\x7C", "");
         check_damaged(b"\x1b$B%|%^\x1b(B", "~ISO IR87");
+    }
+
+    /// Any text of JIS X 0208 before it, in any encoding, whole or cut at a byte.
+    #[test]
+    fn the_control_id_is_msh_10_behind_any_text() {
+        use encoding_rs::{EUC_JP, ISO_2022_JP, SHIFT_JIS, UTF_8};
+        let mut random = crate::trial::Random::new(7);
+        for round in 0..4000 {
+            let text: String = (0..1 + random.below(8))
+                .filter_map(|_| {
+                    let code = [0xA4 + random.below(80) as u8, 0xA1 + random.below(94) as u8];
+                    EUC_JP.decode_without_bom_handling_and_without_replacement(&code)?.chars().next()
+                })
+                .collect();
+            let (encoding, labels) = [
+                (UTF_8, ["UNICODE UTF-8", "", "~ISO IR87"]),
+                (EUC_JP, ["EUC-JP", "", "~ISO IR87"]),
+                (SHIFT_JIS, ["Shift_JIS", "", "~ISO IR87"]),
+                (ISO_2022_JP, ["~ISO IR87", "", "UNICODE UTF-8"]),
+            ][round % 4];
+            let bytes = encoding.encode(&text).0;
+            let cut = if round % 8 < 4 { bytes.len() } else { random.below(bytes.len() + 1) };
+            let label = labels[random.below(3)];
+            let rest = format!("|H|GW|R|20260101120000||ADT^A08|ID-7|P|2.5||||||{label}\r");
+            let header = read(&[b"MSH|^~\\&|", &bytes[..cut], rest.as_bytes()].concat()).unwrap();
+            assert_eq!(header.control_id, "ID-7", "{:02X?} {}", &bytes[..cut], encoding.name());
+        }
     }
 
     #[test]
