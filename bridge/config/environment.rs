@@ -6,7 +6,7 @@
 use super::problem::{Problem, Weight};
 use super::{Config, certificate};
 use crate::intake::Kind;
-use renkei_translate::charset::GaijiTable;
+use renkei_translate::charset::{GaijiTable, gaiji_code};
 use std::path::{Path, PathBuf};
 
 /// A certificate that ends within so many days is told of: renewing one takes a hospital weeks.
@@ -202,7 +202,8 @@ fn line_of(file: &Path, key: &str) -> usize {
     text.as_bytes().iter().take(at.span().start).filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// Reads a table of 外字: a CSV of code (`F040`) and character, a row each, `#` begins a remark.
+/// Reads a table of 外字: a CSV of code (`F040`, `7521`, `8FF5A1`, `2-7521`, `U+E000`) and character, a row
+/// each, `#` begins a remark.
 ///
 /// # Errors
 /// A sentence with the line.
@@ -221,10 +222,10 @@ pub fn gaiji(path: &Path) -> Result<GaijiTable, String> {
         let (Some(code), Some(text)) = (row.get(0), row.get(1)) else {
             return Err(format!("line {line}: code and character are expected"));
         };
-        if !code.bytes().all(|byte| byte.is_ascii_hexdigit()) || code.len() != 4 || text.is_empty() {
-            return Err(format!("line {line}: four hexadecimal digits and a character are expected"));
-        }
-        table.insert(code.to_ascii_uppercase(), text.to_owned());
+        let code = gaiji_code(code).filter(|_| !text.is_empty()).ok_or_else(|| {
+            format!("line {line}: a code (F040, 7521, 8FF5A1, 2-7521 or U+E000) and a character are expected")
+        })?;
+        table.insert(code, text.to_owned());
     }
     Ok(table)
 }
