@@ -305,10 +305,30 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         forwards: state.forwards.to_vec(),
         mapping_version: Arc::new(move || mappings.load().version().to_owned()),
         metrics: telemetry::metrics_text,
+        consent: Arc::new(console::pages::consent::Desk::new(places(state))),
         now_ms: Arc::new(now_ms),
         clock_offset_ms: Arc::new(|| None),
         delay: console::delay,
     }
+}
+
+/// What the console's pages of facilities know besides the store.
+fn places(state: &AppState) -> BTreeMap<String, console::pages::consent::Place> {
+    let place = |written: &config::Facility| console::pages::consent::Place {
+        patient_id: written.patient_id.clone(),
+        inputs: state
+            .feeds
+            .iter()
+            .filter(|feed| feed.facility == written.code)
+            .map(|feed| {
+                let folder = feed.path.as_ref().map(|path| path.display().to_string());
+                let place = folder.or_else(|| feed.local_addr.map(|address| address.to_string()));
+                (feed.name.clone(), place.unwrap_or_default())
+            })
+            .collect(),
+        folder: written.consent_folder.as_ref().map(|path| path.display().to_string()),
+    };
+    state.config.facilities.iter().map(|written| (written.code.clone(), place(written))).collect()
 }
 
 impl App {

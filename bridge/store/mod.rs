@@ -43,7 +43,7 @@ pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, Broken, Store};
 pub use consent_list::{ConsentChange, ConsentImport, ConsentRow, ConsentStatus};
 pub use disk::{Config, Disk};
-pub use durable::{DURABLE_POINTS, durable_point};
+pub use durable::{CONSENT_POINTS, DURABLE_POINTS, durable_point};
 pub use journal::day_of_file as journal_day;
 pub use sharing::{FOREVER, Share, Sharing, TestPatients, Withdrawal, day_in_japan, half_width};
 pub use state::FacilityStore;
