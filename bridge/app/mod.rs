@@ -7,8 +7,8 @@
 pub mod mappings;
 
 use crate::config::{self, Config};
-use crate::store::{OpenError, Store};
-use crate::{console, forward, intake, pipeline, telemetry};
+use crate::store::{OpenError, Store, StoreError};
+use crate::{consent, console, forward, intake, pipeline, telemetry};
 use arc_swap::ArcSwap;
 use renkei_translate::mapping::{MappingSet, Problem};
 use renkei_translate::translation;
@@ -57,6 +57,9 @@ pub enum AppError {
     /// A facility of the configuration that the store does not have: a fault of ours.
     #[error("the store has no facility {0}")]
     Facility(String),
+    /// Who is shared could not be set: nothing may be sent by yesterday's settings.
+    #[error("who is shared cannot be set: {0}")]
+    Sharing(StoreError),
     /// The console.
     #[error(transparent)]
     Console(#[from] console::ConsoleError),
@@ -187,12 +190,22 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         let bases = config.bases.iter().filter(|base| base.serves(store.code()));
         let names: Vec<String> = bases.map(|base| base.name.clone()).collect();
         let of = store.clone();
-        let left_out = tokio::task::spawn_blocking(move || of.destinations(&names)).await;
-        if let Ok(Ok(deliveries @ 1..)) = left_out {
-            warn!(
+        let written = config.facilities.iter().find(|facility| facility.code == store.code());
+        let sharing = written.map(|facility| config.sharing(facility)).unwrap_or_default();
+        let left_out = tokio::task::spawn_blocking(move || {
+            // Before anything is sent: without it nobody is shared.
+            of.share(&sharing, now_ms())?;
+            of.destinations(&names)
+        })
+        .await;
+        match left_out {
+            Ok(Ok(0)) => {}
+            Ok(Ok(deliveries)) => warn!(
                 facility = store.code(),
                 deliveries, "Deliveries are left out: their base is no more configured."
-            );
+            ),
+            Ok(Err(error)) => return Err(AppError::Sharing(error)),
+            Err(_) => return Err(AppError::Sharing(StoreError::Closed)),
         }
     }
     let mut forwards = Vec::new();
@@ -202,6 +215,17 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
             .map_err(|error| AppError::Forward { base: base.name.clone(), reason: error.to_string() })?;
         forwards.push((base.name.clone(), running.statuses.clone()));
         tasks.push(tokio::spawn(running.stopped()));
+    }
+
+    for written in &config.facilities {
+        let of = store.facility(&written.code).ok_or_else(|| AppError::Facility(written.code.clone()))?;
+        let consent = consent::Consent {
+            store: store.clone(),
+            facility: of,
+            rule: written.patient_id.clone(),
+            folder: written.consent_folder.clone(),
+        };
+        tasks.push(consent::spawn(consent, shutdown.clone()));
     }
 
     let permits = config.pipeline.permits();
@@ -281,10 +305,30 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         forwards: state.forwards.to_vec(),
         mapping_version: Arc::new(move || mappings.load().version().to_owned()),
         metrics: telemetry::metrics_text,
+        consent: Arc::new(console::pages::consent::Desk::new(places(state))),
         now_ms: Arc::new(now_ms),
         clock_offset_ms: Arc::new(|| None),
         delay: console::delay,
     }
+}
+
+/// What the console's pages of facilities know besides the store.
+fn places(state: &AppState) -> BTreeMap<String, console::pages::consent::Place> {
+    let place = |written: &config::Facility| console::pages::consent::Place {
+        patient_id: written.patient_id.clone(),
+        inputs: state
+            .feeds
+            .iter()
+            .filter(|feed| feed.facility == written.code)
+            .map(|feed| {
+                let folder = feed.path.as_ref().map(|path| path.display().to_string());
+                let place = folder.or_else(|| feed.local_addr.map(|address| address.to_string()));
+                (feed.name.clone(), place.unwrap_or_default())
+            })
+            .collect(),
+        folder: written.consent_folder.as_ref().map(|path| path.display().to_string()),
+    };
+    state.config.facilities.iter().map(|written| (written.code.clone(), place(written))).collect()
 }
 
 impl App {

@@ -70,6 +70,8 @@ pub struct ConsoleState {
     pub mapping_version: Arc<dyn Fn() -> String + Send + Sync>,
     /// What `/metrics` answers.
     pub metrics: fn() -> String,
+    /// What the pages of facilities know, and lists that wait to be confirmed.
+    pub consent: Arc<pages::consent::Desk>,
     /// Now, in milliseconds since 1970.
     pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// By how many milliseconds this machine's clock is ahead of the right time, where that is known.

@@ -63,6 +63,9 @@ pub const ALL: &[Role] = &Role::ALL;
 /// Everybody but the prefecture.
 pub const STAFF: &[Role] = &[Role::Viewer, Role::Operator, Role::Editor, Role::Approver, Role::Administrator];
 
+/// Those who run the appliance.
+pub const OPERATORS: &[Role] = &[Role::Operator, Role::Administrator];
+
 /// How a page is asked for. HEAD counts as GET.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -136,6 +139,11 @@ impl Route {
 /// The table. The menu shows its entries in this order under their headings.
 pub static ROUTES: &[Route] = &[
     get("/", STAFF, pages::status::page).menu(Group::Watch, "status"),
+    get("/facilities", STAFF, pages::facilities::list).menu(Group::Watch, "facilities"),
+    get("/facilities/{code}", STAFF, pages::facilities::detail),
+    post("/facilities/{code}/consent", OPERATORS, pages::consent::upload),
+    get("/facilities/{code}/consent/{key}", OPERATORS, pages::consent::look),
+    post("/facilities/{code}/consent/{key}", OPERATORS, pages::consent::confirm),
     get("/api/v1/status", STAFF, pages::status::json),
     post("/logout", ALL, sign_out),
 ];

@@ -14,6 +14,10 @@ mod backup;
 mod balance;
 mod claim;
 mod complete;
+mod consent;
+mod consent_list;
+#[cfg(test)]
+mod consent_tests;
 mod delivery;
 mod disk;
 mod durable;
@@ -28,6 +32,7 @@ mod quarantine;
 mod query;
 mod schema;
 mod segment;
+mod sharing;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -36,9 +41,11 @@ mod users;
 
 pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, Broken, Store};
+pub use consent_list::{ConsentChange, ConsentImport, ConsentRow, ConsentStatus};
 pub use disk::{Config, Disk};
-pub use durable::{DURABLE_POINTS, durable_point};
+pub use durable::{CONSENT_POINTS, DURABLE_POINTS, durable_point};
 pub use journal::day_of_file as journal_day;
+pub use sharing::{FOREVER, Share, Sharing, TestPatients, Withdrawal, day_in_japan, half_width};
 pub use state::FacilityStore;
 pub use types::{
     AcceptError, Arrival, Cause, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,

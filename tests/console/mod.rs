@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
+mod consent;
 mod matrix;
 pub mod site;

@@ -123,6 +123,7 @@ impl Site {
             forwards: Vec::new(),
             mapping_version: Arc::new(|| "test".into()),
             metrics: renkei_bridge::telemetry::metrics_text,
+            consent: Arc::default(),
             now_ms: Arc::new(move || now.load(Ordering::Relaxed)),
             clock_offset_ms: Arc::new(|| None),
             delay: wait,

@@ -1,3 +1,5 @@
 //! What each address answers. Rights are no matter of these: the table is asked before.
 
+pub mod consent;
+pub mod facilities;
 pub mod status;
