@@ -19,6 +19,7 @@ mod disk;
 mod durable;
 #[cfg(test)]
 mod edges;
+mod files;
 pub mod follow;
 mod ground;
 mod index;
@@ -37,6 +38,7 @@ pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, Broken, Store};
 pub use disk::{Config, Disk};
 pub use durable::{DURABLE_POINTS, durable_point};
+pub use files::{FILE_LINES, FileSum};
 pub use journal::day_of_file as journal_day;
 pub use state::FacilityStore;
 pub use types::{
