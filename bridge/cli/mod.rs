@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 /// The data has problems.
 pub const EXIT_DATA: u8 = 1;
+/// The command line asks for what is not there.
+pub const EXIT_USAGE: u8 = 2;
 /// The configuration is wrong: `EX_CONFIG` of sysexits.
 pub const EXIT_CONFIG: u8 = 78;
 

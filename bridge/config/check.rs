@@ -39,8 +39,14 @@ pub(super) fn contents(written: &Written<'_>, problems: &mut Problems<'_>) {
     codes(&facilities, problems);
     let known: Vec<&str> = facilities.iter().filter_map(|facility| facility.text("code")).collect();
     for feed in &feeds {
-        if let Some(code) = feed.text("facility").filter(|code| !known.contains(code)) {
+        if let Some(code) = feed.text("facility").filter(|code| !known.contains(code) && *code != "field") {
             unknown_facility(feed, "facility", code, problems);
+        }
+    }
+    for (section, feed) in &written.feeds {
+        let Some(Kind::Folder(folder)) = feed.as_ref().map(|feed| &feed.kind) else { continue };
+        for code in folder.allow.iter().flatten().filter(|code| !known.contains(&code.as_str())) {
+            unknown_facility(section, "allow", code, problems);
         }
     }
     listeners(written, problems);
@@ -140,13 +146,17 @@ fn listeners(written: &Written<'_>, problems: &mut Problems<'_>) {
 fn storages(written: &Written<'_>, problems: &mut Problems<'_>) {
     let mut seen = BTreeMap::new();
     for (section, feed) in &written.feeds {
-        let Some(Kind::Ssmix2(storage)) = feed.as_ref().map(|feed| &feed.kind) else { continue };
-        if let Some(other) = seen.insert(storage.path.clone(), section.name.clone()) {
+        let path = match feed.as_ref().map(|feed| &feed.kind) {
+            Some(Kind::Ssmix2(storage)) => storage.path.clone(),
+            Some(Kind::Folder(folder)) => folder.path.clone(),
+            _ => continue,
+        };
+        if let Some(other) = seen.insert(path, section.name.clone()) {
             problems.error(
                 Some(section.span_of("path")),
                 format!("{}.path", section.name),
-                format!("このストレージは {other} がもう読んでいます。どちらかを消してください。"),
-                format!("{other} follows this storage already. Remove one of them."),
+                format!("このフォルダは {other} がもう読んでいます。どちらかを消してください。"),
+                format!("{other} follows this folder already. Remove one of them."),
             );
         }
     }

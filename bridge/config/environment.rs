@@ -74,6 +74,7 @@ impl<'c> Look<'c> {
         for (index, feed) in self.config.feeds.iter().enumerate() {
             match &feed.kind {
                 Kind::Ssmix2(storage) => self.storage(index, &storage.path),
+                Kind::Folder(folder) => self.storage(index, &folder.path),
                 Kind::Mllp(mllp) => {
                     if let Some(tls) = &mllp.tls {
                         self.certificate(("feed", Some(index), "tls.cert"), &tls.cert);

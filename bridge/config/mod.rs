@@ -118,6 +118,26 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The senders whose rows name their facility, once each.
+    pub fn senders(&self) -> Vec<String> {
+        let mut senders: Vec<String> = Vec::new();
+        for feed in &self.feeds {
+            if matches!(&feed.kind, intake::Kind::Folder(folder) if folder.allow.is_some())
+                && !senders.contains(&feed.facility)
+            {
+                senders.push(feed.facility.clone());
+            }
+        }
+        senders
+    }
+
+    /// Whether a base is sent what a facility has. What a sender's own store holds goes nowhere.
+    pub fn sends(&self, base: &forward::Base, facility: &str) -> bool {
+        base.serves(facility) && !self.senders().iter().any(|sender| sender == facility)
+    }
+}
+
 /// The base of local code systems where a facility names none. `.invalid` is reserved: nobody else has it.
 pub fn default_local_system_base(code: &str) -> String {
     format!("http://renkei-bridge.invalid/{code}")
@@ -250,6 +270,7 @@ impl<'t> Written<'t> {
                     }
                 }
                 intake::Kind::Ssmix2(storage) => storage.path = dir.join(&storage.path),
+                intake::Kind::Folder(folder) => folder.path = dir.join(&folder.path),
             }
         }
         for tls in bases.iter_mut().filter_map(|base| base.tls.as_mut()) {

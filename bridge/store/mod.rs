@@ -23,6 +23,7 @@ mod disk;
 mod durable;
 #[cfg(test)]
 mod edges;
+mod files;
 pub mod follow;
 mod ground;
 mod index;
@@ -44,6 +45,7 @@ pub use appliance::{Audit, AuditEntry, Broken, Store};
 pub use consent_list::{ConsentChange, ConsentImport, ConsentRow, ConsentStatus};
 pub use disk::{Config, Disk};
 pub use durable::{CONSENT_POINTS, DURABLE_POINTS, durable_point};
+pub use files::{FILE_LINES, FileSum};
 pub use journal::day_of_file as journal_day;
 pub use sharing::{FOREVER, Share, Sharing, TestPatients, Withdrawal, day_in_japan, half_width};
 pub use state::FacilityStore;

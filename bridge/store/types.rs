@@ -1,6 +1,7 @@
 //! What goes into the store and comes out of it.
 
 use crate::record::Projection;
+use renkei_translate::feed::Part;
 use renkei_translate::finding::Finding;
 use renkei_translate::ssmix2::FileName;
 use renkei_translate::translation::{Lists, PathPatient, Translation};
@@ -58,6 +59,11 @@ pub struct Origin {
     pub lists: Lists,
     /// The listener or the folder, by its name in the configuration.
     pub source: String,
+    /// Which rows of a proprietary file the bytes are.
+    pub feed: Option<Part>,
+    /// What the message is about, as a digest: one of the same subject and bytes as the last is a repetition,
+    /// whatever its name. Empty where the name tells messages apart.
+    pub subject: String,
 }
 
 /// A message at the door.

@@ -103,6 +103,26 @@ pub fn decode(bytes: &[u8], gaiji: &GaijiTable) -> Decoded {
     Decoded { text: sink.text, encoding: encoding.name(), findings: sink.findings }
 }
 
+/// Decodes bytes that are known to be in an encoding, without looking for a label: a row of a feed's file, whose
+/// layout declares it. `iso-2022-jp`, `cp932`, `euc-jp` or `utf-8`; anything else is found out.
+pub fn decode_as(encoding: &str, bytes: &[u8], gaiji: &GaijiTable) -> Decoded {
+    let encoding = match encoding {
+        "iso-2022-jp" => Encoding::Iso2022Jp,
+        "cp932" => Encoding::Cp932,
+        "euc-jp" => Encoding::EucJp,
+        "utf-8" => Encoding::Utf8,
+        _ => return decode(bytes, gaiji),
+    };
+    let mut sink = Sink::new(gaiji, bytes.len() + bytes.len() / 4);
+    match encoding {
+        Encoding::Cp932 => eight_bit::cp932(bytes, 0, &mut sink),
+        Encoding::EucJp => eight_bit::euc_jp(bytes, 0, &mut sink),
+        Encoding::Utf8 => eight_bit::utf_8(bytes, 0, &mut sink),
+        _ => iso2022::decode(bytes, 0, iso2022::Hints { delimiters: &[], kana: false }, &mut sink),
+    }
+    Decoded { text: sink.text, encoding: encoding.name(), findings: sink.findings }
+}
+
 /// Takes off what MLLP framing leaves in files: VT before, FS and CR behind. Every file of one sample
 /// storage ends so.
 fn unframed(bytes: &[u8]) -> (usize, &[u8]) {

@@ -5,6 +5,7 @@ use super::item::{NOWHERE, Pos};
 use super::plan::{Else, EventKind, For, Map, MessagePlan, Plan};
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
 use super::{MappingSet, Trace};
+use crate::feed::record::Sources;
 use crate::fhir::Arena;
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::Message;
@@ -20,6 +21,7 @@ pub(crate) fn start<'m>(
     plan: &'m MessagePlan,
     message: &'m Message,
     context: &'m Context,
+    sources: Option<&'m Sources<'m>>,
 ) -> Run<'m> {
     let cut = Cut::flat(message, &set.symbols);
     let patient = message
@@ -33,6 +35,7 @@ pub(crate) fn start<'m>(
         plan,
         message,
         context,
+        sources,
         delimiters: message.delimiters(),
         cut,
         arena: Arena::for_text(message.text().len()),
@@ -73,10 +76,11 @@ pub(crate) enum Mode {
     Check,
 }
 
-pub(crate) fn apply(
-    set: &MappingSet,
-    message: &Message,
-    context: &Context,
+pub(crate) fn apply<'m>(
+    set: &'m MappingSet,
+    message: &'m Message,
+    context: &'m Context,
+    sources: Option<&'m Sources<'m>>,
     mode: Mode,
 ) -> (Translation, Vec<Trace>) {
     let plan = &set.plan;
@@ -89,10 +93,16 @@ pub(crate) fn apply(
         out.findings.push(Finding::error("message-type-not-mapped", Location::field("MSH", 9)));
         return (out, Vec::new());
     };
-    let mut run = start(plan, first, message, context);
+    let mut run = start(plan, first, message, context, sources);
     out.patient = (!run.patient.is_empty()).then(|| run.patient.clone());
     let scope = whole();
-    let Some(kind) = plan.messages.iter().find(|kind| run.holds(&scope, None, &kind.is)) else {
+    let layout = context.feed.as_ref().map(|part| part.layout.as_str());
+    let of_feed = |kind: &&MessagePlan| kind.feed.map(|n| plan.layouts[n].layout.id.as_str()) == layout;
+    let kind = plan.messages.iter().filter(of_feed).find(|kind| {
+        run.plan = kind;
+        run.holds(&scope, None, &kind.is)
+    });
+    let Some(kind) = kind else {
         out.findings.push(Finding::error("message-type-not-mapped", Location::field("MSH", 9)));
         Cut::out_of_any_place(message, &mut out.findings);
         return (out, Vec::new());
@@ -244,6 +254,8 @@ fn order_time(run: &mut Run<'_>) -> String {
     let text = run.message.first("MSH").map(|m| m.field(7).repetition(1).component(1).text().into_owned());
     match text.as_deref().and_then(super::functions::seventeen) {
         Some(time) => time,
+        // A feed whose layout names no time is ordered by arrival.
+        None if run.plan.feed.is_some() => "0".repeat(17),
         None => {
             run.findings.push(Finding::warning("message-time-missing", Location::field("MSH", 7)));
             "0".repeat(17)
@@ -480,7 +492,13 @@ fn unread(run: &Run<'_>) -> Vec<String> {
             if value.is_null() || !says_something(run, value.raw()) {
                 continue;
             }
-            let position = format!("{}-{field}", segment.name());
+            let position = match run.sources {
+                Some(sources) => match sources.column(n, field) {
+                    Some(column) => column,
+                    None => continue,
+                },
+                None => format!("{}-{field}", segment.name()),
+            };
             if !out.contains(&position) {
                 out.push(position);
             }

@@ -314,7 +314,7 @@ impl<'m> Run<'m> {
                     None => Ok(None),
                 }
             }
-            Some(Make::Form(_)) => Err("form-unfit"),
+            Some(Make::Form(_) | Make::TableOf(..)) => Err("form-unfit"),
             Some(Make::RefType(..) | Make::RefMade { .. }) => {
                 let make = rule.make.as_ref().expect("matched above");
                 Ok(self.reference(make, inputs, scope).map(|id| ("Reference", id)))

@@ -320,6 +320,9 @@ fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Opti
         cx.wrong(place, id, "use belongs to each".into());
     }
     let make = line.make.as_ref().and_then(|text| cx.make(place, id, text));
+    if let Some(Make::TableOf(..)) = make {
+        cx.wrong(place, id, "'table … of …' belongs to let".into());
+    }
     if let (Some(Make::Function(n, _)), Source::From(paths)) = (&make, &source)
         && let functions::Inputs::Several(most) = functions::LIST[*n].inputs
         && paths.len() > most

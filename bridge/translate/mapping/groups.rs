@@ -47,6 +47,10 @@ impl Cut {
             let name = symbols.find(segment.name());
             cut.names.push(name);
             cut.owner.push(None);
+            if n == 0 && plan.feed.is_some() {
+                // The header of a feed's message is ours.
+                continue;
+            }
             let Some(name) = name else {
                 not_read(segment.name(), segment.occurrence(), findings);
                 continue;

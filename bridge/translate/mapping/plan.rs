@@ -75,6 +75,11 @@ pub(crate) enum Root {
         field: u16,
     },
     Name(Name),
+    /// A column of a feed: of the instance's own record, else of the first that there is; all of them by `[*]`.
+    Column {
+        name: Sym,
+        all: bool,
+    },
     Relative,
     Setting(Setting),
     Literal(String),
@@ -144,6 +149,8 @@ pub(crate) enum Make {
     Table(usize),
     /// A code among the targets of a table.
     Code(usize),
+    /// A table's rows for the source system that a path gives.
+    TableOf(usize, Box<Path>),
     Form(Vec<Vec<Piece>>),
     Text(Vec<Piece>),
     Ordinal {
@@ -335,6 +342,8 @@ pub(crate) enum EventKind {
 pub(crate) struct MessagePlan {
     pub(crate) id: String,
     pub(crate) is: Cond,
+    /// The layout whose messages it is for; none = HL7.
+    pub(crate) feed: Option<usize>,
     pub(crate) groups: Vec<Group>,
     pub(crate) unit: Vec<Path>,
     pub(crate) replaces: Replaces,
@@ -362,6 +371,24 @@ pub(crate) struct TestPlan {
     pub(crate) findings: Vec<String>,
 }
 
+/// A layout of a proprietary feed.
+#[derive(Debug)]
+pub(crate) struct LayoutPlan {
+    pub(crate) layout: crate::feed::Layout,
+    /// The segment that a row is.
+    pub(crate) record: Sym,
+    /// The field that each column is.
+    pub(crate) columns: HashMap<Sym, u16>,
+}
+
+/// A column that some path names.
+#[derive(Debug)]
+pub(crate) struct ColumnUse {
+    pub(crate) place: Place,
+    pub(crate) rule: String,
+    pub(crate) name: Sym,
+}
+
 /// A compiled set.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
@@ -373,6 +400,8 @@ pub(crate) struct Plan {
     /// Submaps and datatype maps share a list.
     pub(crate) inner: Vec<Map>,
     pub(crate) messages: Vec<MessagePlan>,
+    pub(crate) layouts: Vec<LayoutPlan>,
+    pub(crate) columns_used: Vec<ColumnUse>,
     pub(crate) tests: Vec<TestPlan>,
     /// Segments that any path, group or skip of the set names.
     pub(crate) known: Vec<Sym>,

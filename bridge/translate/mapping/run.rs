@@ -3,6 +3,7 @@
 use super::groups::{Cut, listed};
 use super::item::{Item, NOWHERE, Pos};
 use super::plan::{Cond, Map, MessagePlan, Name, Part, Path, Pick, Plan, Root, Setting, Sym};
+use crate::feed::record::Sources;
 use crate::fhir::{Arena, Id};
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::{Delimiters, Message};
@@ -79,6 +80,8 @@ pub(crate) struct Run<'m> {
     pub(crate) plan: &'m MessagePlan,
     pub(crate) message: &'m Message,
     pub(crate) context: &'m Context,
+    /// Where the segments of a feed's message come from.
+    pub(crate) sources: Option<&'m Sources<'m>>,
     pub(crate) delimiters: Delimiters,
     pub(crate) cut: Cut,
     pub(crate) arena: Arena,
@@ -146,6 +149,9 @@ impl<'m> Run<'m> {
     pub(crate) fn print(&self, pos: Pos) -> String {
         if pos.segment == u32::MAX {
             return String::new();
+        }
+        if let Some(sources) = self.sources {
+            return sources.print(pos.segment as usize, pos.field, pos.repetition);
         }
         let segment = self.message.segment(pos.segment as usize);
         let mut out = String::with_capacity(16);
@@ -302,6 +308,33 @@ impl<'m> Run<'m> {
                     }
                 }
             }
+            Root::Column { name, all } => {
+                let Some((record, field)) = self.column(*name) else { return };
+                let own = match (relative, &scope.inst) {
+                    (Some(Item::Segment(segment)), _) => Some(segment.index() as u32),
+                    (_, Inst::Segment(s)) => Some(*s),
+                    _ => None,
+                };
+                let own = own.filter(|s| self.cut.names[*s as usize] == Some(record));
+                let list = match own {
+                    Some(own) if !all => Places::from_slice(&[own]),
+                    _ => {
+                        // Of a row: all rows of its message; of anything else, what it sees.
+                        let whole =
+                            Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+                        let seen = if own.is_some() {
+                            self.segments(&whole, record)
+                        } else {
+                            self.segments(scope, record)
+                        };
+                        let seen = if seen.is_empty() { listed(&self.cut.all, record) } else { seen };
+                        Places::from_slice(if *all { seen } else { &seen[..seen.len().min(1)] })
+                    }
+                };
+                for s in list {
+                    self.field(s, field, &Pick::First, &[], out);
+                }
+            }
             Root::Name(name) => {
                 let named = self.named(scope, *name);
                 if self.tracing {
@@ -346,6 +379,12 @@ impl<'m> Run<'m> {
             }
             Root::Literal(text) => out.push(Item::Text(Cow::Borrowed(text), NOWHERE)),
         }
+    }
+
+    /// The record and the field that a column of the message's layout is.
+    fn column(&self, name: Sym) -> Option<(Sym, u16)> {
+        let layout = &self.set.layouts[self.plan.feed?];
+        Some((layout.record, *layout.columns.get(&name)?))
     }
 
     pub(super) fn named(&self, scope: &Scope<'_, 'm>, name: Name) -> Named<'m> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) fn shipped() -> Vec<SourceFile> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mappings");
     let mut files = Vec::new();
-    for folder in ["messages", "maps", "types", "tables"] {
+    for folder in ["feeds", "messages", "maps", "types", "tables", "tables/lab-items"] {
         let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -40,6 +40,7 @@ pub(super) fn context() -> Context {
         file: None,
         path_patient: Default::default(),
         lists: Default::default(),
+        feed: None,
     }
 }
 
