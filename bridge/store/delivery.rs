@@ -60,6 +60,7 @@ impl FacilityStore {
                     version: row.get(3)?,
                     attempts: row.get(4)?,
                     since_ms: row.get(5)?,
+                    claimed_ms: now_ms,
                 };
                 if flying.partitions.insert(Self::partition(&claim)) {
                     let key = (claim.destination.clone(), claim.unit.clone());
@@ -378,7 +379,7 @@ fn end(
             }
         }
     }
-    refresh(connection, unit)
+    refresh_at(connection, unit, claim.claimed_ms)
 }
 
 /// Writes what the destination has now.
@@ -423,6 +424,12 @@ fn hold(connection: &Connection, unit: i64, findings: &[Finding]) -> Result<(), 
 /// Brings the states of a unit's messages in line with its deliveries: registered up to the version that
 /// every destination has, beyond it the worst of the deliveries, since a coalesced message follows what stands.
 pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreError> {
+    refresh_at(connection, unit, 0)
+}
+
+/// The same, with the time from which on messages count as registered that were not before. It is written
+/// once: what is sent again was registered when it first was.
+fn refresh_at(connection: &Connection, unit: i64, at_ms: i64) -> Result<(), StoreError> {
     let (settled, worst): (Option<i64>, Option<i64>) = connection
         .prepare_cached(
             "SELECT min(settled), max(CASE state WHEN 5 THEN 5 WHEN 4 THEN 4 WHEN 3 THEN 3 WHEN 2 THEN 2 ELSE 1 END)
@@ -444,15 +451,17 @@ pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreErr
         .unwrap_or(state::PENDING);
     connection
         .prepare_cached(
-            "UPDATE message SET state = ?2 WHERE unit = ?1 AND state IN (3, 4, 5) AND version <= ?3",
+            "UPDATE message SET state = ?2, registered_ms = coalesce(registered_ms, max(received_ms, ?4))
+             WHERE unit = ?1 AND state IN (3, 4, 5) AND version <= ?3",
         )?
-        .execute([unit, state::REGISTERED, settled])?;
+        .execute([unit, state::REGISTERED, settled, at_ms])?;
     connection
         .prepare_cached(
-            "UPDATE message SET state = ?2, reason = CASE WHEN ?2 = ?4 THEN 'discarded' ELSE reason END
-             WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
+            "UPDATE message SET state = ?2, reason = CASE WHEN ?2 = ?4 THEN 'discarded' ELSE reason END,
+             registered_ms = CASE WHEN ?2 = ?5 THEN coalesce(registered_ms, max(received_ms, ?6))
+             ELSE registered_ms END WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
         )?
-        .execute([unit, beyond, settled, state::EXCLUDED])?;
+        .execute([unit, beyond, settled, state::EXCLUDED, state::REGISTERED, at_ms])?;
     if beyond != state::HELD {
         connection
             .prepare_cached(

@@ -24,6 +24,7 @@ mod ground;
 mod index;
 mod journal;
 mod ledger;
+mod participation;
 mod quarantine;
 mod query;
 mod schema;
@@ -38,6 +39,7 @@ pub use appliance::{Audit, AuditEntry, Broken, Store};
 pub use disk::{Config, Disk};
 pub use durable::{DURABLE_POINTS, durable_point};
 pub use journal::day_of_file as journal_day;
+pub use participation::{Activity, HISTORY_DAYS, LedgerLine};
 pub use state::FacilityStore;
 pub use types::{
     AcceptError, Arrival, Cause, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,

@@ -301,6 +301,8 @@ pub struct DeliveryClaim {
     pub attempts: u32,
     /// Since when the unit has been waiting.
     pub since_ms: i64,
+    /// When it was claimed: the day on which it counts as registered, if it is.
+    pub claimed_ms: i64,
 }
 
 /// How a delivery ended.

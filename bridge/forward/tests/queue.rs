@@ -105,6 +105,7 @@ impl Outbox for Queue {
                     version: 1,
                     attempts: unit.attempts,
                     since_ms: 0,
+                    claimed_ms: now_ms,
                 });
             }
         }
