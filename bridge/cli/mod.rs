@@ -7,6 +7,7 @@ mod check;
 mod mapping;
 mod messages;
 mod open;
+mod participation;
 mod print;
 mod send;
 mod serve;
@@ -48,6 +49,8 @@ enum Command {
     Quarantine(messages::Quarantine),
     /// The daily sum: received = registered + pending + quarantined + rejected + excluded.
     Ledger(messages::Ledger),
+    /// The month's 参加状況, as a workbook, CSV or JSON.
+    Participation(participation::Arguments),
     /// Check or test a mapping set.
     #[command(subcommand)]
     Mapping(mapping::Mapping),
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Message(command) => messages::message(command),
         Command::Quarantine(command) => messages::quarantine(command),
         Command::Ledger(arguments) => messages::ledger(&arguments),
+        Command::Participation(arguments) => participation::run(&arguments),
         Command::Mapping(command) => mapping::run(&command),
         Command::Audit(command) => messages::audit(&command),
         Command::Backup(arguments) => messages::backup(&arguments),
