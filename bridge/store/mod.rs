@@ -33,6 +33,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod types;
+mod users;
 
 pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, Broken, Store};
@@ -46,3 +47,4 @@ pub use types::{
     Journalled, MessageDetail, MessageId, MessageSummary, OpenError, Origin, QueueDepth, Receipt, Selection,
     Settlement, State, StoreError, UnreadCount,
 };
+pub use users::{ADMINISTRATOR, Change, Credentials, NewUser, Session, User, Users};
