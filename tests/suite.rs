@@ -7,6 +7,7 @@ mod e2e;
 mod fault;
 mod golden;
 mod hostile;
+mod participation;
 mod peers;
 mod pipeline;
 mod shipped;

@@ -22,7 +22,7 @@ pub(super) fn unknown(table: &toml::de::DeTable<'_>, problems: &mut Problems<'_>
             format!("{name} という設定や節はありません。綴りを確かめるか、消してください。"),
             format!(
                 "There is no setting or section {name}. Known are data_dir, mappings, [console], [store], \
-                 [pipeline], [[facility]], [[feed]] and [[base]]."
+                 [pipeline], [participation], [[facility]], [[feed]] and [[base]]."
             ),
         );
     }
@@ -61,6 +61,21 @@ pub(super) fn contents(written: &Written<'_>, problems: &mut Problems<'_>) {
                 format!("{}.local_system_base", section.name),
                 "URI を、末尾の / なしで書いてください（例 \"http://hospital.example.jp/fhir\"）。",
                 "Write a URI without a slash at its end, such as \"http://hospital.example.jp/fhir\".",
+            );
+        }
+    }
+    for (section, facility) in &written.facilities {
+        let Some((joined, closed)) =
+            facility.as_ref().and_then(|facility| facility.joined.zip(facility.closed))
+        else {
+            continue;
+        };
+        if closed <= joined {
+            problems.error(
+                Some(section.span_of("closed")),
+                format!("{}.closed", section.name),
+                "closed は joined より後の日にしてください。",
+                "closed must be a day after joined.",
             );
         }
     }

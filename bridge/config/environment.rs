@@ -6,6 +6,7 @@
 use super::problem::{Problem, Weight};
 use super::{Config, certificate};
 use crate::intake::Kind;
+use crate::participation::{Denominators, DenominatorsError, RowProblem};
 use renkei_translate::charset::{GaijiTable, gaiji_code};
 use std::path::{Path, PathBuf};
 
@@ -86,6 +87,7 @@ impl<'c> Look<'c> {
                 }
             }
         }
+        self.denominators();
         for (index, base) in self.config.bases.iter().enumerate() {
             let Some(tls) = &base.tls else { continue };
             if let Some(path) = &tls.client_cert {
@@ -139,6 +141,49 @@ impl<'c> Look<'c> {
                 "The data directory {shown} cannot be written ({error}). Make it and let the service's user write there."
             );
             self.error(("", None, "data_dir"), ja, en);
+        }
+    }
+
+    fn denominators(&mut self) {
+        let Some(path) = &self.config.participation.denominators else { return };
+        let setting = ("participation", None, "denominators");
+        let shown = path.display();
+        let denominators = match Denominators::read(path) {
+            Ok(denominators) => denominators,
+            // The report lacks them, and messages are taken and sent all the same.
+            Err(DenominatorsError::Io(error)) => {
+                let ja = format!("分母の表 {shown} を読めません（{error}）。パスと権限を確かめてください。");
+                let en =
+                    format!("The denominators {shown} cannot be read ({error}). Check path and permissions.");
+                return self.warning(setting, ja, en);
+            }
+            Err(DenominatorsError::Rows(rows)) => {
+                for RowProblem { line, ja, en } in rows {
+                    let (ja, en) =
+                        (format!("{shown} の {line} 行目: {ja}"), format!("{shown} line {line}: {en}"));
+                    self.warning(setting, ja, en);
+                }
+                return;
+            }
+        };
+        for (index, facility) in self.config.facilities.iter().enumerate() {
+            let Some((kind, area)) = facility.facility_type.zip(facility.area.as_deref()) else {
+                let ja =
+                    "type と area がないので、この施設は参加率に入りません。書き足してください。".to_owned();
+                let en =
+                    "Without type and area this facility is left out of the participation rate. Add them.";
+                self.warning(("facility", Some(index), "type"), ja, en.to_owned());
+                continue;
+            };
+            if denominators.count(kind, area).is_none() {
+                let kind = kind.as_str();
+                let ja = format!(
+                    "分母の表 {shown} に {kind} と「{area}」の行がありません。表記を合わせてください。"
+                );
+                let en =
+                    format!("{shown} has no row for {kind} and \"{area}\". See that both are written alike.");
+                self.warning(("facility", Some(index), "area"), ja, en);
+            }
         }
     }
 

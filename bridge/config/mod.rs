@@ -16,7 +16,7 @@ pub use environment::{environment, gaiji};
 pub use machine::everything;
 pub use problem::{Problem, Weight};
 
-use crate::{forward, intake, pipeline, store};
+use crate::{forward, intake, participation, pipeline, store};
 use problem::Problems;
 use renkei_translate::translation::PatientIdRule;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,6 +40,8 @@ pub struct Config {
     pub store: store::Config,
     /// How much is translated at once.
     pub pipeline: pipeline::Config,
+    /// Denominators and cover of 参加状況.
+    pub participation: participation::Config,
     /// Facilities, in the order of the file.
     pub facilities: Vec<Facility>,
     /// Feeds, in the order of the file.
@@ -102,6 +104,21 @@ pub struct Facility {
     /// Where consent lists are dropped.
     #[serde(default)]
     pub consent_folder: Option<PathBuf>,
+    /// What it is, for 参加状況.
+    #[serde(default, rename = "type")]
+    pub facility_type: Option<participation::FacilityType>,
+    /// Its 二次医療圏, as the denominators write it.
+    #[serde(default)]
+    pub area: Option<String>,
+    /// Its 市町村.
+    #[serde(default)]
+    pub municipality: Option<String>,
+    /// Since when it takes part.
+    #[serde(default)]
+    pub joined: Option<participation::Day>,
+    /// From when on it does not any more.
+    #[serde(default)]
+    pub closed: Option<participation::Day>,
 }
 
 impl Config {
@@ -135,6 +152,22 @@ impl Config {
     /// Whether a base is sent what a facility has. What a sender's own store holds goes nowhere.
     pub fn sends(&self, base: &forward::Base, facility: &str) -> bool {
         base.serves(facility) && !self.senders().iter().any(|sender| sender == facility)
+    }
+}
+
+impl Config {
+    /// The facilities as 参加状況 knows them.
+    pub fn members(&self) -> Vec<participation::Member> {
+        let member = |facility: &Facility| participation::Member {
+            code: facility.code.clone(),
+            name: facility.name.clone(),
+            facility_type: facility.facility_type,
+            area: facility.area.clone(),
+            municipality: facility.municipality.clone(),
+            joined: facility.joined,
+            closed: facility.closed,
+        };
+        self.facilities.iter().map(member).collect()
     }
 }
 
@@ -221,6 +254,7 @@ struct Written<'t> {
     console: Option<Console>,
     store: Option<store::Config>,
     pipeline: Option<pipeline::Config>,
+    participation: Option<participation::Config>,
     facilities: Vec<Read<'t, Facility>>,
     feeds: Vec<Read<'t, intake::Feed>>,
     bases: Vec<Read<'t, forward::Base>>,
@@ -243,10 +277,11 @@ impl<'t> Written<'t> {
         let console = one(table, "console", problems);
         let store = one(table, "store", problems);
         let pipeline = one(table, "pipeline", problems);
+        let participation = one(table, "participation", problems);
         let facilities = many(table, "facility", &["code"], problems);
         let feeds = many(table, "feed", &["name", "facility", "kind"], problems);
         let bases = many(table, "base", &["name", "kind", "url"], problems);
-        Self { general, console, store, pipeline, facilities, feeds, bases }
+        Self { general, console, store, pipeline, participation, facilities, feeds, bases }
     }
 
     /// What could be read; what could not is said among the problems.
@@ -278,6 +313,8 @@ impl<'t> Written<'t> {
                 *path = path.take().map(|path| dir.join(path));
             }
         }
+        let mut participation = self.participation.unwrap_or_default();
+        participation.denominators = participation.denominators.map(|path| dir.join(path));
         let (data_dir, mappings) = self
             .general
             .map_or_else(Default::default, |general| (dir.join(general.data_dir), general.mappings));
@@ -288,6 +325,7 @@ impl<'t> Written<'t> {
             console: self.console.unwrap_or_default(),
             store: self.store.unwrap_or_default(),
             pipeline: self.pipeline.unwrap_or_default(),
+            participation,
             facilities,
             feeds,
             bases,

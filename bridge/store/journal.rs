@@ -56,7 +56,7 @@ impl From<OriginRow> for Origin {
 pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// Japan has one time and no summer time.
-const OFFSET_MS: i64 = 9 * 3_600_000;
+pub(super) const OFFSET_MS: i64 = 9 * 3_600_000;
 
 /// Bytes that one `unindexed` reads at most, so that memory stays bounded whatever the messages' size.
 const READ_BYTES: usize = 16 << 20;

@@ -29,6 +29,7 @@ mod ground;
 mod index;
 mod journal;
 mod ledger;
+mod participation;
 mod quarantine;
 mod query;
 mod schema;
@@ -48,6 +49,7 @@ pub use durable::{CONSENT_POINTS, DURABLE_POINTS, durable_point};
 pub use files::{FILE_LINES, FileSum};
 pub use journal::day_of_file as journal_day;
 pub use sharing::{FOREVER, Share, Sharing, TestPatients, Withdrawal, day_in_japan, half_width};
+pub use participation::{Activity, HISTORY_DAYS, LedgerLine};
 pub use state::FacilityStore;
 pub use types::{
     AcceptError, Arrival, Cause, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,

@@ -311,6 +311,8 @@ pub struct DeliveryClaim {
     pub epoch: i64,
     /// Whether the unit is shared with the destination; if not, what it has is to be deleted.
     pub shared: bool,
+    /// When it was claimed: the day on which it counts as registered, if it is.
+    pub claimed_ms: i64,
 }
 
 /// How a delivery ended.
