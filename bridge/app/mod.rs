@@ -5,6 +5,8 @@
 //! here: workers meet in the store.
 
 pub mod mappings;
+pub mod schedule;
+pub mod service;
 
 use crate::config::{self, Config};
 use crate::store::{OpenError, Store};
@@ -254,6 +256,8 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         mapping_version = state.mappings.load().version(),
         "The appliance has started."
     );
+    let upkeep = schedule::Upkeep::new(state.store.clone(), state.config.clone());
+    tasks.push(tokio::spawn(schedule::run(upkeep, shutdown.clone())));
     let listen = state.config.console.listen;
     let console = console::spawn(listen, console_state(&state, look), shutdown.clone()).await?;
     tasks.push(console.task);

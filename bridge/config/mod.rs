@@ -6,16 +6,20 @@
 
 mod certificate;
 mod check;
+mod credential;
 mod environment;
 mod machine;
 mod problem;
 mod read;
+mod schedule;
 
 pub use environment::{environment, gaiji};
 pub use machine::everything;
 pub use problem::{Problem, Weight};
+pub use schedule::Schedule;
 
 use crate::{forward, intake, pipeline, store};
+use credential::place;
 use problem::Problems;
 use renkei_translate::translation::PatientIdRule;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -37,6 +41,10 @@ pub struct Config {
     pub console: Console,
     /// Limits of the store.
     pub store: store::Config,
+    /// Where backups go.
+    pub backup: store::BackupConfig,
+    /// What is done by itself, and when.
+    pub schedule: Schedule,
     /// How much is translated at once.
     pub pipeline: pipeline::Config,
     /// Facilities, in the order of the file.
@@ -173,6 +181,8 @@ struct Written<'t> {
     general: Option<General>,
     console: Option<Console>,
     store: Option<store::Config>,
+    backup: Option<store::BackupConfig>,
+    schedule: Option<Schedule>,
     pipeline: Option<pipeline::Config>,
     facilities: Vec<Read<'t, Facility>>,
     feeds: Vec<Read<'t, intake::Feed>>,
@@ -195,11 +205,13 @@ impl<'t> Written<'t> {
         let general = read::Section::new("bridge.toml", general).read(&["data_dir"], problems);
         let console = one(table, "console", problems);
         let store = one(table, "store", problems);
+        let backup = one(table, "backup", problems);
+        let schedule = one(table, "schedule", problems);
         let pipeline = one(table, "pipeline", problems);
         let facilities = many(table, "facility", &["code"], problems);
         let feeds = many(table, "feed", &["name", "facility", "kind"], problems);
         let bases = many(table, "base", &["name", "kind", "url"], problems);
-        Self { general, console, store, pipeline, facilities, feeds, bases }
+        Self { general, console, store, backup, schedule, pipeline, facilities, feeds, bases }
     }
 
     /// What could be read; what could not is said among the problems.
@@ -215,9 +227,9 @@ impl<'t> Written<'t> {
             match &mut feed.kind {
                 intake::Kind::Mllp(mllp) => {
                     if let Some(tls) = &mut mllp.tls {
-                        tls.cert = dir.join(&tls.cert);
-                        tls.key = dir.join(&tls.key);
-                        tls.client_ca = tls.client_ca.take().map(|path| dir.join(path));
+                        tls.cert = place(dir, &tls.cert);
+                        tls.key = place(dir, &tls.key);
+                        tls.client_ca = tls.client_ca.take().map(|path| place(dir, &path));
                     }
                 }
                 intake::Kind::Ssmix2(storage) => storage.path = dir.join(&storage.path),
@@ -225,9 +237,14 @@ impl<'t> Written<'t> {
         }
         for tls in bases.iter_mut().filter_map(|base| base.tls.as_mut()) {
             for path in [&mut tls.client_cert, &mut tls.client_key, &mut tls.ca] {
-                *path = path.take().map(|path| dir.join(path));
+                *path = path.take().map(|path| place(dir, &path));
             }
         }
+        let mut store = self.store.unwrap_or_default();
+        store.identity_key = store.identity_key.take().map(|path| place(dir, &path));
+        let mut backup = self.backup.unwrap_or_default();
+        backup.to = backup.to.take().map(|path| dir.join(path));
+        backup.key = backup.key.take().map(|path| place(dir, &path));
         let (data_dir, mappings) = self
             .general
             .map_or_else(Default::default, |general| (dir.join(general.data_dir), general.mappings));
@@ -236,7 +253,9 @@ impl<'t> Written<'t> {
             data_dir,
             mappings: mappings.map(|path| dir.join(path)),
             console: self.console.unwrap_or_default(),
-            store: self.store.unwrap_or_default(),
+            store,
+            backup,
+            schedule: self.schedule.unwrap_or_default(),
             pipeline: self.pipeline.unwrap_or_default(),
             facilities,
             feeds,

@@ -26,18 +26,26 @@ mod journal;
 mod ledger;
 mod quarantine;
 mod query;
+pub mod restore;
+mod retention;
 mod schema;
+mod sealed;
 mod segment;
 mod state;
 #[cfg(test)]
 mod tests;
 mod types;
+#[cfg(test)]
+mod upkeep;
 
 pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, Broken, Store};
-pub use disk::{Config, Disk};
+pub use backup::{BackupConfig, BackupError, Made, Manifest};
+pub use disk::{Config, Disk, RETENTION_MIN};
 pub use durable::{DURABLE_POINTS, durable_point};
 pub use journal::day_of_file as journal_day;
+pub use retention::{AUDIT_RETENTION, Dropped};
+pub use sealed::{BackupKey, SealError};
 pub use state::FacilityStore;
 pub use types::{
     AcceptError, Arrival, Cause, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,
