@@ -6,6 +6,7 @@ mod e2e;
 mod fault;
 mod golden;
 mod hostile;
+mod machine;
 mod peers;
 mod pipeline;
 mod shipped;
