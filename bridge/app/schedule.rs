@@ -1,9 +1,10 @@
-//! What the appliance does by itself at its times: reconciliation, backup, retention.
+//! What the appliance does by itself at its times: reconciliation, backup, retention; and alarms all the time.
 //!
 //! When something was last done is in the store. So what fell into a time at which the appliance was off is done once
 //! at the next start, however many times were missed. What fails is tried again after [`RETRY_MS`]. Times are
 //! given to [`Upkeep::look`]; nothing here asks a clock but [`run`].
 
+use super::alarm::Alarms;
 use crate::calendar::Times;
 use crate::config::{self, Config};
 use crate::store::{AUDIT_RETENTION, Store};
@@ -39,6 +40,8 @@ const WORK: [(&str, Work); 3] =
 pub struct Upkeep {
     store: Arc<Store>,
     config: Arc<Config>,
+    alarms: Alarms,
+    started_ms: i64,
     /// Not before these times, for what failed.
     later: Mutex<BTreeMap<&'static str, i64>>,
 }
@@ -63,12 +66,13 @@ pub async fn run(upkeep: Upkeep, shutdown: CancellationToken) {
 
 impl Upkeep {
     /// The schedule of that configuration over that store.
-    pub fn new(store: Arc<Store>, config: Arc<Config>) -> Self {
-        Self { store, config, later: Mutex::default() }
+    pub fn new(store: Arc<Store>, config: Arc<Config>, started_ms: i64) -> Self {
+        Self { store, config, alarms: Alarms::default(), started_ms, later: Mutex::default() }
     }
 
     /// Does what is due at that time, in milliseconds since 1970. What was done, or tried.
     pub fn look(&self, now_ms: i64) -> Vec<&'static str> {
+        self.alarms.look(&self.store, &self.config, self.started_ms, now_ms);
         let mut tried = Vec::new();
         for (what, work) in WORK {
             if !self.due(what, now_ms) {
@@ -222,7 +226,7 @@ mod tests {
         );
         std::fs::write(&file, &text).unwrap();
         let (config, _) = config::parse(&file, &text).unwrap();
-        Upkeep::new(super::super::open_store(&config).unwrap(), Arc::new(config))
+        Upkeep::new(super::super::open_store(&config).unwrap(), Arc::new(config), 0)
     }
 
     fn machine(backup: &str) -> Machine {

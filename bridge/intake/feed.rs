@@ -159,6 +159,8 @@ pub struct Feed {
     pub control_id: ControlId,
     /// Whether lists come whole.
     pub lists: Lists,
+    /// Longer without a message is an alarm. None: this feed may be silent.
+    pub silence: Option<Duration>,
     /// How messages come in.
     pub kind: Kind,
 }
@@ -172,6 +174,7 @@ impl Feed {
             duplicate_window: DUPLICATE_WINDOW,
             control_id: ControlId::default(),
             lists: Lists::default(),
+            silence: None,
             kind,
         }
     }
@@ -197,6 +200,8 @@ struct Written {
     control_id: ControlId,
     #[serde(default)]
     lists: Lists,
+    #[serde(default, deserialize_with = "units::duration_option")]
+    silence: Option<Duration>,
     #[serde(default, deserialize_with = "size_option")]
     max_message: Option<usize>,
     listen: Option<SocketAddr>,
@@ -309,6 +314,7 @@ impl TryFrom<Written> for Feed {
             duplicate_window: w.duplicate_window.unwrap_or(DUPLICATE_WINDOW),
             control_id: w.control_id,
             lists: w.lists,
+            silence: w.silence,
             kind,
         })
     }
