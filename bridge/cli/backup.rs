@@ -88,17 +88,45 @@ pub(super) fn restore(arguments: &Restore) -> anyhow::Result<ExitCode> {
     let proof = taken_apart::restore(&from, to, &key, arguments.facility.as_deref())?;
     told(&proof);
     eprintln!("restored to {}", to.display());
-    eprintln!("Next / 次に:");
-    eprintln!("  1. point data_dir at it, or move it to data_dir, owned by the service's user");
-    eprintln!("     data_dir をこの場所にするか、データの置き場所に移し、持ち主をサービスの利用者にします。");
-    eprintln!("  2. where [store] identity_key is set, move identity.key there; nobody makes a new one");
-    eprintln!("     [store] identity_key を使うなら identity.key をそこへ移します。新しい鍵は作りません。");
-    eprintln!("  3. start, and have the senders send again what they sent since {}", time(&proof));
-    eprintln!("     起動し、{} 以降に送った電文を送信元から再送してもらいます。", time(&proof));
+    identity(config.as_ref(), to, &proof)?;
+    eprintln!(
+        "Before it is started, import the newest consent lists: a withdrawal may be newer than the backup."
+    );
+    eprintln!(
+        "    起動の前に、最新の同意の一覧を取り込んでください。撤回がバックアップより新しいことがあります。"
+    );
+    eprintln!("Then have the senders send again what they sent since {}.", time(&proof));
+    eprintln!("    起動したら、{} 以降に送った電文を送信元から再送してもらいます。", time(&proof));
     if let Some(file) = taken_apart::configuration(to) {
         eprintln!("  The configuration of then / 当時の設定: {}", file.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The secret of ids goes where the configuration looks for it: nobody makes a new one.
+fn identity(
+    config: Option<&config::Config>,
+    to: &std::path::Path,
+    proof: &taken_apart::Proof,
+) -> anyhow::Result<()> {
+    let restored = to.join("identity.key");
+    match config.and_then(|config| config.store.identity_key.as_ref()) {
+        None => {
+            eprintln!("Where [store] identity_key is set, put {} there.", restored.display());
+            eprintln!("    [store] identity_key を使うなら、このファイルをそこに置きます。");
+        }
+        Some(wanted)
+            if taken_apart::fingerprint_of(wanted).ok().as_ref() == Some(&proof.manifest.identity) =>
+        {
+            std::fs::remove_file(&restored)?;
+            eprintln!("  {} is the right one", wanted.display());
+        }
+        Some(wanted) => {
+            eprintln!("The identity key in use is another, or none. As root / 識別鍵が違います。root で:");
+            eprintln!("    mv {} {}", restored.display(), wanted.display());
+        }
+    }
+    Ok(())
 }
 
 fn verify(

@@ -54,12 +54,19 @@ fn a_backup_is_made_proved_and_put_back() {
     assert!(part.join("1319999998/state.sqlite").is_file() && !part.join("1319999999").exists());
     assert_eq!(restore(&dir.path().join("none"), &["--facility", "1310000000"]).0, Some(1));
     assert!(!dir.path().join("none").exists());
+    // With the configuration, whose identity key is the right one, no second copy of it stays.
+    let again = dir.path().join("again");
+    let (code, said) = renkei(&["restore", "--config", &file, "--to", again.to_str().unwrap()]);
+    assert!(code == Some(0) && !again.join("identity.key").exists(), "{said}");
     // Another appliance is not taken for this one.
     std::fs::write(dir.path().join("credentials/identity.key"), [6; 32]).unwrap();
     let (code, said) = renkei(&["restore", "--verify", "--config", &file]);
     assert!(code == Some(1) && said.contains("identity key is not the one"), "{said}");
     let (code, said) = renkei(&["backup", "--config", &file]);
     assert!(code == Some(1) && said.contains("a second time"), "{said}");
+    let elsewhere = dir.path().join("elsewhere");
+    let (code, said) = renkei(&["restore", "--config", &file, "--to", elsewhere.to_str().unwrap()]);
+    assert!(code == Some(0) && said.contains("    mv ") && elsewhere.join("identity.key").exists(), "{said}");
 }
 
 #[test]
