@@ -7,6 +7,7 @@ pub mod app;
 pub mod calendar;
 pub mod cli;
 pub mod config;
+pub mod consent;
 pub mod console;
 pub mod demo;
 pub mod forward;

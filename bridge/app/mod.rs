@@ -10,8 +10,8 @@ pub mod schedule;
 pub mod service;
 
 use crate::config::{self, Config};
-use crate::store::{OpenError, Store};
-use crate::{console, forward, intake, pipeline, telemetry};
+use crate::store::{OpenError, Store, StoreError};
+use crate::{consent, console, forward, intake, pipeline, telemetry};
 use arc_swap::ArcSwap;
 use renkei_translate::mapping::{MappingSet, Problem};
 use renkei_translate::translation;
@@ -60,6 +60,9 @@ pub enum AppError {
     /// A facility of the configuration that the store does not have: a fault of ours.
     #[error("the store has no facility {0}")]
     Facility(String),
+    /// Who is shared could not be set: nothing may be sent by yesterday's settings.
+    #[error("who is shared cannot be set: {0}")]
+    Sharing(StoreError),
     /// The console.
     #[error(transparent)]
     Console(#[from] console::ConsoleError),
@@ -190,12 +193,22 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         let bases = config.bases.iter().filter(|base| base.serves(store.code()));
         let names: Vec<String> = bases.map(|base| base.name.clone()).collect();
         let of = store.clone();
-        let left_out = tokio::task::spawn_blocking(move || of.destinations(&names)).await;
-        if let Ok(Ok(deliveries @ 1..)) = left_out {
-            warn!(
+        let written = config.facilities.iter().find(|facility| facility.code == store.code());
+        let sharing = written.map(|facility| config.sharing(facility)).unwrap_or_default();
+        let left_out = tokio::task::spawn_blocking(move || {
+            // Before anything is sent: without it nobody is shared.
+            of.share(&sharing, now_ms())?;
+            of.destinations(&names)
+        })
+        .await;
+        match left_out {
+            Ok(Ok(0)) => {}
+            Ok(Ok(deliveries)) => warn!(
                 facility = store.code(),
                 deliveries, "Deliveries are left out: their base is no more configured."
-            );
+            ),
+            Ok(Err(error)) => return Err(AppError::Sharing(error)),
+            Err(_) => return Err(AppError::Sharing(StoreError::Closed)),
         }
     }
     let mut forwards = Vec::new();
@@ -205,6 +218,17 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
             .map_err(|error| AppError::Forward { base: base.name.clone(), reason: error.to_string() })?;
         forwards.push((base.name.clone(), running.statuses.clone()));
         tasks.push(tokio::spawn(running.stopped()));
+    }
+
+    for written in &config.facilities {
+        let of = store.facility(&written.code).ok_or_else(|| AppError::Facility(written.code.clone()))?;
+        let consent = consent::Consent {
+            store: store.clone(),
+            facility: of,
+            rule: written.patient_id.clone(),
+            folder: written.consent_folder.clone(),
+        };
+        tasks.push(consent::spawn(consent, shutdown.clone()));
     }
 
     let permits = config.pipeline.permits();
@@ -286,6 +310,9 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         forwards: state.forwards.to_vec(),
         mapping_version: Arc::new(move || mappings.load().version().to_owned()),
         metrics: telemetry::metrics_text,
+        now_ms: Arc::new(now_ms),
+        clock_offset_ms: Arc::new(|| None),
+        delay: console::delay,
     }
 }
 

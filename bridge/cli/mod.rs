@@ -5,6 +5,7 @@
 
 mod backup;
 mod check;
+mod consent;
 mod mapping;
 mod messages;
 mod open;
@@ -51,6 +52,9 @@ enum Command {
     Quarantine(messages::Quarantine),
     /// The daily sum: received = registered + pending + quarantined + rejected + excluded.
     Ledger(messages::Ledger),
+    /// Check, take in or show the list of patients who are shared.
+    #[command(subcommand)]
+    Consent(consent::Consent),
     /// Check or test a mapping set.
     #[command(subcommand)]
     Mapping(mapping::Mapping),
@@ -82,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Message(command) => messages::message(command),
         Command::Quarantine(command) => messages::quarantine(command),
         Command::Ledger(arguments) => messages::ledger(&arguments),
+        Command::Consent(command) => consent::run(&command),
         Command::Mapping(command) => mapping::run(&command),
         Command::Audit(command) => messages::audit(&command),
         Command::Backup(arguments) => backup::backup(&arguments),

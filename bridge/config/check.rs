@@ -3,6 +3,7 @@
 use super::Written;
 use super::problem::Problems;
 use super::read::Section;
+use super::sharing;
 use crate::intake::Kind;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -46,6 +47,7 @@ pub(super) fn contents(written: &Written<'_>, problems: &mut Problems<'_>) {
     backup(written, problems);
     storages(written, problems);
     destinations(written, &known, problems);
+    sharing::check(written, problems);
     for (section, facility) in &written.facilities {
         let base = facility.as_ref().and_then(|facility| facility.local_system_base.as_deref());
         if base.is_some_and(|base| base.ends_with('/') || url::Url::parse(base).is_err()) {

@@ -59,6 +59,18 @@ impl<'c> Look<'c> {
                 );
             }
         }
+        for (index, facility) in self.config.facilities.iter().enumerate() {
+            if let Some(path) = &facility.consent_folder
+                && let Err(error) = std::fs::read_dir(path)
+            {
+                let shown = path.display();
+                self.warning(
+                    ("facility", Some(index), "consent_folder"),
+                    format!("同意の一覧のフォルダ {shown} を読めません（{error}）。作って、実行する利用者に読み書きの権限を与えてください。"),
+                    format!("The folder of consent lists {shown} cannot be read ({error}). Make it and let the service's user read and write there."),
+                );
+            }
+        }
         for (index, feed) in self.config.feeds.iter().enumerate() {
             match &feed.kind {
                 Kind::Ssmix2(storage) => self.storage(index, &storage.path),

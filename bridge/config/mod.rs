@@ -12,6 +12,7 @@ mod machine;
 mod problem;
 mod read;
 mod schedule;
+mod sharing;
 
 pub use environment::{environment, gaiji};
 pub use machine::everything;
@@ -97,6 +98,32 @@ pub struct Facility {
     /// 外字: a CSV of code and character.
     #[serde(default)]
     pub gaiji: Option<PathBuf>,
+    /// Whose data leaves, unless a base says otherwise for itself.
+    #[serde(default)]
+    pub share: store::Share,
+    /// What becomes of what a base has when a consent ends.
+    #[serde(default)]
+    pub withdrawal: store::Withdrawal,
+    /// Patients that are nobody and never shared.
+    #[serde(default)]
+    pub test_patients: store::TestPatients,
+    /// Where consent lists are dropped.
+    #[serde(default)]
+    pub consent_folder: Option<PathBuf>,
+}
+
+impl Config {
+    /// Who of a facility is shared with which base.
+    pub fn sharing(&self, facility: &Facility) -> store::Sharing {
+        let bases = self.bases.iter().filter(|base| base.serves(&facility.code));
+        store::Sharing {
+            destinations: bases
+                .map(|base| (base.name.clone(), base.share.unwrap_or(facility.share)))
+                .collect(),
+            withdrawal: facility.withdrawal,
+            tests: facility.test_patients.normalised(&facility.patient_id),
+        }
+    }
 }
 
 /// The base of local code systems where a facility names none. `.invalid` is reserved: nobody else has it.
@@ -221,7 +248,9 @@ impl<'t> Written<'t> {
         let (at_feed, mut feeds): (Vec<usize>, Vec<intake::Feed>) = readable(self.feeds);
         let (at_base, mut bases): (Vec<usize>, Vec<forward::Base>) = readable(self.bases);
         for facility in &mut facilities {
-            facility.gaiji = facility.gaiji.take().map(|path| dir.join(path));
+            for path in [&mut facility.gaiji, &mut facility.consent_folder] {
+                *path = path.take().map(|path| dir.join(path));
+            }
         }
         for feed in &mut feeds {
             match &mut feed.kind {

@@ -1,7 +1,7 @@
 //! The appliance's own part: the facilities' stores, the key of ids, the audit trail.
 
 use super::backup::{self, BackupConfig, BackupError, Made};
-use super::{Config, FacilityStore, OpenError, StoreError, schema};
+use super::{Config, FacilityStore, OpenError, StoreError, Users, schema};
 use renkei_translate::identity::IdKey;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -25,6 +25,7 @@ pub struct Store {
     dir: PathBuf,
     facilities: Vec<Arc<FacilityStore>>,
     audit: Audit,
+    users: Users,
     id_key: IdKey,
     key_file: PathBuf,
 }
@@ -35,12 +36,10 @@ impl Store {
     /// # Errors
     /// A directory or database that cannot be used, or one of a newer version.
     pub fn open(dir: &Path, facilities: &[String], config: Config) -> Result<Arc<Self>, OpenError> {
-        private_dir(dir)?;
-        let (key_file, key) = secret(dir, config.identity_key.as_deref())?;
-        let id_key = IdKey::new(&key);
-        private_dir(&dir.join(APPLIANCE))?;
-        let audit = Audit::open(&dir.join(APPLIANCE).join("appliance.sqlite"))?;
-        audit.same_identity(&id_key.fingerprint())?;
+        let (key_file, id_key) = identity(dir, config.identity_key.as_deref())?;
+        let database = database(dir)?;
+        let audit = Audit::open(&database)?;
+        let users = Users::new(&database, &id_key)?;
         let mut stores = Vec::with_capacity(facilities.len());
         for code in facilities {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -51,7 +50,7 @@ impl Store {
             private_dir(&dir)?;
             stores.push(Arc::new(FacilityStore::open(dir, code, config.clone())?));
         }
-        Ok(Arc::new(Self { dir: dir.to_owned(), facilities: stores, audit, id_key, key_file }))
+        Ok(Arc::new(Self { dir: dir.to_owned(), facilities: stores, audit, users, id_key, key_file }))
     }
 
     /// The store of a facility.
@@ -67,6 +66,11 @@ impl Store {
     /// The audit trail.
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// People and their sessions.
+    pub fn users(&self) -> &Users {
+        &self.users
     }
 
     /// The secret of ids, made once.
@@ -104,6 +108,28 @@ impl Store {
     }
 }
 
+/// The secret of ids of a data directory and its file: made where it is missing, at the first start only.
+pub(super) fn identity(data_dir: &Path, elsewhere: Option<&Path>) -> Result<(PathBuf, IdKey), OpenError> {
+    private_dir(data_dir)?;
+    let database = database(data_dir)?;
+    // A store that was opened before has its secret somewhere: no other is made for it.
+    let first = !database.exists() || Audit::open(&database)?.has_no_identity()?;
+    if elsewhere.is_none() && !first && !data_dir.join(KEY_FILE).exists() {
+        return Err(OpenError::OtherKey);
+    }
+    let (file, key) = secret(data_dir, elsewhere)?;
+    let key = IdKey::new(&key);
+    Audit::open(&database)?.same_identity(&key.fingerprint())?;
+    Ok((file, key))
+}
+
+/// The appliance's own database in a data directory; its directory is made.
+pub(super) fn database(data_dir: &Path) -> Result<PathBuf, OpenError> {
+    let dir = data_dir.join(APPLIANCE);
+    private_dir(&dir)?;
+    Ok(dir.join("appliance.sqlite"))
+}
+
 pub(super) fn private_dir(dir: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
@@ -132,6 +158,13 @@ fn secret(dir: &Path, elsewhere: Option<&Path>) -> Result<(PathBuf, Vec<u8>), Op
 pub(super) fn noted(appliance: &Connection) -> Result<Option<String>, StoreError> {
     let mut select = appliance.prepare("SELECT value FROM setting WHERE key = ?")?;
     Ok(select.query_row([IDENTITY], |row| row.get(0)).optional()?)
+}
+
+fn unopened(error: StoreError) -> OpenError {
+    match error {
+        StoreError::Database(error) => OpenError::Database { file: "appliance.sqlite".into(), error },
+        _ => OpenError::OtherKey,
+    }
 }
 
 /// The setting that holds it.
@@ -211,20 +244,21 @@ impl Audit {
 
     /// Notes the secret's fingerprint at the first start, and refuses another from then on.
     fn same_identity(&self, fingerprint: &str) -> Result<(), OpenError> {
-        let failed = |error: StoreError| match error {
-            StoreError::Database(error) => OpenError::Database { file: "appliance.sqlite".into(), error },
-            _ => OpenError::OtherKey,
-        };
-        let connection = self.connection().map_err(failed)?;
-        match noted(&connection).map_err(failed)? {
+        let connection = self.connection().map_err(unopened)?;
+        match noted(&connection).map_err(unopened)? {
             Some(noted) if noted != fingerprint => Err(OpenError::OtherKey),
             Some(_) => Ok(()),
             None => {
                 let insert = connection
                     .execute("INSERT OR IGNORE INTO setting VALUES(?, ?)", params![IDENTITY, fingerprint]);
-                insert.map(|_| ()).map_err(|error| failed(error.into()))
+                insert.map(|_| ()).map_err(|error| unopened(error.into()))
             }
         }
+    }
+
+    fn has_no_identity(&self) -> Result<bool, OpenError> {
+        let connection = self.connection().map_err(unopened)?;
+        Ok(noted(&connection).map_err(unopened)?.is_none())
     }
 
     /// The connection of the appliance's own database.
@@ -400,8 +434,10 @@ mod tests {
         std::fs::write(&key, [7; 5]).unwrap();
         assert!(matches!(open(with(Some(&key))), Err(OpenError::Key { .. })));
         std::fs::write(&key, [7; KEY_BYTES]).unwrap();
-        // Without the setting a secret of the data directory's own is made: another, and refused.
+        // Without the setting no second secret is made.
         assert!(matches!(open(with(None)), Err(OpenError::OtherKey)));
+        assert!(!data.join(KEY_FILE).exists());
+        std::fs::write(data.join(KEY_FILE), [9; KEY_BYTES]).unwrap();
         assert!(matches!(open(with(Some(&key))), Err(OpenError::OtherKey)), "two that differ");
         std::fs::remove_file(data.join(KEY_FILE)).unwrap();
         assert_eq!(open(with(Some(&key))).unwrap(), first);

@@ -215,7 +215,8 @@ fn findings(json: Option<String>) -> Result<Vec<Finding>, StoreError> {
 
 fn deliveries(connection: &Connection, unit: i64) -> Result<Vec<DeliveryView>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT destination, state, version, settled, attempts, next_ms, status, answer, error, findings FROM delivery
+        "SELECT destination, state, version, settled, attempts, next_ms, status, answer, error, findings, unshared
+         FROM delivery
          WHERE unit = ? ORDER BY destination",
     )?;
     let mut rows = select.query([unit])?;
@@ -232,6 +233,7 @@ fn deliveries(connection: &Connection, unit: i64) -> Result<Vec<DeliveryView>, S
             answer: row.get::<_, Option<Vec<u8>>>(7)?.unwrap_or_default(),
             error: row.get(8)?,
             findings: findings(row.get(9)?)?,
+            unshared: row.get(10)?,
         });
     }
     Ok(views)

@@ -74,6 +74,8 @@ pub fn restore(
         }
     };
     let audit = Audit::open(&to.join(APPLIANCE).join("appliance.sqlite"))?;
+    // Who was signed in then is not signed in now.
+    audit.connection()?.execute("DELETE FROM session", [])?;
     audit.append("cli", "restore", &proof.dir.file_name().unwrap_or_default().to_string_lossy(), "")?;
     for code in proof.manifest.sums.keys().filter(|code| facility.is_none_or(|wanted| wanted == *code)) {
         let state = to.join(code).join("state.sqlite");

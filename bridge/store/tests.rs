@@ -2,7 +2,7 @@
 
 use super::{
     Arrival, Claim, Completion, Config, DaySum, DeliveryClaim, FacilityStore, Filter, Indexed, MessageId,
-    Origin, Selection, Settlement, State, Store,
+    Origin, Selection, Settlement, Sharing, State, Store,
 };
 use crate::record::tests::{resource, translation, withdrawn};
 use renkei_translate::finding::{Finding, Location};
@@ -23,7 +23,9 @@ pub(super) fn open(dir: &Path) -> Arc<Store> {
 }
 
 pub(super) fn facility(store: &Store) -> Arc<FacilityStore> {
-    store.facility("1319999999").unwrap()
+    let facility = store.facility("1319999999").unwrap();
+    facility.share(&Sharing::all(&["base", "other"]), NOW).unwrap();
+    facility
 }
 
 pub(super) fn fresh() -> (TempDir, Arc<Store>, Arc<FacilityStore>) {

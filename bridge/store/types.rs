@@ -315,6 +315,10 @@ pub struct DeliveryClaim {
     pub attempts: u32,
     /// Since when the unit has been waiting.
     pub since_ms: i64,
+    /// Who is shared, as it stood at the claim: moves with every change.
+    pub epoch: i64,
+    /// Whether the unit is shared with the destination; if not, what it has is to be deleted.
+    pub shared: bool,
 }
 
 /// How a delivery ended.
@@ -493,6 +497,8 @@ pub struct DeliveryView {
     pub error: Option<String>,
     /// Why it is held.
     pub findings: Vec<Finding>,
+    /// Why the unit is not shared with the destination: `not-shared`, `test-patient`.
+    pub unshared: Option<String>,
 }
 
 /// One cause of quarantine and the messages that wait for it.
