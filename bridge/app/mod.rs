@@ -4,7 +4,10 @@
 //! Everything that the console, the API and the tests want to know stands in [`AppState`]. No work is done
 //! here: workers meet in the store.
 
+pub mod alarm;
 pub mod mappings;
+pub mod schedule;
+pub mod service;
 
 use crate::config::{self, Config};
 use crate::store::{OpenError, Store, StoreError};
@@ -285,6 +288,8 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         mapping_version = state.mappings.load().version(),
         "The appliance has started."
     );
+    let upkeep = schedule::Upkeep::new(state.store.clone(), state.config.clone(), state.started_ms);
+    tasks.push(tokio::spawn(schedule::run(upkeep, shutdown.clone())));
     let listen = state.config.console.listen;
     let console = console::spawn(listen, console_state(&state, look), shutdown.clone()).await?;
     tasks.push(console.task);

@@ -22,7 +22,7 @@ pub(super) fn unknown(table: &toml::de::DeTable<'_>, problems: &mut Problems<'_>
             format!("{name} という設定や節はありません。綴りを確かめるか、消してください。"),
             format!(
                 "There is no setting or section {name}. Known are data_dir, mappings, [console], [store], \
-                 [pipeline], [participation], [[facility]], [[feed]] and [[base]]."
+                 [backup], [schedule], [pipeline], [participation], [[facility]], [[feed]] and [[base]]."
             ),
         );
     }
@@ -50,6 +50,7 @@ pub(super) fn contents(written: &Written<'_>, problems: &mut Problems<'_>) {
         }
     }
     listeners(written, problems);
+    backup(written, problems);
     storages(written, problems);
     destinations(written, &known, problems);
     sharing::check(written, problems);
@@ -155,6 +156,18 @@ fn listeners(written: &Written<'_>, problems: &mut Problems<'_>) {
         } else {
             seen.push((mllp.listen, section.name.clone()));
         }
+    }
+}
+
+/// Patient data leaves the data directory encrypted or not at all.
+fn backup(written: &Written<'_>, problems: &mut Problems<'_>) {
+    if written.backup.as_ref().is_some_and(|backup| backup.to.is_some() != backup.key.is_some()) {
+        problems.error(
+            None,
+            "backup",
+            "[backup] には to と key の両方を書いてください。バックアップは必ず暗号化されます。",
+            "[backup] needs both to and key: a backup is always encrypted.",
+        );
     }
 }
 

@@ -6,17 +6,21 @@
 
 mod certificate;
 mod check;
+mod credential;
 mod environment;
 mod machine;
 mod problem;
 mod read;
+mod schedule;
 mod sharing;
 
 pub use environment::{environment, gaiji};
 pub use machine::everything;
 pub use problem::{Problem, Weight};
+pub use schedule::Schedule;
 
 use crate::{forward, intake, participation, pipeline, store};
+use credential::place;
 use problem::Problems;
 use renkei_translate::translation::PatientIdRule;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -38,6 +42,10 @@ pub struct Config {
     pub console: Console,
     /// Limits of the store.
     pub store: store::Config,
+    /// Where backups go.
+    pub backup: store::BackupConfig,
+    /// What is done by itself, and when.
+    pub schedule: Schedule,
     /// How much is translated at once.
     pub pipeline: pipeline::Config,
     /// Denominators and cover of 参加状況.
@@ -253,6 +261,8 @@ struct Written<'t> {
     general: Option<General>,
     console: Option<Console>,
     store: Option<store::Config>,
+    backup: Option<store::BackupConfig>,
+    schedule: Option<Schedule>,
     pipeline: Option<pipeline::Config>,
     participation: Option<participation::Config>,
     facilities: Vec<Read<'t, Facility>>,
@@ -276,12 +286,14 @@ impl<'t> Written<'t> {
         let general = read::Section::new("bridge.toml", general).read(&["data_dir"], problems);
         let console = one(table, "console", problems);
         let store = one(table, "store", problems);
+        let backup = one(table, "backup", problems);
+        let schedule = one(table, "schedule", problems);
         let pipeline = one(table, "pipeline", problems);
         let participation = one(table, "participation", problems);
         let facilities = many(table, "facility", &["code"], problems);
         let feeds = many(table, "feed", &["name", "facility", "kind"], problems);
         let bases = many(table, "base", &["name", "kind", "url"], problems);
-        Self { general, console, store, pipeline, participation, facilities, feeds, bases }
+        Self { general, console, store, backup, schedule, pipeline, participation, facilities, feeds, bases }
     }
 
     /// What could be read; what could not is said among the problems.
@@ -299,9 +311,9 @@ impl<'t> Written<'t> {
             match &mut feed.kind {
                 intake::Kind::Mllp(mllp) => {
                     if let Some(tls) = &mut mllp.tls {
-                        tls.cert = dir.join(&tls.cert);
-                        tls.key = dir.join(&tls.key);
-                        tls.client_ca = tls.client_ca.take().map(|path| dir.join(path));
+                        tls.cert = place(dir, &tls.cert);
+                        tls.key = place(dir, &tls.key);
+                        tls.client_ca = tls.client_ca.take().map(|path| place(dir, &path));
                     }
                 }
                 intake::Kind::Ssmix2(storage) => storage.path = dir.join(&storage.path),
@@ -310,11 +322,16 @@ impl<'t> Written<'t> {
         }
         for tls in bases.iter_mut().filter_map(|base| base.tls.as_mut()) {
             for path in [&mut tls.client_cert, &mut tls.client_key, &mut tls.ca] {
-                *path = path.take().map(|path| dir.join(path));
+                *path = path.take().map(|path| place(dir, &path));
             }
         }
         let mut participation = self.participation.unwrap_or_default();
         participation.denominators = participation.denominators.map(|path| dir.join(path));
+        let mut store = self.store.unwrap_or_default();
+        store.identity_key = store.identity_key.take().map(|path| place(dir, &path));
+        let mut backup = self.backup.unwrap_or_default();
+        backup.to = backup.to.take().map(|path| dir.join(path));
+        backup.key = backup.key.take().map(|path| place(dir, &path));
         let (data_dir, mappings) = self
             .general
             .map_or_else(Default::default, |general| (dir.join(general.data_dir), general.mappings));
@@ -323,7 +340,9 @@ impl<'t> Written<'t> {
             data_dir,
             mappings: mappings.map(|path| dir.join(path)),
             console: self.console.unwrap_or_default(),
-            store: self.store.unwrap_or_default(),
+            store,
+            backup,
+            schedule: self.schedule.unwrap_or_default(),
             pipeline: self.pipeline.unwrap_or_default(),
             participation,
             facilities,

@@ -191,9 +191,12 @@ mod tests {
 
     fn site(settle: Duration) -> Site {
         let dir = tempfile::tempdir().unwrap();
-        let store =
-            Store::open(&dir.path().join("data"), &["f".into()], Config { soft_free: 0, hard_free: 0 })
-                .unwrap();
+        let store = Store::open(
+            &dir.path().join("data"),
+            &["f".into()],
+            Config { soft_free: 0, hard_free: 0, ..Config::default() },
+        )
+        .unwrap();
         let drop = dir.path().join("drop");
         std::fs::create_dir(&drop).unwrap();
         let facility = store.facility("f").unwrap();

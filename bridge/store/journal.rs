@@ -128,6 +128,13 @@ impl Reader {
         read(open.get(&day).ok_or(StoreError::Closed)?)
     }
 
+    /// Forgets a day whose segment goes.
+    pub fn forget(&self, day: u32) -> Result<(), StoreError> {
+        self.days.lock().map_err(|_| StoreError::Closed)?.remove(&day);
+        self.open.lock().map_err(|_| StoreError::Closed)?.remove(&day);
+        Ok(())
+    }
+
     /// Rows of a day.
     pub fn rows(&self, day: u32) -> Result<i64, StoreError> {
         self.with(day, |c| Ok(c.query_row("SELECT coalesce(max(row), 0) FROM message", [], |r| r.get(0))?))

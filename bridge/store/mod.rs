@@ -32,24 +32,32 @@ mod ledger;
 mod participation;
 mod quarantine;
 mod query;
+pub mod restore;
+mod retention;
 mod schema;
+mod sealed;
 mod segment;
 mod sharing;
 mod state;
 #[cfg(test)]
 mod tests;
 mod types;
+#[cfg(test)]
+mod upkeep;
 mod users;
 
 pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, Broken, Store};
+pub use backup::{BackupConfig, BackupError, Made, Manifest};
 pub use consent_list::{ConsentChange, ConsentImport, ConsentRow, ConsentStatus};
-pub use disk::{Config, Disk};
+pub use disk::{Config, Disk, RETENTION_MIN};
 pub use durable::{CONSENT_POINTS, DURABLE_POINTS, durable_point};
 pub use files::{FILE_LINES, FileSum};
 pub use journal::day_of_file as journal_day;
-pub use sharing::{FOREVER, Share, Sharing, TestPatients, Withdrawal, day_in_japan, half_width};
 pub use participation::{Activity, HISTORY_DAYS, LedgerLine};
+pub use retention::{AUDIT_RETENTION, Dropped};
+pub use sealed::{BackupKey, SealError};
+pub use sharing::{FOREVER, Share, Sharing, TestPatients, Withdrawal, day_in_japan, half_width};
 pub use state::FacilityStore;
 pub use types::{
     AcceptError, Arrival, Cause, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,

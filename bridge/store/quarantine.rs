@@ -101,7 +101,8 @@ impl FacilityStore {
 
 const HELD: &str = "state IN (1, 4, 5)";
 const REPLAYED: &str =
-    "(state IN (1, 4, 5) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted')))";
+    "(state IN (1, 4, 5) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted')))
+     AND day NOT IN (SELECT day FROM segment WHERE dropped_ms IS NOT NULL)";
 
 /// Message, unit and state of what is selected and held; of messages named by number, those of `by_number`.
 fn selected(

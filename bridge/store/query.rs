@@ -78,7 +78,11 @@ impl FacilityStore {
     /// # Errors
     /// The database.
     pub fn message(&self, id: MessageId) -> Result<Option<MessageDetail>, StoreError> {
-        let Some((journalled, head)) = self.bodies.message(id)? else { return Ok(None) };
+        let found = match self.bodies.message(id)? {
+            None => self.dropped_message(id)?,
+            found => found,
+        };
+        let Some((journalled, head)) = found else { return Ok(None) };
         let mut body = journalled.body;
         if let Some(first) = journalled.duplicate_of {
             body = self.bodies.message(first)?.map(|(first, _)| first.body).unwrap_or_default();

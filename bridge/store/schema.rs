@@ -21,7 +21,7 @@ INSERT INTO mark VALUES(1, 0);
 ";
 
 pub(super) const STATE: &str = "
-CREATE TABLE segment(day INTEGER PRIMARY KEY, read_row INTEGER NOT NULL);
+CREATE TABLE segment(day INTEGER PRIMARY KEY, read_row INTEGER NOT NULL, dropped_ms INTEGER);
 CREATE TABLE message(
   id INTEGER PRIMARY KEY, feed TEXT NOT NULL, name TEXT NOT NULL, received_ms INTEGER NOT NULL, day INTEGER NOT NULL,
   control_id TEXT, message_type TEXT, order_number TEXT, time TEXT, state INTEGER NOT NULL, reason TEXT, kind TEXT,

@@ -145,6 +145,20 @@ pub enum OpenError {
         /// The newest known here.
         known: i64,
     },
+    /// The secret of ids cannot be read.
+    #[error("the identity key {path} cannot be used: {reason}")]
+    Key {
+        /// Its file.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The secret of ids is not the one that this store was made with.
+    #[error(
+        "the identity key is not the one that this store was made with: with another everything would be registered \
+         a second time. Put the right key back, from the backup if need be"
+    )]
+    OtherKey,
     /// A facility code that cannot name a directory.
     #[error("a facility code must be letters, digits, - or _")]
     Code,
@@ -345,7 +359,7 @@ pub enum Settlement {
 }
 
 /// The balance of one day of receipt.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DaySum {
     /// `YYYYMMDD`, in Japan.
     pub day: u32,

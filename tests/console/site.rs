@@ -102,7 +102,7 @@ impl Site {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         renkei_bridge::telemetry::start("off");
-        let limits = renkei_bridge::store::Config { soft_free: 0, hard_free: 0 };
+        let limits = renkei_bridge::store::Config { soft_free: 0, hard_free: 0, ..Default::default() };
         let clock = Arc::new(AtomicI64::new(START_MS));
         let now = clock.clone();
         let facility = |code: &str, name: &str, feed: &str, kind| FacilityInfo {
