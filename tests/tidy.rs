@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("intake", &["store", "units"]),
     ("pipeline", &["store", "record", "units"]),
     ("forward", &["store", "record", "units"]),
-    ("console", &["store", "forward", "telemetry", "units"]),
+    ("console", &["store", "forward", "pipeline", "telemetry", "units", "shape"]),
     ("config", &["units", "store", "intake", "forward", "console", "pipeline"]),
     ("telemetry", &[]),
     ("shape", &[]),

@@ -27,6 +27,8 @@ mod ledger;
 mod quarantine;
 mod query;
 mod schema;
+#[cfg(test)]
+mod search_tests;
 mod segment;
 mod state;
 #[cfg(test)]
@@ -38,9 +40,10 @@ pub use appliance::{Audit, AuditEntry, Broken, Store};
 pub use disk::{Config, Disk};
 pub use durable::{DURABLE_POINTS, durable_point};
 pub use journal::day_of_file as journal_day;
+pub use quarantine::{Cause, Selection};
 pub use state::FacilityStore;
 pub use types::{
-    AcceptError, Arrival, Cause, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,
-    Journalled, MessageDetail, MessageId, MessageSummary, OpenError, Origin, QueueDepth, Receipt, Selection,
-    Settlement, State, StoreError, UnreadCount,
+    AcceptError, Arrival, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,
+    Journalled, MessageDetail, MessageId, MessageSummary, OpenError, Origin, QueueDepth, Receipt, Settlement,
+    State, StoreError, UnreadCount,
 };
