@@ -2,6 +2,7 @@
 
 mod cli;
 mod conformance;
+mod console;
 mod e2e;
 mod fault;
 mod golden;

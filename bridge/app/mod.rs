@@ -281,6 +281,9 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         forwards: state.forwards.to_vec(),
         mapping_version: Arc::new(move || mappings.load().version().to_owned()),
         metrics: telemetry::metrics_text,
+        now_ms: Arc::new(now_ms),
+        clock_offset_ms: Arc::new(|| None),
+        delay: console::delay,
     }
 }
 

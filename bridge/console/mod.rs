@@ -1,12 +1,25 @@
-//! The console and the API: one page, health, metrics and `/api/v1/status`, over plain HTTP on loopback.
+//! The console and the API: pages for people of six roles, health, metrics and `/api/v1`.
 //!
-//! Shows what the store says and changes nothing. No page of this module shows anything of a patient.
-//! [`view`] gathers, [`page`] renders for people, [`routes`] answers; [`words`] holds both languages.
+//! [`rights`] holds the one table of addresses and who may use them; [`dispatch`] asks it, after the session and
+//! before the handler. [`pages`] answer, [`view`] gathers, [`page`] renders, [`words`] holds both languages. No
+//! page shows a patient before a person asked for it with a reason.
 
+pub mod answer;
+mod body;
+mod dispatch;
+mod door;
+mod login;
 pub mod page;
-mod routes;
+pub mod pages;
+pub mod password;
+pub mod qr;
+pub mod request;
+pub mod rights;
 pub mod view;
 pub mod words;
+
+use answer::{Answer, Failure};
+use request::Request;
 
 use crate::forward::Statuses;
 use crate::store::Store;
@@ -57,6 +70,28 @@ pub struct ConsoleState {
     pub mapping_version: Arc<dyn Fn() -> String + Send + Sync>,
     /// What `/metrics` answers.
     pub metrics: fn() -> String,
+    /// Now, in milliseconds since 1970.
+    pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// By how many milliseconds this machine's clock is ahead of the right time, where that is known.
+    pub clock_offset_ms: Arc<dyn Fn() -> Option<i64> + Send + Sync>,
+    /// How long a sign-in waits after so many attempts that did not end in one.
+    pub delay: fn(u32) -> Duration,
+}
+
+impl std::fmt::Debug for ConsoleState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ConsoleState")
+    }
+}
+
+pub use dispatch::{IDLE_MS, WARN_MS, csrf};
+pub use door::delay;
+
+/// Signs out.
+fn sign_out(request: &Request) -> Result<Answer, Failure> {
+    request.audit("sign-out", &request.user.name, "")?;
+    request.state.store.users().end_session(&request.user.token)?;
+    Ok(Answer::see_other("/login").without_cookie(dispatch::SESSION))
 }
 
 /// Why the console does not start.
@@ -98,14 +133,14 @@ pub async fn spawn(
 /// Our own accept loop: warp has neither timeouts nor a cap of connections.
 async fn accept(listener: TcpListener, state: Arc<ConsoleState>, shutdown: CancellationToken) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let service = hyper_util::service::TowerToHyperService::new(warp::service(routes::routes(state)));
+    let console = Arc::new(dispatch::Console::new(state));
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
             Err(error) => {
                 warn!(%error, "The console could not accept a connection.");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -114,7 +149,8 @@ async fn accept(listener: TcpListener, state: Arc<ConsoleState>, shutdown: Cance
         };
         // Over the cap the connection is closed at once: the browser tries again, nobody waits in a queue.
         let Ok(permit) = permits.clone().try_acquire_owned() else { continue };
-        let service = service.clone();
+        let filter = dispatch::filter(console.clone(), peer);
+        let service = hyper_util::service::TowerToHyperService::new(warp::service(filter));
         let shutdown = shutdown.clone();
         tokio::spawn(async move {
             let _permit = permit;

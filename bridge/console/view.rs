@@ -128,11 +128,15 @@ pub fn day_of(now_ms: i64) -> u32 {
         .unwrap_or(0)
 }
 
-/// Gathers everything; blocking, for a thread that may wait for the disk.
+/// Gathers everything of the facilities that are `shown`; blocking, for a thread that may wait for the disk.
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn overview(state: &ConsoleState, now_ms: i64) -> Result<Overview, StoreError> {
+pub fn overview(
+    state: &ConsoleState,
+    now_ms: i64,
+    shown: impl Fn(&str) -> bool,
+) -> Result<Overview, StoreError> {
     let day = day_of(now_ms);
     let mut view = Overview {
         now_ms,
@@ -147,7 +151,7 @@ pub fn overview(state: &ConsoleState, now_ms: i64) -> Result<Overview, StoreErro
         destinations: Vec::new(),
     };
     let mut items = Vec::new();
-    for info in &state.facilities {
+    for info in state.facilities.iter().filter(|info| shown(&info.code)) {
         let Some(store) = state.store.facility(&info.code) else { continue };
         let row = facility_row(state, info, &store, day, &mut items)?;
         view.total.add(&row.sum);

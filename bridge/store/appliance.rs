@@ -1,6 +1,6 @@
 //! The appliance's own part: the facilities' stores, the key of ids, the audit trail.
 
-use super::{Config, FacilityStore, OpenError, StoreError, backup, schema};
+use super::{Config, FacilityStore, OpenError, StoreError, Users, backup, schema};
 use renkei_translate::identity::IdKey;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -24,6 +24,7 @@ pub struct Store {
     dir: PathBuf,
     facilities: Vec<Arc<FacilityStore>>,
     audit: Audit,
+    users: Users,
     id_key: IdKey,
 }
 
@@ -33,10 +34,10 @@ impl Store {
     /// # Errors
     /// A directory or database that cannot be used, or one of a newer version.
     pub fn open(dir: &Path, facilities: &[String], config: Config) -> Result<Arc<Self>, OpenError> {
-        private_dir(dir)?;
-        let id_key = IdKey::new(&key(dir)?);
-        private_dir(&dir.join(APPLIANCE))?;
-        let audit = Audit::open(&dir.join(APPLIANCE).join("appliance.sqlite"))?;
+        let id_key = id_key(dir)?;
+        let database = database(dir)?;
+        let audit = Audit::open(&database)?;
+        let users = Users::new(&database, &id_key)?;
         let mut stores = Vec::with_capacity(facilities.len());
         for code in facilities {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -47,7 +48,7 @@ impl Store {
             private_dir(&dir)?;
             stores.push(Arc::new(FacilityStore::open(dir, code, config.clone())?));
         }
-        Ok(Arc::new(Self { dir: dir.to_owned(), facilities: stores, audit, id_key }))
+        Ok(Arc::new(Self { dir: dir.to_owned(), facilities: stores, audit, users, id_key }))
     }
 
     /// The store of a facility.
@@ -63,6 +64,11 @@ impl Store {
     /// The audit trail.
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// People and their sessions.
+    pub fn users(&self) -> &Users {
+        &self.users
     }
 
     /// The secret of ids, made once.
@@ -89,6 +95,19 @@ impl Store {
         file.sync_all()?;
         Ok(())
     }
+}
+
+/// The secret of ids of a data directory, made where it is missing.
+pub(super) fn id_key(data_dir: &Path) -> Result<IdKey, OpenError> {
+    private_dir(data_dir)?;
+    Ok(IdKey::new(&key(data_dir)?))
+}
+
+/// The appliance's own database in a data directory; its directory is made.
+pub(super) fn database(data_dir: &Path) -> Result<PathBuf, OpenError> {
+    let dir = data_dir.join(APPLIANCE);
+    private_dir(&dir)?;
+    Ok(dir.join("appliance.sqlite"))
 }
 
 fn private_dir(dir: &Path) -> std::io::Result<()> {

@@ -34,6 +34,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod types;
+mod users;
 
 pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, Broken, Store};
@@ -47,3 +48,4 @@ pub use types::{
     Journalled, MessageDetail, MessageId, MessageSummary, OpenError, Origin, QueueDepth, Receipt, Settlement,
     State, StoreError, UnreadCount,
 };
+pub use users::{ADMINISTRATOR, Change, Credentials, NewUser, Session, User, Users};

@@ -74,6 +74,14 @@ CREATE TABLE audit(
   sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
   detail TEXT NOT NULL, hash BLOB NOT NULL);
 CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE user(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, display TEXT NOT NULL, roles TEXT NOT NULL,
+  facilities TEXT, password TEXT NOT NULL, temporary_until_ms INTEGER, totp BLOB, totp_step INTEGER NOT NULL,
+  recovery TEXT NOT NULL, stopped INTEGER NOT NULL, created_ms INTEGER NOT NULL, last_ms INTEGER,
+  settings TEXT NOT NULL);
+CREATE TABLE session(
+  token BLOB PRIMARY KEY, user INTEGER NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX session_user ON session(user);
 ";
 
 /// Opens a database for its writer, and makes it where it is missing.

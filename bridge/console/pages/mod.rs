@@ -1,0 +1,3 @@
+//! What each address answers. Rights are no matter of these: the table is asked before.
+
+pub mod status;

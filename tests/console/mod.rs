@@ -1,0 +1,6 @@
+//! The console from outside: who may see what, signing in, headers, words, markup.
+
+#![allow(clippy::unwrap_used, reason = "a test's way to fail")]
+
+mod matrix;
+pub mod site;
