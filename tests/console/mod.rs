@@ -3,4 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
 mod matrix;
+mod messages;
+mod quarantine;
 pub mod site;
+mod ward;

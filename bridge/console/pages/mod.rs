@@ -1,3 +1,7 @@
 //! What each address answers. Rights are no matter of these: the table is asked before.
 
+pub mod mappings;
+pub mod message;
+pub mod messages;
+pub mod quarantine;
 pub mod status;
