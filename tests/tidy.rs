@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pipeline", &["store", "record", "units"]),
     ("forward", &["store", "record", "units"]),
     ("participation", &["store", "record", "units"]),
-    ("console", &["store", "consent", "forward", "participation", "telemetry", "units"]),
+    ("console", &["store", "consent", "forward", "participation", "pipeline", "telemetry", "units", "shape"]),
     ("config", &["units", "calendar", "store", "intake", "forward", "console", "participation", "pipeline"]),
     ("telemetry", &[]),
     ("shape", &[]),

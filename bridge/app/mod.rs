@@ -319,6 +319,7 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         store: state.store.clone(),
         forwards: state.forwards.to_vec(),
         mapping_version: Arc::new(move || mappings.load().version().to_owned()),
+        bench: Arc::new(console::bench::Bench::new(state.mappings.clone(), state.facilities.clone())),
         metrics: telemetry::metrics_text,
         consent: Arc::new(console::pages::consent::Desk::new(places(state))),
         now_ms: Arc::new(now_ms),

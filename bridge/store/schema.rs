@@ -32,6 +32,7 @@ CREATE INDEX message_registered ON message(registered_ms, unit, reason, history)
 CREATE INDEX message_state ON message(state, id);
 CREATE INDEX message_name ON message(name);
 CREATE INDEX message_control ON message(control_id);
+CREATE INDEX message_order ON message(order_number) WHERE order_number IS NOT NULL;
 CREATE INDEX message_unit ON message(unit, state, version) WHERE unit IS NOT NULL;
 CREATE TABLE message_patient(patient TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(patient, message)) WITHOUT ROWID;
 CREATE INDEX message_patient_of ON message_patient(message);

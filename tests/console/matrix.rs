@@ -13,6 +13,18 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("/facilities/{code}/consent/{key}", "OK", "OK"),
     ("/api/v1/status", "VOMAK", ""),
     ("/logout", "", "VOMAKP"),
+    ("/messages", "VOMAK", "VOMAK"),
+    ("/messages/{id}", "VOMAK", ""),
+    ("/messages/{id}/reveal", "", "OM"),
+    ("/messages/{id}/hide", "", "OM"),
+    ("/messages/{id}/replay", "", "O"),
+    ("/quarantine", "VOMAK", ""),
+    ("/quarantine/{cause}", "VOMAK", ""),
+    ("/quarantine/{cause}/release", "O", "O"),
+    ("/quarantine/{cause}/discard", "O", "O"),
+    ("/mappings", "VOMAK", ""),
+    ("/mappings/{map}", "VOMAK", ""),
+    ("/mappings/tables/{table}", "VOMAK", ""),
 ];
 
 fn letter(role: Role) -> char {

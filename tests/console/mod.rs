@@ -4,4 +4,7 @@
 
 mod consent;
 mod matrix;
+mod messages;
+mod quarantine;
 pub mod site;
+mod ward;

@@ -144,7 +144,9 @@ fn region(folder: &Path) -> PathBuf {
     std::fs::write(&file, text).unwrap();
     std::fs::write(folder.join("denominators.csv"), DENOMINATORS).unwrap();
     let codes: Vec<String> = (1..=7).map(|number| format!("131000000{number}")).collect();
-    let store = Store::open(&folder.join("data"), &codes, Config { soft_free: 0, hard_free: 0 }).unwrap();
+    let store =
+        Store::open(&folder.join("data"), &codes, Config { soft_free: 0, hard_free: 0, ..Config::default() })
+            .unwrap();
     let of = |number: usize| store.facility(&codes[number - 1]).unwrap();
     // Thirteen patients, one of them with two messages.
     send(&of(1), "a0", "2025-12-03 10:00:00", None, End::Registered);

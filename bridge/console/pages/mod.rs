@@ -2,4 +2,8 @@
 
 pub mod consent;
 pub mod facilities;
+pub mod mappings;
+pub mod message;
+pub mod messages;
+pub mod quarantine;
 pub mod status;

@@ -185,6 +185,10 @@ impl<'m> Run<'m> {
         for path in paths {
             self.resolve(scope, None, path, &mut items);
         }
+        if self.tracing {
+            // Each is traced where it is written: what stands beside it was looked at and not used.
+            self.touched.retain(|pos| !items.iter().any(|item| item.pos() == *pos));
+        }
         items.retain(|item| item.valued(&delimiters));
         if let Some(Make::Ordinal { .. }) = &rule.make {
             let made = self.shaped(rule.target.shape, &scope.ordinal.to_string());

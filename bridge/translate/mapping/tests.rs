@@ -216,6 +216,7 @@ fn the_trace_names_rule_and_positions_of_every_value() {
     let (out, rows) = trace(&set, &message, &context());
     let row = |path: &str| rows.iter().find(|row| row.path == path).unwrap();
     assert_eq!(row("name[1]").rule, "patient/name");
+    assert_eq!(row("name[0]").positions, ["PID-5"]);
     assert_eq!(row("name[1]").positions, ["PID-5[2]"]);
     assert_eq!(row("gender").positions, ["PID-8"]);
     assert_eq!(row("birthDate").resource, format!("Patient/{}", out.resources[0].id));
