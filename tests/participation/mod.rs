@@ -6,7 +6,7 @@
 mod recompute;
 
 use renkei_bridge::store::{
-    Arrival, Completion, Config, FacilityStore, Indexed, Journalled, Origin, Settlement, Store,
+    Arrival, Completion, Config, FacilityStore, Indexed, Journalled, Origin, Settlement, Sharing, Store,
 };
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Replaces, Resource, Role, Status, Translation, Unit};
@@ -93,6 +93,7 @@ fn send(store: &FacilityStore, patient: &str, received: &str, own: Option<&str>,
         }
     }
     let done = Completion { translation, mapping_version: "v1".into(), destinations: vec!["base".into()] };
+    store.share(&Sharing::all(&["base"]), received_ms).unwrap();
     store.complete(vec![(claim, done)]).unwrap();
     for claim in store.claim_deliveries("base", received_ms, 10).unwrap() {
         let projection = store.projection(&claim).unwrap();

@@ -444,7 +444,7 @@ impl<'m> Run<'m> {
                 None => return,
             }
         }
-        if self.tracing && item.pos().segment != u32::MAX {
+        if self.tracing && item.pos().segment != u32::MAX && item.valued(&self.delimiters) {
             self.touched.push(item.pos());
         }
         out.push(item);
