@@ -11,6 +11,7 @@ mod print;
 mod send;
 mod serve;
 mod translate;
+mod user;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -58,6 +59,9 @@ enum Command {
     Backup(messages::Backup),
     /// Run the stand-in base.
     Rehearsal(serve::Rehearsal),
+    /// Add, reset or list the people who may sign in to the console.
+    #[command(subcommand)]
+    User(user::Command),
 }
 
 /// Reads the arguments of the process and does what they say.
@@ -81,6 +85,7 @@ pub fn run() -> ExitCode {
         Command::Audit(command) => messages::audit(&command),
         Command::Backup(arguments) => messages::backup(&arguments),
         Command::Rehearsal(arguments) => serve::rehearsal(&arguments),
+        Command::User(command) => user::run(command),
     };
     match result {
         Ok(code) => code,

@@ -35,7 +35,7 @@ mod types;
 mod users;
 
 pub use accept::Offered;
-pub use appliance::{Audit, AuditEntry, Broken, Store};
+pub use appliance::{Audit, AuditEntry, AuditFilter, Broken, Store};
 pub use disk::{Config, Disk};
 pub use durable::{DURABLE_POINTS, durable_point};
 pub use journal::day_of_file as journal_day;

@@ -117,7 +117,7 @@ pub(super) fn backup(arguments: &Backup) -> anyhow::Result<ExitCode> {
 }
 
 /// Who the audit trail names: the person behind sudo, else the user of the process.
-fn who() -> String {
+pub(super) fn who() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     format!("cli:{}", name.unwrap_or_else(|| "unknown".into()))
 }
