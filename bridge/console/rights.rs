@@ -69,6 +69,8 @@ pub const OPERATORS: &[Role] = &[Role::Operator, Role::Administrator];
 pub const OPERATOR: &[Role] = &[Role::Operator];
 /// Who may see a patient, with a reason, and try whether a cause is mended.
 pub const REVEALING: &[Role] = &[Role::Operator, Role::Editor];
+/// 管理 alone.
+pub const ADMINISTRATOR: &[Role] = &[Role::Administrator];
 
 /// How a page is asked for. HEAD counts as GET.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +166,23 @@ pub static ROUTES: &[Route] = &[
     get("/mappings", STAFF, pages::mappings::list).menu(Group::Mend, "mapping"),
     get("/mappings/{map}", STAFF, pages::mappings::map),
     get("/mappings/tables/{table}", STAFF, pages::mappings::table),
+    get("/audit", ALL, pages::audit::page).menu(Group::Administer, "audit"),
+    post("/audit/export", ADMINISTRATOR, pages::audit::export),
+    get("/users", ADMINISTRATOR, pages::users::list).menu(Group::Administer, "users"),
+    post("/users", ADMINISTRATOR, pages::users::invite),
+    get("/users/{name}", ADMINISTRATOR, pages::users::one),
+    post("/users/{name}/roles", ADMINISTRATOR, pages::users::roles),
+    post("/users/{name}/factor", ADMINISTRATOR, pages::users::factor),
+    post("/users/{name}/code", ADMINISTRATOR, pages::users::code),
+    post("/users/{name}/stop", ADMINISTRATOR, pages::users::stop),
+    post("/users/{name}/start", ADMINISTRATOR, pages::users::start),
+    post("/users/{name}/delete", ADMINISTRATOR, pages::users::delete),
+    get("/system", &[Role::Operator, Role::Administrator], pages::system::page)
+        .menu(Group::Administer, "system"),
+    get("/me", ALL, pages::me::page),
+    post("/me/password", ALL, pages::me::password),
+    post("/me/settings", ALL, pages::me::settings),
+    post("/me/recovery", ALL, pages::me::recovery),
     post("/logout", ALL, sign_out),
 ];
 

@@ -129,7 +129,7 @@ impl Site {
                 facility(AOBA, "架空あおば病院", "aoba", "mllp"),
                 facility(MIDORI, "架空みどり病院", "midori", "ssmix2"),
             ],
-            store: Store::open(&folder.path().join("data"), &codes, limits).unwrap(),
+            store: Store::open(&folder.path().join("data"), &codes, limits.clone()).unwrap(),
             forwards: Vec::new(),
             mapping_version: Arc::new(|| "test".into()),
             bench: Arc::new(Bench::new(set(), Arc::default())),
@@ -137,6 +137,17 @@ impl Site {
             consent: Arc::default(),
             now_ms: Arc::new(move || now.load(Ordering::Relaxed)),
             clock_offset_ms: Arc::new(|| None),
+            machine: console::Machine {
+                data_dir: folder.path().join("data"),
+                limits: limits.clone(),
+                started_ms: START_MS,
+                certificates: Arc::new(|| {
+                    vec![
+                        ("base a tls.ca".into(), Ok(START_MS / 1_000 + 9 * 86_400)),
+                        ("feed b tls.cert".into(), Err("x".into())),
+                    ]
+                }),
+            },
             delay: wait,
         };
         change(&mut state);
