@@ -6,6 +6,7 @@
 
 pub mod answer;
 mod body;
+mod chart;
 mod dispatch;
 mod door;
 mod login;
@@ -22,6 +23,7 @@ use answer::{Answer, Failure};
 use request::Request;
 
 use crate::forward::Statuses;
+use crate::participation;
 use crate::store::Store;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,6 +64,10 @@ pub struct ConsoleState {
     pub refresh_s: u32,
     /// Facilities in the order of the configuration.
     pub facilities: Vec<FacilityInfo>,
+    /// The denominators and whose report it is.
+    pub region: participation::Config,
+    /// The facilities as 参加状況 knows them.
+    pub members: Vec<participation::Member>,
     /// All that is kept.
     pub store: Arc<Store>,
     /// Destinations by name, and how sending to them stands.

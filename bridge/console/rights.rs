@@ -137,6 +137,10 @@ impl Route {
 pub static ROUTES: &[Route] = &[
     get("/", STAFF, pages::status::page).menu(Group::Watch, "status"),
     get("/api/v1/status", STAFF, pages::status::json),
+    get("/participation", ALL, pages::participation::page).menu(Group::Watch, "participation"),
+    get("/participation/definitions", ALL, pages::participation::definitions),
+    get("/participation.csv", ALL, pages::participation::csv),
+    get("/participation.xlsx", ALL, pages::participation::xlsx),
     post("/logout", ALL, sign_out),
 ];
 

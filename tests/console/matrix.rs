@@ -5,8 +5,15 @@ use renkei_bridge::console::rights::{Method, ROUTES, Role};
 
 /// An address; who may look (V viewer, O operator, M mapping editor, A approver, K administrator, P prefecture);
 /// who may act.
-const MATRIX: &[(&str, &str, &str)] =
-    &[("/", "VOMAK", ""), ("/api/v1/status", "VOMAK", ""), ("/logout", "", "VOMAKP")];
+const MATRIX: &[(&str, &str, &str)] = &[
+    ("/", "VOMAK", ""),
+    ("/api/v1/status", "VOMAK", ""),
+    ("/participation", "VOMAKP", ""),
+    ("/participation/definitions", "VOMAKP", ""),
+    ("/participation.csv", "VOMAKP", ""),
+    ("/participation.xlsx", "VOMAKP", ""),
+    ("/logout", "", "VOMAKP"),
+];
 
 fn letter(role: Role) -> char {
     match role {

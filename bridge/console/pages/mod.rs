@@ -1,3 +1,4 @@
 //! What each address answers. Rights are no matter of these: the table is asked before.
 
+pub mod participation;
 pub mod status;
