@@ -4,8 +4,10 @@
 //! Workers meet only in [`store`]. `bridge/ARCHITECTURE.md` tells the walk of one message.
 
 pub mod app;
+pub mod calendar;
 pub mod cli;
 pub mod config;
+pub mod consent;
 pub mod console;
 pub mod demo;
 pub mod forward;

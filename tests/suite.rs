@@ -7,6 +7,7 @@ mod e2e;
 mod fault;
 mod golden;
 mod hostile;
+mod machine;
 mod participation;
 mod peers;
 mod pipeline;

@@ -4,11 +4,14 @@
 //! Everything that the console, the API and the tests want to know stands in [`AppState`]. No work is done
 //! here: workers meet in the store.
 
+pub mod alarm;
 pub mod mappings;
+pub mod schedule;
+pub mod service;
 
 use crate::config::{self, Config};
-use crate::store::{OpenError, Store};
-use crate::{console, forward, intake, pipeline, telemetry};
+use crate::store::{OpenError, Store, StoreError};
+use crate::{consent, console, forward, intake, pipeline, telemetry};
 use arc_swap::ArcSwap;
 use renkei_translate::mapping::{MappingSet, Problem};
 use renkei_translate::translation;
@@ -57,6 +60,9 @@ pub enum AppError {
     /// A facility of the configuration that the store does not have: a fault of ours.
     #[error("the store has no facility {0}")]
     Facility(String),
+    /// Who is shared could not be set: nothing may be sent by yesterday's settings.
+    #[error("who is shared cannot be set: {0}")]
+    Sharing(StoreError),
     /// The console.
     #[error(transparent)]
     Console(#[from] console::ConsoleError),
@@ -69,7 +75,7 @@ pub struct FeedStatus {
     pub name: String,
     /// Whose messages it brings.
     pub facility: String,
-    /// `mllp` or `ssmix2`.
+    /// `mllp`, `ssmix2` or `folder`.
     pub kind: &'static str,
     /// Where it listens, for a listener.
     pub local_addr: Option<SocketAddr>,
@@ -147,7 +153,9 @@ pub fn facility(written: &config::Facility) -> Result<translation::Facility, App
 /// # Errors
 /// See [`Store::open`].
 pub fn open_store(config: &Config) -> Result<Arc<Store>, AppError> {
-    let codes: Vec<String> = config.facilities.iter().map(|facility| facility.code.clone()).collect();
+    let mut codes: Vec<String> = config.facilities.iter().map(|facility| facility.code.clone()).collect();
+    // A sender whose rows name their facility has a store of its own, for what no facility may be given.
+    codes.extend(config.senders());
     Ok(Store::open(&config.data_dir, &codes, config.store.clone())?)
 }
 
@@ -179,35 +187,61 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     for written in &config.facilities {
         facilities.insert(written.code.clone(), Arc::new(facility(written)?));
     }
+    for sender in config.senders() {
+        let held = translation::Facility { code: sender.clone(), name: sender.clone(), ..Default::default() };
+        facilities.insert(sender, Arc::new(held));
+    }
     let store = open_store(&config)?;
     let set = Arc::new(ArcSwap::from_pointee(set));
     let mut tasks = vec![tokio::spawn(upkeep(shutdown.clone()))];
 
     for store in store.facilities() {
-        let bases = config.bases.iter().filter(|base| base.serves(store.code()));
+        let bases = config.bases.iter().filter(|base| config.sends(base, store.code()));
         let names: Vec<String> = bases.map(|base| base.name.clone()).collect();
         let of = store.clone();
-        let left_out = tokio::task::spawn_blocking(move || of.destinations(&names)).await;
-        if let Ok(Ok(deliveries @ 1..)) = left_out {
-            warn!(
+        let written = config.facilities.iter().find(|facility| facility.code == store.code());
+        let sharing = written.map(|facility| config.sharing(facility)).unwrap_or_default();
+        let left_out = tokio::task::spawn_blocking(move || {
+            // Before anything is sent: without it nobody is shared.
+            of.share(&sharing, now_ms())?;
+            of.destinations(&names)
+        })
+        .await;
+        match left_out {
+            Ok(Ok(0)) => {}
+            Ok(Ok(deliveries)) => warn!(
                 facility = store.code(),
                 deliveries, "Deliveries are left out: their base is no more configured."
-            );
+            ),
+            Ok(Err(error)) => return Err(AppError::Sharing(error)),
+            Err(_) => return Err(AppError::Sharing(StoreError::Closed)),
         }
     }
     let mut forwards = Vec::new();
     for base in &config.bases {
-        let stores = store.facilities().into_iter().filter(|store| base.serves(store.code())).collect();
+        let stores =
+            store.facilities().into_iter().filter(|store| config.sends(base, store.code())).collect();
         let running = forward::spawn(base.clone(), stores, shutdown.clone())
             .map_err(|error| AppError::Forward { base: base.name.clone(), reason: error.to_string() })?;
         forwards.push((base.name.clone(), running.statuses.clone()));
         tasks.push(tokio::spawn(running.stopped()));
     }
 
+    for written in &config.facilities {
+        let of = store.facility(&written.code).ok_or_else(|| AppError::Facility(written.code.clone()))?;
+        let consent = consent::Consent {
+            store: store.clone(),
+            facility: of,
+            rule: written.patient_id.clone(),
+            folder: written.consent_folder.clone(),
+        };
+        tasks.push(consent::spawn(consent, shutdown.clone()));
+    }
+
     let permits = config.pipeline.permits();
     for (code, facility) in &facilities {
         let store_of = store.facility(code).ok_or_else(|| AppError::Facility(code.clone()))?;
-        let bases = config.bases.iter().filter(|base| base.serves(code));
+        let bases = config.bases.iter().filter(|base| config.sends(base, code));
         let pipeline = pipeline::Pipeline {
             store: store_of,
             set: set.clone(),
@@ -220,13 +254,13 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     }
 
     let mut feeds = Vec::new();
+    let doors = intake::Doors { store: store.clone(), set: set.clone() };
     for feed in &config.feeds {
-        let store_of =
-            store.facility(&feed.facility).ok_or_else(|| AppError::Facility(feed.facility.clone()))?;
-        let running = intake::spawn(feed.clone(), store_of, shutdown.clone())?;
+        let running = intake::spawn(feed.clone(), &doors, shutdown.clone())?;
         let (kind, path) = match &feed.kind {
             intake::Kind::Mllp(_) => ("mllp", None),
             intake::Kind::Ssmix2(storage) => ("ssmix2", Some(storage.path.clone())),
+            intake::Kind::Folder(folder) => ("folder", Some(folder.path.clone())),
         };
         feeds.push(FeedStatus {
             name: feed.name.clone(),
@@ -254,6 +288,8 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         mapping_version = state.mappings.load().version(),
         "The appliance has started."
     );
+    let upkeep = schedule::Upkeep::new(state.store.clone(), state.config.clone(), state.started_ms);
+    tasks.push(tokio::spawn(schedule::run(upkeep, shutdown.clone())));
     let listen = state.config.console.listen;
     let console = console::spawn(listen, console_state(&state, look), shutdown.clone()).await?;
     tasks.push(console.task);
@@ -261,32 +297,56 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
 }
 
 fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
-    let facility = |written: &config::Facility| console::FacilityInfo {
-        code: written.code.clone(),
-        name: written.name.clone(),
+    let info = |code: &str, name: &str| console::FacilityInfo {
+        code: code.to_owned(),
+        name: name.to_owned(),
         feeds: state
             .feeds
             .iter()
-            .filter(|feed| feed.facility == written.code)
+            .filter(|feed| feed.facility == code)
             .map(|feed| (feed.name.clone(), feed.kind))
             .collect(),
     };
+    // Senders are shown among the facilities: what they hold is part of the sums.
+    let mut infos: Vec<_> = state.config.facilities.iter().map(|f| info(&f.code, &f.name)).collect();
+    infos.extend(state.config.senders().iter().map(|sender| info(sender, sender)));
     let mappings = state.mappings.clone();
     console::ConsoleState {
         network: look.network,
         demo: look.demo,
         refresh_s: look.refresh_s,
-        facilities: state.config.facilities.iter().map(facility).collect(),
+        facilities: infos,
         region: state.config.participation.clone(),
         members: state.config.members(),
         store: state.store.clone(),
         forwards: state.forwards.to_vec(),
         mapping_version: Arc::new(move || mappings.load().version().to_owned()),
+        bench: Arc::new(console::bench::Bench::new(state.mappings.clone(), state.facilities.clone())),
         metrics: telemetry::metrics_text,
+        consent: Arc::new(console::pages::consent::Desk::new(places(state))),
         now_ms: Arc::new(now_ms),
         clock_offset_ms: Arc::new(|| None),
         delay: console::delay,
     }
+}
+
+/// What the console's pages of facilities know besides the store.
+fn places(state: &AppState) -> BTreeMap<String, console::pages::consent::Place> {
+    let place = |written: &config::Facility| console::pages::consent::Place {
+        patient_id: written.patient_id.clone(),
+        inputs: state
+            .feeds
+            .iter()
+            .filter(|feed| feed.facility == written.code)
+            .map(|feed| {
+                let folder = feed.path.as_ref().map(|path| path.display().to_string());
+                let place = folder.or_else(|| feed.local_addr.map(|address| address.to_string()));
+                (feed.name.clone(), place.unwrap_or_default())
+            })
+            .collect(),
+        folder: written.consent_folder.as_ref().map(|path| path.display().to_string()),
+    };
+    state.config.facilities.iter().map(|written| (written.code.clone(), place(written))).collect()
 }
 
 impl App {

@@ -3,7 +3,9 @@
 //! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 the data has
 //! problems, 2 usage, 78 bad configuration.
 
+mod backup;
 mod check;
+mod consent;
 mod mapping;
 mod messages;
 mod open;
@@ -18,6 +20,8 @@ use std::process::ExitCode;
 
 /// The data has problems.
 pub const EXIT_DATA: u8 = 1;
+/// The command was called wrongly.
+pub const EXIT_USAGE: u8 = 2;
 /// The configuration is wrong: `EX_CONFIG` of sysexits.
 pub const EXIT_CONFIG: u8 = 78;
 
@@ -49,6 +53,9 @@ enum Command {
     Quarantine(messages::Quarantine),
     /// The daily sum: received = registered + pending + quarantined + rejected + excluded.
     Ledger(messages::Ledger),
+    /// Check, take in or show the list of patients who are shared.
+    #[command(subcommand)]
+    Consent(consent::Consent),
     /// The month's 参加状況, as a workbook, CSV or JSON.
     Participation(participation::Arguments),
     /// Check or test a mapping set.
@@ -57,8 +64,10 @@ enum Command {
     /// The audit trail.
     #[command(subcommand)]
     Audit(messages::Audit),
-    /// Copy the store while it is at work.
-    Backup(messages::Backup),
+    /// Make a sealed backup while the appliance is at work.
+    Backup(backup::Backup),
+    /// Put a backup into an empty directory, or prove that it can be.
+    Restore(backup::Restore),
     /// Run the stand-in base.
     Rehearsal(serve::Rehearsal),
 }
@@ -80,10 +89,12 @@ pub fn run() -> ExitCode {
         Command::Message(command) => messages::message(command),
         Command::Quarantine(command) => messages::quarantine(command),
         Command::Ledger(arguments) => messages::ledger(&arguments),
+        Command::Consent(command) => consent::run(&command),
         Command::Participation(arguments) => participation::run(&arguments),
         Command::Mapping(command) => mapping::run(&command),
         Command::Audit(command) => messages::audit(&command),
-        Command::Backup(arguments) => messages::backup(&arguments),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
         Command::Rehearsal(arguments) => serve::rehearsal(&arguments),
     };
     match result {

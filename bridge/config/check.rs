@@ -3,6 +3,7 @@
 use super::Written;
 use super::problem::Problems;
 use super::read::Section;
+use super::sharing;
 use crate::intake::Kind;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ pub(super) fn unknown(table: &toml::de::DeTable<'_>, problems: &mut Problems<'_>
             format!("{name} という設定や節はありません。綴りを確かめるか、消してください。"),
             format!(
                 "There is no setting or section {name}. Known are data_dir, mappings, [console], [store], \
-                 [pipeline], [participation], [[facility]], [[feed]] and [[base]]."
+                 [backup], [schedule], [pipeline], [participation], [[facility]], [[feed]] and [[base]]."
             ),
         );
     }
@@ -38,13 +39,21 @@ pub(super) fn contents(written: &Written<'_>, problems: &mut Problems<'_>) {
     codes(&facilities, problems);
     let known: Vec<&str> = facilities.iter().filter_map(|facility| facility.text("code")).collect();
     for feed in &feeds {
-        if let Some(code) = feed.text("facility").filter(|code| !known.contains(code)) {
+        if let Some(code) = feed.text("facility").filter(|code| !known.contains(code) && *code != "field") {
             unknown_facility(feed, "facility", code, problems);
         }
     }
+    for (section, feed) in &written.feeds {
+        let Some(Kind::Folder(folder)) = feed.as_ref().map(|feed| &feed.kind) else { continue };
+        for code in folder.allow.iter().flatten().filter(|code| !known.contains(&code.as_str())) {
+            unknown_facility(section, "allow", code, problems);
+        }
+    }
     listeners(written, problems);
+    backup(written, problems);
     storages(written, problems);
     destinations(written, &known, problems);
+    sharing::check(written, problems);
     for (section, facility) in &written.facilities {
         let base = facility.as_ref().and_then(|facility| facility.local_system_base.as_deref());
         if base.is_some_and(|base| base.ends_with('/') || url::Url::parse(base).is_err()) {
@@ -150,16 +159,32 @@ fn listeners(written: &Written<'_>, problems: &mut Problems<'_>) {
     }
 }
 
+/// Patient data leaves the data directory encrypted or not at all.
+fn backup(written: &Written<'_>, problems: &mut Problems<'_>) {
+    if written.backup.as_ref().is_some_and(|backup| backup.to.is_some() != backup.key.is_some()) {
+        problems.error(
+            None,
+            "backup",
+            "[backup] には to と key の両方を書いてください。バックアップは必ず暗号化されます。",
+            "[backup] needs both to and key: a backup is always encrypted.",
+        );
+    }
+}
+
 fn storages(written: &Written<'_>, problems: &mut Problems<'_>) {
     let mut seen = BTreeMap::new();
     for (section, feed) in &written.feeds {
-        let Some(Kind::Ssmix2(storage)) = feed.as_ref().map(|feed| &feed.kind) else { continue };
-        if let Some(other) = seen.insert(storage.path.clone(), section.name.clone()) {
+        let path = match feed.as_ref().map(|feed| &feed.kind) {
+            Some(Kind::Ssmix2(storage)) => storage.path.clone(),
+            Some(Kind::Folder(folder)) => folder.path.clone(),
+            _ => continue,
+        };
+        if let Some(other) = seen.insert(path, section.name.clone()) {
             problems.error(
                 Some(section.span_of("path")),
                 format!("{}.path", section.name),
-                format!("このストレージは {other} がもう読んでいます。どちらかを消してください。"),
-                format!("{other} follows this storage already. Remove one of them."),
+                format!("このフォルダは {other} がもう読んでいます。どちらかを消してください。"),
+                format!("{other} follows this folder already. Remove one of them."),
             );
         }
     }

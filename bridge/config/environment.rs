@@ -7,7 +7,7 @@ use super::problem::{Problem, Weight};
 use super::{Config, certificate};
 use crate::intake::Kind;
 use crate::participation::{Denominators, DenominatorsError, RowProblem};
-use renkei_translate::charset::GaijiTable;
+use renkei_translate::charset::{GaijiTable, gaiji_code};
 use std::path::{Path, PathBuf};
 
 /// A certificate that ends within so many days is told of: renewing one takes a hospital weeks.
@@ -60,9 +60,22 @@ impl<'c> Look<'c> {
                 );
             }
         }
+        for (index, facility) in self.config.facilities.iter().enumerate() {
+            if let Some(path) = &facility.consent_folder
+                && let Err(error) = std::fs::read_dir(path)
+            {
+                let shown = path.display();
+                self.warning(
+                    ("facility", Some(index), "consent_folder"),
+                    format!("同意の一覧のフォルダ {shown} を読めません（{error}）。作って、実行する利用者に読み書きの権限を与えてください。"),
+                    format!("The folder of consent lists {shown} cannot be read ({error}). Make it and let the service's user read and write there."),
+                );
+            }
+        }
         for (index, feed) in self.config.feeds.iter().enumerate() {
             match &feed.kind {
                 Kind::Ssmix2(storage) => self.storage(index, &storage.path),
+                Kind::Folder(folder) => self.storage(index, &folder.path),
                 Kind::Mllp(mllp) => {
                     if let Some(tls) = &mllp.tls {
                         self.certificate(("feed", Some(index), "tls.cert"), &tls.cert);
@@ -247,7 +260,8 @@ fn line_of(file: &Path, key: &str) -> usize {
     text.as_bytes().iter().take(at.span().start).filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// Reads a table of 外字: a CSV of code (`F040`) and character, a row each, `#` begins a remark.
+/// Reads a table of 外字: a CSV of code (`F040`, `7521`, `8FF5A1`, `2-7521`, `U+E000`) and character, a row
+/// each, `#` begins a remark.
 ///
 /// # Errors
 /// A sentence with the line.
@@ -266,10 +280,10 @@ pub fn gaiji(path: &Path) -> Result<GaijiTable, String> {
         let (Some(code), Some(text)) = (row.get(0), row.get(1)) else {
             return Err(format!("line {line}: code and character are expected"));
         };
-        if !code.bytes().all(|byte| byte.is_ascii_hexdigit()) || code.len() != 4 || text.is_empty() {
-            return Err(format!("line {line}: four hexadecimal digits and a character are expected"));
-        }
-        table.insert(code.to_ascii_uppercase(), text.to_owned());
+        let code = gaiji_code(code).filter(|_| !text.is_empty()).ok_or_else(|| {
+            format!("line {line}: a code (F040, 7521, 8FF5A1, 2-7521 or U+E000) and a character are expected")
+        })?;
+        table.insert(code, text.to_owned());
     }
     Ok(table)
 }

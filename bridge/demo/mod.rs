@@ -119,11 +119,13 @@ listen = "127.0.0.1:{port}"
 [[facility]]
 code = "{AOBA_CODE}"
 name = "架空あおば病院"
+share = "all"
 patient_id = {{ width = 10 }}
 
 [[facility]]
 code = "{MIDORI_CODE}"
 name = "架空みどり病院"
+share = "all"
 
 [[feed]]
 name = "aoba-mllp"

@@ -106,7 +106,8 @@ async fn follow(
     shutdown: CancellationToken,
 ) {
     let memory = Arc::new(Mutex::new(followed));
-    let (scan, settle) = (storage.scan, storage.settle);
+    let settle = storage.settle;
+    let times = storage.clone();
     let mut walker = Walker {
         storage,
         followed: memory.clone(),
@@ -133,11 +134,11 @@ async fn follow(
         };
         walker = returned;
         if whole {
-            next_walk = Instant::now() + scan;
+            next_walk = Instant::now() + times.next_walk(chrono::Utc::now().timestamp_millis());
             report(&feed, &walked, &mut last, &loud);
         }
-        let soon = if walker.candidates.is_empty() { scan } else { settle };
-        let pause = soon.min(next_walk.saturating_duration_since(Instant::now()));
+        let until_walk = next_walk.saturating_duration_since(Instant::now());
+        let pause = if walker.candidates.is_empty() { until_walk } else { settle.min(until_walk) };
         tokio::select! {
             () = shutdown.cancelled() => break,
             () = tokio::time::sleep(pause) => {}
@@ -223,7 +224,9 @@ async fn accept(
     }
     let path_patient = match &feed.kind {
         super::Kind::Ssmix2(storage) => storage.path_patient,
-        super::Kind::Mllp(_) => renkei_translate::translation::PathPatient::default(),
+        super::Kind::Mllp(_) | super::Kind::Folder(_) => {
+            renkei_translate::translation::PathPatient::default()
+        }
     };
     loop {
         let arrival = Arrival {
@@ -235,6 +238,7 @@ async fn accept(
                 path_patient,
                 lists: feed.lists,
                 source: feed.name.clone(),
+                ..Origin::default()
             },
             received_ms: chrono::Utc::now().timestamp_millis(),
             duplicate_window_ms: i64::try_from(feed.duplicate_window.as_millis()).unwrap_or(i64::MAX),

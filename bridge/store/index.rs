@@ -125,7 +125,9 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
         claim::enqueue(connection, id)?;
     }
     connection
-        .prepare_cached("INSERT INTO segment VALUES(?1, ?2) ON CONFLICT(day) DO UPDATE SET read_row = ?2")?
+        .prepare_cached(
+            "INSERT INTO segment VALUES(?1, ?2, NULL) ON CONFLICT(day) DO UPDATE SET read_row = ?2",
+        )?
         .execute(params![message.id.day(), message.id.row()])?;
     connection
         .prepare_cached(

@@ -272,6 +272,7 @@ mod tests {
         store.replay(&Selection::Messages(vec![first])).unwrap();
         store.replay(&Selection::State(State::Rejected)).unwrap();
         complete_next(&store, lab("u", 3, &["o"]));
+        store.sweep(NOW + 9 * DAY).unwrap();
         let claim = store.claim_deliveries("base", NOW + 9 * DAY, 1).unwrap().pop().unwrap();
         let projection = store.projection(&claim).unwrap();
         store.settle(claim, Settlement::Registered { projection }).unwrap();

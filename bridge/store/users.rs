@@ -167,7 +167,7 @@ impl Users {
     /// # Errors
     /// The directory or the database cannot be used.
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
-        let id_key = appliance::id_key(data_dir)?;
+        let (_, id_key) = appliance::identity(data_dir, None)?;
         Self::new(&appliance::database(data_dir)?, &id_key)
     }
 

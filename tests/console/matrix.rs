@@ -7,12 +7,28 @@ use renkei_bridge::console::rights::{Method, ROUTES, Role};
 /// who may act.
 const MATRIX: &[(&str, &str, &str)] = &[
     ("/", "VOMAK", ""),
+    ("/facilities", "VOMAK", ""),
+    ("/facilities/{code}", "VOMAK", ""),
+    ("/facilities/{code}/consent", "", "OK"),
+    ("/facilities/{code}/consent/{key}", "OK", "OK"),
     ("/api/v1/status", "VOMAK", ""),
+    ("/logout", "", "VOMAKP"),
+    ("/messages", "VOMAK", "VOMAK"),
+    ("/messages/{id}", "VOMAK", ""),
+    ("/messages/{id}/reveal", "", "OM"),
+    ("/messages/{id}/hide", "", "OM"),
+    ("/messages/{id}/replay", "", "O"),
+    ("/quarantine", "VOMAK", ""),
+    ("/quarantine/{cause}", "VOMAK", ""),
+    ("/quarantine/{cause}/release", "O", "O"),
+    ("/quarantine/{cause}/discard", "O", "O"),
+    ("/mappings", "VOMAK", ""),
+    ("/mappings/{map}", "VOMAK", ""),
+    ("/mappings/tables/{table}", "VOMAK", ""),
     ("/participation", "VOMAKP", ""),
     ("/participation/definitions", "VOMAKP", ""),
     ("/participation.csv", "VOMAKP", ""),
     ("/participation.xlsx", "VOMAKP", ""),
-    ("/logout", "", "VOMAKP"),
 ];
 
 fn letter(role: Role) -> char {

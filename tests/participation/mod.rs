@@ -7,7 +7,7 @@ mod page;
 mod recompute;
 
 use renkei_bridge::store::{
-    Arrival, Completion, Config, FacilityStore, Indexed, Journalled, Origin, Settlement, Store,
+    Arrival, Completion, Config, FacilityStore, Indexed, Journalled, Origin, Settlement, Sharing, Store,
 };
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Replaces, Resource, Role, Status, Translation, Unit};
@@ -94,6 +94,7 @@ fn send(store: &FacilityStore, patient: &str, received: &str, own: Option<&str>,
         }
     }
     let done = Completion { translation, mapping_version: "v1".into(), destinations: vec!["base".into()] };
+    store.share(&Sharing::all(&["base"]), received_ms).unwrap();
     store.complete(vec![(claim, done)]).unwrap();
     for claim in store.claim_deliveries("base", received_ms, 10).unwrap() {
         let projection = store.projection(&claim).unwrap();
@@ -145,7 +146,9 @@ fn region(folder: &Path) -> PathBuf {
     std::fs::write(&file, text).unwrap();
     std::fs::write(folder.join("denominators.csv"), DENOMINATORS).unwrap();
     let codes: Vec<String> = (1..=7).map(|number| format!("131000000{number}")).collect();
-    let store = Store::open(&folder.join("data"), &codes, Config { soft_free: 0, hard_free: 0 }).unwrap();
+    let store =
+        Store::open(&folder.join("data"), &codes, Config { soft_free: 0, hard_free: 0, ..Config::default() })
+            .unwrap();
     let of = |number: usize| store.facility(&codes[number - 1]).unwrap();
     // Thirteen patients, one of them with two messages.
     send(&of(1), "a0", "2025-12-03 10:00:00", None, End::Registered);

@@ -131,11 +131,23 @@ impl Appliance {
         more: &str,
         variables: &[(&str, &str)],
     ) -> Self {
+        Self::start_as(folder, base, lists, "share = \"all\"", more, variables)
+    }
+
+    /// The same, with settings of the facility in place of `share = "all"`.
+    pub fn start_as(
+        folder: &Path,
+        base: &str,
+        lists: &str,
+        facility: &str,
+        more: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let (console, mllp_port) = (free_port(), free_port());
         let text = format!(
             "data_dir = \"{data}\"\n\n[console]\nlisten = \"127.0.0.1:{console}\"\n\n\
-             [[facility]]\ncode = \"{FACILITY}\"\nname = \"架空市民病院\"\n\n\
+             [[facility]]\ncode = \"{FACILITY}\"\nname = \"架空市民病院\"\n{facility}\n\n\
              [[feed]]\nname = \"mllp\"\nfacility = \"{FACILITY}\"\nkind = \"mllp\"\nlisten = \"127.0.0.1:{mllp_port}\"\n\
              allow = [\"127.0.0.0/8\"]\nlists = \"{lists}\"\n\n\
              [[base]]\nname = \"base\"\nkind = \"fhir-rest\"\nurl = \"{base}\"\nfacilities = [\"*\"]\n{more}\n",

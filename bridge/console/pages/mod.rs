@@ -1,4 +1,10 @@
 //! What each address answers. Rights are no matter of these: the table is asked before.
 
+pub mod consent;
+pub mod facilities;
+pub mod mappings;
+pub mod message;
+pub mod messages;
 pub mod participation;
+pub mod quarantine;
 pub mod status;
