@@ -317,6 +317,8 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         demo: look.demo,
         refresh_s: look.refresh_s,
         facilities: infos,
+        region: state.config.participation.clone(),
+        members: state.config.members(),
         store: state.store.clone(),
         forwards: state.forwards.to_vec(),
         mapping_version: Arc::new(move || mappings.load().version().to_owned()),

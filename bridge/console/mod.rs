@@ -8,6 +8,7 @@ pub mod answer;
 mod at;
 pub mod bench;
 mod body;
+mod chart;
 pub mod date;
 mod day;
 mod dispatch;
@@ -32,6 +33,7 @@ use answer::{Answer, Failure};
 use request::Request;
 
 use crate::forward::Statuses;
+use crate::participation;
 use crate::store::Store;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -76,6 +78,10 @@ pub struct ConsoleState {
     pub refresh_s: u32,
     /// Facilities in the order of the configuration.
     pub facilities: Vec<FacilityInfo>,
+    /// The denominators and whose report it is.
+    pub region: participation::Config,
+    /// The facilities as 参加状況 knows them.
+    pub members: Vec<participation::Member>,
     /// All that is kept.
     pub store: Arc<Store>,
     /// Destinations by name, and how sending to them stands.

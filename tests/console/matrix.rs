@@ -25,6 +25,10 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("/mappings", "VOMAK", ""),
     ("/mappings/{map}", "VOMAK", ""),
     ("/mappings/tables/{table}", "VOMAK", ""),
+    ("/participation", "VOMAKP", ""),
+    ("/participation/definitions", "VOMAKP", ""),
+    ("/participation.csv", "VOMAKP", ""),
+    ("/participation.xlsx", "VOMAKP", ""),
 ];
 
 fn letter(role: Role) -> char {

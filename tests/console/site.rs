@@ -129,6 +129,8 @@ impl Site {
                 facility(AOBA, "架空あおば病院", "aoba", "mllp"),
                 facility(MIDORI, "架空みどり病院", "midori", "ssmix2"),
             ],
+            region: renkei_bridge::participation::Config::default(),
+            members: Vec::new(),
             store: Store::open(&folder.path().join("data"), &codes, limits.clone()).unwrap(),
             forwards: Vec::new(),
             mapping_version: Arc::new(|| "test".into()),

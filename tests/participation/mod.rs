@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
+mod page;
 mod recompute;
 
 use renkei_bridge::store::{

@@ -7,6 +7,7 @@ pub mod mappings;
 pub mod me;
 pub mod message;
 pub mod messages;
+pub mod participation;
 pub mod quarantine;
 pub mod status;
 pub mod system;
