@@ -17,4 +17,5 @@ pub mod record;
 pub mod shape;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod units;

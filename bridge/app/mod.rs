@@ -283,7 +283,8 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     );
     let upkeep = schedule::Upkeep::new(state.store.clone(), state.config.clone(), state.started_ms);
     tasks.push(tokio::spawn(schedule::run(upkeep, shutdown.clone())));
-    let listen = state.config.console.listen;
+    let tls = state.config.console.tls.clone().map(|tls| (tls.cert, tls.key));
+    let listen = console::Listen { address: state.config.console.listen, tls };
     let console = console::spawn(listen, console_state(&state, look), shutdown.clone()).await?;
     tasks.push(console.task);
     Ok(App { state, console: Some(console.local_addr), shutdown, tasks })
@@ -300,7 +301,7 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
             .map(|feed| (feed.name.clone(), feed.kind))
             .collect(),
     };
-    let mappings = state.mappings.clone();
+    let (mappings, written) = (state.mappings.clone(), state.config.clone());
     console::ConsoleState {
         network: look.network,
         demo: look.demo,
@@ -312,6 +313,15 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         metrics: telemetry::metrics_text,
         now_ms: Arc::new(now_ms),
         clock_offset_ms: Arc::new(|| None),
+        machine: console::Machine {
+            data_dir: state.config.data_dir.clone(),
+            limits: state.config.store.clone(),
+            started_ms: state.started_ms,
+            certificates: Arc::new(move || {
+                let all = config::certificates(&written).into_iter();
+                all.map(|certificate| (certificate.setting, certificate.end)).collect()
+            }),
+        },
         delay: console::delay,
     }
 }

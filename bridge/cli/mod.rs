@@ -13,6 +13,7 @@ mod print;
 mod send;
 mod serve;
 mod translate;
+mod user;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -67,6 +68,9 @@ enum Command {
     Restore(backup::Restore),
     /// Run the stand-in base.
     Rehearsal(serve::Rehearsal),
+    /// Add, reset or list the people who may sign in to the console.
+    #[command(subcommand)]
+    User(user::Command),
 }
 
 /// Reads the arguments of the process and does what they say.
@@ -92,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Backup(arguments) => backup::backup(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Rehearsal(arguments) => serve::rehearsal(&arguments),
+        Command::User(command) => user::run(command),
     };
     match result {
         Ok(code) => code,

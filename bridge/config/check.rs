@@ -114,6 +114,20 @@ fn listeners(written: &Written<'_>, problems: &mut Problems<'_>) {
     let mut seen: Vec<(SocketAddr, String)> = Vec::new();
     if let Some(console) = &written.console {
         seen.push((console.listen, "console".into()));
+        // Passwords and patients would cross the network in the clear.
+        if !console.listen.ip().is_loopback() && console.tls.is_none() {
+            let listen = console.listen;
+            problems.error(
+                written.console_at.clone(),
+                "console.listen",
+                format!(
+                    "{listen} はこのマシンの外から見えるのに TLS がありません。[console] に tls = {{ cert, key }} を書くか、127.0.0.1 にしてください。"
+                ),
+                format!(
+                    "{listen} can be reached from outside and has no TLS. Write tls = {{ cert, key }} in [console], or use 127.0.0.1."
+                ),
+            );
+        }
     }
     for (section, feed) in &written.feeds {
         let Some(Kind::Mllp(mllp)) = feed.as_ref().map(|feed| &feed.kind) else { continue };

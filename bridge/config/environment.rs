@@ -20,6 +20,44 @@ pub fn environment(config: &Config, now: i64) -> Vec<Problem> {
     look.found()
 }
 
+/// A certificate that the configuration names, and when it ends, in seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The setting: `feed midori tls.cert`.
+    pub setting: String,
+    /// Its end, or why it cannot be read.
+    pub end: Result<i64, String>,
+}
+
+/// Every certificate that the configuration names.
+pub fn certificates(config: &Config) -> Vec<Certificate> {
+    let mut named: Vec<(String, &Path)> = Vec::new();
+    if let Some(tls) = &config.console.tls {
+        named.push(("console tls.cert".into(), &tls.cert));
+    }
+    for feed in &config.feeds {
+        if let Kind::Mllp(mllp) = &feed.kind
+            && let Some(tls) = &mllp.tls
+        {
+            named.push((format!("feed {} tls.cert", feed.name), &tls.cert));
+            named.extend(
+                tls.client_ca.iter().map(|ca| (format!("feed {} tls.client_ca", feed.name), ca.as_path())),
+            );
+        }
+    }
+    for base in &config.bases {
+        let Some(tls) = &base.tls else { continue };
+        let both = [("tls.client_cert", &tls.client_cert), ("tls.ca", &tls.ca)];
+        for (key, path) in both.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?))) {
+            named.push((format!("base {} {key}", base.name), path));
+        }
+    }
+    named
+        .into_iter()
+        .map(|(setting, path)| Certificate { setting, end: certificate::not_after(path) })
+        .collect()
+}
+
 /// The day, `YYYYMMDD`, of a time in seconds since 1970, in Japan.
 pub(super) fn day(now: i64) -> u32 {
     let at = chrono::DateTime::from_timestamp(now.saturating_add(9 * 3_600), 0).unwrap_or_default();
@@ -48,6 +86,10 @@ impl<'c> Look<'c> {
 
     pub fn all(&mut self) {
         self.data_dir();
+        if let Some(tls) = &self.config.console.tls {
+            self.certificate(("console", None, "tls.cert"), &tls.cert);
+            self.key(("console", None, "tls.key"), &tls.key);
+        }
         for (index, facility) in self.config.facilities.iter().enumerate() {
             if let Some(path) = &facility.gaiji
                 && let Err(reason) = gaiji(path)

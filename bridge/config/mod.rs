@@ -14,7 +14,7 @@ mod read;
 mod schedule;
 mod sharing;
 
-pub use environment::{environment, gaiji};
+pub use environment::{certificates, environment, gaiji};
 pub use machine::everything;
 pub use problem::{Problem, Weight};
 pub use schedule::Schedule;
@@ -70,13 +70,25 @@ struct Places {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Console {
-    /// Address and port.
+    /// Address and port. Beyond this machine only with TLS.
     pub listen: SocketAddr,
+    /// TLS, or plain on this machine alone.
+    pub tls: Option<ConsoleTls>,
+}
+
+/// `[console] tls`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleTls {
+    /// Certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, CONSOLE_PORT)) }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, CONSOLE_PORT)), tls: None }
     }
 }
 
@@ -207,6 +219,8 @@ type Read<'t, T> = (read::Section<'t>, Option<T>);
 struct Written<'t> {
     general: Option<General>,
     console: Option<Console>,
+    /// Where it stands in the file, if it does.
+    console_at: Option<std::ops::Range<usize>>,
     store: Option<store::Config>,
     backup: Option<store::BackupConfig>,
     schedule: Option<Schedule>,
@@ -230,6 +244,7 @@ impl<'t> Written<'t> {
         }
         let general = toml::Spanned::new(whole.start..whole.start, toml::de::DeValue::Table(general));
         let general = read::Section::new("bridge.toml", general).read(&["data_dir"], problems);
+        let console_at = table.get("console").map(toml::Spanned::span);
         let console = one(table, "console", problems);
         let store = one(table, "store", problems);
         let backup = one(table, "backup", problems);
@@ -238,7 +253,7 @@ impl<'t> Written<'t> {
         let facilities = many(table, "facility", &["code"], problems);
         let feeds = many(table, "feed", &["name", "facility", "kind"], problems);
         let bases = many(table, "base", &["name", "kind", "url"], problems);
-        Self { general, console, store, backup, schedule, pipeline, facilities, feeds, bases }
+        Self { general, console, console_at, store, backup, schedule, pipeline, facilities, feeds, bases }
     }
 
     /// What could be read; what could not is said among the problems.
@@ -274,6 +289,11 @@ impl<'t> Written<'t> {
         let mut backup = self.backup.unwrap_or_default();
         backup.to = backup.to.take().map(|path| dir.join(path));
         backup.key = backup.key.take().map(|path| place(dir, &path));
+        let mut console = self.console.unwrap_or_default();
+        if let Some(tls) = &mut console.tls {
+            tls.cert = place(dir, &tls.cert);
+            tls.key = place(dir, &tls.key);
+        }
         let (data_dir, mappings) = self
             .general
             .map_or_else(Default::default, |general| (dir.join(general.data_dir), general.mappings));
@@ -281,7 +301,7 @@ impl<'t> Written<'t> {
             file: file.to_owned(),
             data_dir,
             mappings: mappings.map(|path| dir.join(path)),
-            console: self.console.unwrap_or_default(),
+            console,
             store,
             backup,
             schedule: self.schedule.unwrap_or_default(),

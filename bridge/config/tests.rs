@@ -106,6 +106,27 @@ timeout = '0s'
 }
 
 #[test]
+fn a_console_beyond_this_machine_needs_tls() {
+    let with = |console: &str| {
+        format!(
+            "data_dir = 'd'\n[[facility]]\ncode = '1319999999'\n[console]\n{console}\n\
+             [[base]]\nname = 'b'\nkind = 'fhir-rest'\nurl = 'http://h/fhir'\nfacilities = ['*']\n"
+        )
+    };
+    check(&with("listen = '0.0.0.0:8443'"), &[(4, "console.listen")]);
+    check(&with("listen = '[::]:8443'"), &[(4, "console.listen")]);
+    check(&with("listen = '[::1]:8443'"), &[]);
+    let tls = with("listen = '0.0.0.0:8443'\ntls = { cert = 'c.pem', key = 'k.pem' }");
+    check(&tls, &[]);
+    let (config, _) = parse(Path::new("/etc/x/bridge.toml"), &tls).unwrap();
+    assert_eq!(config.console.tls.unwrap().cert, Path::new("/etc/x/c.pem"));
+    let text = "data_dir = 'd'\n[console]\nlisten = '10.0.0.1:1'\n[[facility]]\ncode = '1319999999'\n";
+    let said = parse(Path::new("bridge.toml"), text).unwrap_err();
+    let problem = said.iter().find(|problem| problem.key == "console.listen").unwrap();
+    assert!(problem.ja.contains("TLS がありません") && problem.en.contains("has no TLS"), "{problem}");
+}
+
+#[test]
 fn two_mistakes_of_one_section_are_both_said() {
     check(
         "data_dir = '/tmp/x'\n[[facility]]\ncode = '1319999999'\nnmae = 'x'\n\

@@ -35,7 +35,7 @@ impl Now {
     }
 }
 
-fn in_japan(ms: i64) -> DateTime<FixedOffset> {
+pub(super) fn in_japan(ms: i64) -> DateTime<FixedOffset> {
     let zone = FixedOffset::east_opt(JST_SECONDS).expect("nine hours is an offset");
     DateTime::from_timestamp_millis(ms).unwrap_or_default().with_timezone(&zone)
 }
@@ -140,6 +140,16 @@ impl Frame {
                 person.csrf, person.once
             )
         })
+    }
+
+    /// Seconds without doing anything after which people are warned.
+    pub fn warn_s(&self) -> i64 {
+        super::WARN_MS / 1_000
+    }
+
+    /// Seconds without doing anything after which the session ends.
+    pub fn idle_s(&self) -> i64 {
+        super::IDLE_MS / 1_000
     }
 
     /// The same address in another language.

@@ -63,6 +63,9 @@ pub const ALL: &[Role] = &Role::ALL;
 /// Everybody but the prefecture.
 pub const STAFF: &[Role] = &[Role::Viewer, Role::Operator, Role::Editor, Role::Approver, Role::Administrator];
 
+/// 管理 alone.
+pub const ADMINISTRATOR: &[Role] = &[Role::Administrator];
+
 /// How a page is asked for. HEAD counts as GET.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -137,6 +140,23 @@ impl Route {
 pub static ROUTES: &[Route] = &[
     get("/", STAFF, pages::status::page).menu(Group::Watch, "status"),
     get("/api/v1/status", STAFF, pages::status::json),
+    get("/audit", ALL, pages::audit::page).menu(Group::Administer, "audit"),
+    post("/audit/export", ADMINISTRATOR, pages::audit::export),
+    get("/users", ADMINISTRATOR, pages::users::list).menu(Group::Administer, "users"),
+    post("/users", ADMINISTRATOR, pages::users::invite),
+    get("/users/{name}", ADMINISTRATOR, pages::users::one),
+    post("/users/{name}/roles", ADMINISTRATOR, pages::users::roles),
+    post("/users/{name}/factor", ADMINISTRATOR, pages::users::factor),
+    post("/users/{name}/code", ADMINISTRATOR, pages::users::code),
+    post("/users/{name}/stop", ADMINISTRATOR, pages::users::stop),
+    post("/users/{name}/start", ADMINISTRATOR, pages::users::start),
+    post("/users/{name}/delete", ADMINISTRATOR, pages::users::delete),
+    get("/system", &[Role::Operator, Role::Administrator], pages::system::page)
+        .menu(Group::Administer, "system"),
+    get("/me", ALL, pages::me::page),
+    post("/me/password", ALL, pages::me::password),
+    post("/me/settings", ALL, pages::me::settings),
+    post("/me/recovery", ALL, pages::me::recovery),
     post("/logout", ALL, sign_out),
 ];
 

@@ -346,6 +346,53 @@ impl Audit {
         let entries = select.query_map([before, limit], entry)?;
         Ok(entries.collect::<Result<_, _>>()?)
     }
+
+    /// The newest entries that a filter lets through, newest first.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn search(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        let connection = self.0.lock().map_err(|_| StoreError::Closed)?;
+        let mut select = connection.prepare_cached(
+            "SELECT sequence, at_ms, who, action, target, detail FROM audit
+             WHERE sequence < ?1 AND at_ms >= ?2 AND at_ms < ?3 AND (?4 IS NULL OR who = ?4)
+             AND (?5 IS NULL OR action = ?5) AND (?6 IS NULL OR target = ?6)
+             ORDER BY sequence DESC LIMIT ?7",
+        )?;
+        let before = filter.before.map_or(i64::MAX, |number| i64::try_from(number).unwrap_or(i64::MAX));
+        let entries = select.query_map(
+            params![
+                before,
+                filter.from_ms.unwrap_or(i64::MIN),
+                filter.to_ms.unwrap_or(i64::MAX),
+                filter.who,
+                filter.action,
+                filter.target,
+                i64::try_from(filter.limit).unwrap_or(i64::MAX),
+            ],
+            entry,
+        )?;
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+}
+
+/// Which entries of the audit trail are wanted; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only older ones than this number: the next page.
+    pub before: Option<u64>,
+    /// From this moment on.
+    pub from_ms: Option<i64>,
+    /// Before this moment.
+    pub to_ms: Option<i64>,
+    /// Who did it.
+    pub who: Option<String>,
+    /// What was done.
+    pub action: Option<String>,
+    /// To what.
+    pub target: Option<String>,
+    /// So many at most.
+    pub limit: usize,
 }
 
 fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditEntry> {
@@ -441,6 +488,23 @@ mod tests {
         assert!(matches!(open(with(Some(&key))), Err(OpenError::OtherKey)), "two that differ");
         std::fs::remove_file(data.join(KEY_FILE)).unwrap();
         assert_eq!(open(with(Some(&key))).unwrap(), first);
+    }
+
+    #[test]
+    fn a_filter_lets_through_what_it_says() {
+        let audit = trail();
+        audit.append("editor", "replay", "message 1", "").unwrap();
+        let numbers = |filter: AuditFilter| -> Vec<u64> {
+            audit.search(&filter).unwrap().iter().map(|entry| entry.sequence).collect()
+        };
+        let all = AuditFilter { limit: 100, ..AuditFilter::default() };
+        assert_eq!(numbers(all.clone()), [6, 5, 4, 3, 2, 1]);
+        assert_eq!(numbers(AuditFilter { who: Some("operator".into()), limit: 2, ..all.clone() }), [5, 4]);
+        assert_eq!(numbers(AuditFilter { target: Some("message 1".into()), ..all.clone() }), [6, 1]);
+        assert_eq!(numbers(AuditFilter { before: Some(3), ..all.clone() }), [2, 1]);
+        assert_eq!(numbers(AuditFilter { action: Some("release".into()), ..all.clone() }), []);
+        assert_eq!(numbers(AuditFilter { from_ms: Some(i64::MAX), ..all.clone() }), []);
+        assert_eq!(numbers(AuditFilter { to_ms: Some(0), ..all }), []);
     }
 
     #[test]

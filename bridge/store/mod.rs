@@ -45,7 +45,7 @@ mod upkeep;
 mod users;
 
 pub use accept::Offered;
-pub use appliance::{Audit, AuditEntry, Broken, Store};
+pub use appliance::{Audit, AuditEntry, AuditFilter, Broken, Store};
 pub use backup::{BackupConfig, BackupError, Made, Manifest};
 pub use consent_list::{ConsentChange, ConsentImport, ConsentRow, ConsentStatus};
 pub use disk::{Config, Disk, RETENTION_MIN};

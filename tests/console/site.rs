@@ -102,7 +102,8 @@ impl Site {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         renkei_bridge::telemetry::start("off");
-        let limits = renkei_bridge::store::Config { soft_free: 0, hard_free: 0, ..Default::default() };
+        let limits: renkei_bridge::store::Config =
+            toml::from_str("soft_free = '0B'\nhard_free = '0B'").unwrap();
         let clock = Arc::new(AtomicI64::new(START_MS));
         let now = clock.clone();
         let facility = |code: &str, name: &str, feed: &str, kind| FacilityInfo {
@@ -119,12 +120,23 @@ impl Site {
                 facility(AOBA, "架空あおば病院", "aoba", "mllp"),
                 facility(MIDORI, "架空みどり病院", "midori", "ssmix2"),
             ],
-            store: Store::open(&folder.path().join("data"), &codes, limits).unwrap(),
+            store: Store::open(&folder.path().join("data"), &codes, limits.clone()).unwrap(),
             forwards: Vec::new(),
             mapping_version: Arc::new(|| "test".into()),
             metrics: renkei_bridge::telemetry::metrics_text,
             now_ms: Arc::new(move || now.load(Ordering::Relaxed)),
             clock_offset_ms: Arc::new(|| None),
+            machine: console::Machine {
+                data_dir: folder.path().join("data"),
+                limits: limits.clone(),
+                started_ms: START_MS,
+                certificates: Arc::new(|| {
+                    vec![
+                        ("base a tls.ca".into(), Ok(START_MS / 1_000 + 9 * 86_400)),
+                        ("feed b tls.cert".into(), Err("x".into())),
+                    ]
+                }),
+            },
             delay: wait,
         };
         change(&mut state);
