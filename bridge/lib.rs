@@ -1,6 +1,6 @@
 //! The appliance: takes messages in, keeps them, translates them, forwards them, shows what happened.
 //!
-//! Arrows point one way: `cli → app → {intake, pipeline, forward, console} → {record, store} → translate`.
+//! Arrows point one way: `cli → app → {intake, pipeline, forward, console, participation} → {record, store} → translate`.
 //! Workers meet only in [`store`]. `bridge/ARCHITECTURE.md` tells the walk of one message.
 
 pub mod app;
@@ -12,6 +12,7 @@ pub mod console;
 pub mod demo;
 pub mod forward;
 pub mod intake;
+pub mod participation;
 pub mod pipeline;
 pub mod record;
 pub mod shape;

@@ -1,7 +1,7 @@
 //! The shipped mapping set and a facility to translate for, as the suite's tests use them.
 
 use renkei_translate::identity::IdKey;
-use renkei_translate::mapping::{MappingSet, SourceFile};
+use renkei_translate::mapping::MappingSet;
 use renkei_translate::ssmix2::FileName;
 use renkei_translate::translation::{Context, Facility, Lists, PathPatient};
 use std::path::Path;
@@ -12,15 +12,7 @@ pub fn set() -> &'static MappingSet {
     static SET: OnceLock<MappingSet> = OnceLock::new();
     SET.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
-        let mut files = Vec::new();
-        for folder in ["messages", "maps", "types", "tables"] {
-            for entry in std::fs::read_dir(root.join(folder)).expect("mappings holds its folders") {
-                let path = entry.expect("the folder can be read").path();
-                let name = path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
-                let text = std::fs::read_to_string(&path).expect("the file is text");
-                files.push(SourceFile { path: format!("{folder}/{name}"), text });
-            }
-        }
+        let files = renkei_bridge::app::mappings::folder(&root).expect("mappings can be read");
         MappingSet::load(files).unwrap_or_else(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             panic!("the shipped set has problems:\n{}", lines.join("\n"))
@@ -40,7 +32,7 @@ pub fn facility() -> Arc<Facility> {
 
 /// The context of one message.
 pub fn context(file: Option<FileName>, path_patient: PathPatient, lists: Lists) -> Context {
-    Context { facility: facility(), id_key: IdKey::test(), file, path_patient, lists }
+    Context { facility: facility(), id_key: IdKey::test(), file, path_patient, lists, feed: None }
 }
 
 #[test]

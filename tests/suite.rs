@@ -8,6 +8,7 @@ mod fault;
 mod golden;
 mod hostile;
 mod machine;
+mod participation;
 mod peers;
 mod pipeline;
 mod shipped;

@@ -75,7 +75,7 @@ pub struct FeedStatus {
     pub name: String,
     /// Whose messages it brings.
     pub facility: String,
-    /// `mllp` or `ssmix2`.
+    /// `mllp`, `ssmix2` or `folder`.
     pub kind: &'static str,
     /// Where it listens, for a listener.
     pub local_addr: Option<SocketAddr>,
@@ -153,7 +153,9 @@ pub fn facility(written: &config::Facility) -> Result<translation::Facility, App
 /// # Errors
 /// See [`Store::open`].
 pub fn open_store(config: &Config) -> Result<Arc<Store>, AppError> {
-    let codes: Vec<String> = config.facilities.iter().map(|facility| facility.code.clone()).collect();
+    let mut codes: Vec<String> = config.facilities.iter().map(|facility| facility.code.clone()).collect();
+    // A sender whose rows name their facility has a store of its own, for what no facility may be given.
+    codes.extend(config.senders());
     Ok(Store::open(&config.data_dir, &codes, config.store.clone())?)
 }
 
@@ -185,12 +187,16 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     for written in &config.facilities {
         facilities.insert(written.code.clone(), Arc::new(facility(written)?));
     }
+    for sender in config.senders() {
+        let held = translation::Facility { code: sender.clone(), name: sender.clone(), ..Default::default() };
+        facilities.insert(sender, Arc::new(held));
+    }
     let store = open_store(&config)?;
     let set = Arc::new(ArcSwap::from_pointee(set));
     let mut tasks = vec![tokio::spawn(upkeep(shutdown.clone()))];
 
     for store in store.facilities() {
-        let bases = config.bases.iter().filter(|base| base.serves(store.code()));
+        let bases = config.bases.iter().filter(|base| config.sends(base, store.code()));
         let names: Vec<String> = bases.map(|base| base.name.clone()).collect();
         let of = store.clone();
         let written = config.facilities.iter().find(|facility| facility.code == store.code());
@@ -213,7 +219,8 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     }
     let mut forwards = Vec::new();
     for base in &config.bases {
-        let stores = store.facilities().into_iter().filter(|store| base.serves(store.code())).collect();
+        let stores =
+            store.facilities().into_iter().filter(|store| config.sends(base, store.code())).collect();
         let running = forward::spawn(base.clone(), stores, shutdown.clone())
             .map_err(|error| AppError::Forward { base: base.name.clone(), reason: error.to_string() })?;
         forwards.push((base.name.clone(), running.statuses.clone()));
@@ -234,7 +241,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     let permits = config.pipeline.permits();
     for (code, facility) in &facilities {
         let store_of = store.facility(code).ok_or_else(|| AppError::Facility(code.clone()))?;
-        let bases = config.bases.iter().filter(|base| base.serves(code));
+        let bases = config.bases.iter().filter(|base| config.sends(base, code));
         let pipeline = pipeline::Pipeline {
             store: store_of,
             set: set.clone(),
@@ -247,13 +254,13 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     }
 
     let mut feeds = Vec::new();
+    let doors = intake::Doors { store: store.clone(), set: set.clone() };
     for feed in &config.feeds {
-        let store_of =
-            store.facility(&feed.facility).ok_or_else(|| AppError::Facility(feed.facility.clone()))?;
-        let running = intake::spawn(feed.clone(), store_of, shutdown.clone())?;
+        let running = intake::spawn(feed.clone(), &doors, shutdown.clone())?;
         let (kind, path) = match &feed.kind {
             intake::Kind::Mllp(_) => ("mllp", None),
             intake::Kind::Ssmix2(storage) => ("ssmix2", Some(storage.path.clone())),
+            intake::Kind::Folder(folder) => ("folder", Some(folder.path.clone())),
         };
         feeds.push(FeedStatus {
             name: feed.name.clone(),
@@ -291,26 +298,31 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
 }
 
 fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
-    let facility = |written: &config::Facility| console::FacilityInfo {
-        code: written.code.clone(),
-        name: written.name.clone(),
+    let info = |code: &str, name: &str| console::FacilityInfo {
+        code: code.to_owned(),
+        name: name.to_owned(),
         feeds: state
             .feeds
             .iter()
-            .filter(|feed| feed.facility == written.code)
+            .filter(|feed| feed.facility == code)
             .map(|feed| (feed.name.clone(), feed.kind))
             .collect(),
     };
+    // Senders are shown among the facilities: what they hold is part of the sums.
+    let mut infos: Vec<_> = state.config.facilities.iter().map(|f| info(&f.code, &f.name)).collect();
+    infos.extend(state.config.senders().iter().map(|sender| info(sender, sender)));
     let (mappings, written) = (state.mappings.clone(), state.config.clone());
     console::ConsoleState {
         network: look.network,
         demo: look.demo,
         refresh_s: look.refresh_s,
-        facilities: state.config.facilities.iter().map(facility).collect(),
+        facilities: infos,
         store: state.store.clone(),
         forwards: state.forwards.to_vec(),
         mapping_version: Arc::new(move || mappings.load().version().to_owned()),
+        bench: Arc::new(console::bench::Bench::new(state.mappings.clone(), state.facilities.clone())),
         metrics: telemetry::metrics_text,
+        consent: Arc::new(console::pages::consent::Desk::new(places(state))),
         now_ms: Arc::new(now_ms),
         clock_offset_ms: Arc::new(|| None),
         machine: console::Machine {
@@ -324,6 +336,25 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         },
         delay: console::delay,
     }
+}
+
+/// What the console's pages of facilities know besides the store.
+fn places(state: &AppState) -> BTreeMap<String, console::pages::consent::Place> {
+    let place = |written: &config::Facility| console::pages::consent::Place {
+        patient_id: written.patient_id.clone(),
+        inputs: state
+            .feeds
+            .iter()
+            .filter(|feed| feed.facility == written.code)
+            .map(|feed| {
+                let folder = feed.path.as_ref().map(|path| path.display().to_string());
+                let place = folder.or_else(|| feed.local_addr.map(|address| address.to_string()));
+                (feed.name.clone(), place.unwrap_or_default())
+            })
+            .collect(),
+        folder: written.consent_folder.as_ref().map(|path| path.display().to_string()),
+    };
+    state.config.facilities.iter().map(|written| (written.code.clone(), place(written))).collect()
 }
 
 impl App {

@@ -9,6 +9,7 @@ mod consent;
 mod mapping;
 mod messages;
 mod open;
+mod participation;
 mod print;
 mod send;
 mod serve;
@@ -56,6 +57,8 @@ enum Command {
     /// Check, take in or show the list of patients who are shared.
     #[command(subcommand)]
     Consent(consent::Consent),
+    /// The month's 参加状況, as a workbook, CSV or JSON.
+    Participation(participation::Arguments),
     /// Check or test a mapping set.
     #[command(subcommand)]
     Mapping(mapping::Mapping),
@@ -91,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Quarantine(command) => messages::quarantine(command),
         Command::Ledger(arguments) => messages::ledger(&arguments),
         Command::Consent(command) => consent::run(&command),
+        Command::Participation(arguments) => participation::run(&arguments),
         Command::Mapping(command) => mapping::run(&command),
         Command::Audit(command) => messages::audit(&command),
         Command::Backup(arguments) => backup::backup(&arguments),

@@ -22,7 +22,7 @@ pub(super) fn unknown(table: &toml::de::DeTable<'_>, problems: &mut Problems<'_>
             format!("{name} という設定や節はありません。綴りを確かめるか、消してください。"),
             format!(
                 "There is no setting or section {name}. Known are data_dir, mappings, [console], [store], \
-                 [backup], [schedule], [pipeline], [[facility]], [[feed]] and [[base]]."
+                 [backup], [schedule], [pipeline], [participation], [[facility]], [[feed]] and [[base]]."
             ),
         );
     }
@@ -39,8 +39,14 @@ pub(super) fn contents(written: &Written<'_>, problems: &mut Problems<'_>) {
     codes(&facilities, problems);
     let known: Vec<&str> = facilities.iter().filter_map(|facility| facility.text("code")).collect();
     for feed in &feeds {
-        if let Some(code) = feed.text("facility").filter(|code| !known.contains(code)) {
+        if let Some(code) = feed.text("facility").filter(|code| !known.contains(code) && *code != "field") {
             unknown_facility(feed, "facility", code, problems);
+        }
+    }
+    for (section, feed) in &written.feeds {
+        let Some(Kind::Folder(folder)) = feed.as_ref().map(|feed| &feed.kind) else { continue };
+        for code in folder.allow.iter().flatten().filter(|code| !known.contains(&code.as_str())) {
+            unknown_facility(section, "allow", code, problems);
         }
     }
     listeners(written, problems);
@@ -56,6 +62,21 @@ pub(super) fn contents(written: &Written<'_>, problems: &mut Problems<'_>) {
                 format!("{}.local_system_base", section.name),
                 "URI を、末尾の / なしで書いてください（例 \"http://hospital.example.jp/fhir\"）。",
                 "Write a URI without a slash at its end, such as \"http://hospital.example.jp/fhir\".",
+            );
+        }
+    }
+    for (section, facility) in &written.facilities {
+        let Some((joined, closed)) =
+            facility.as_ref().and_then(|facility| facility.joined.zip(facility.closed))
+        else {
+            continue;
+        };
+        if closed <= joined {
+            problems.error(
+                Some(section.span_of("closed")),
+                format!("{}.closed", section.name),
+                "closed は joined より後の日にしてください。",
+                "closed must be a day after joined.",
             );
         }
     }
@@ -167,13 +188,17 @@ fn backup(written: &Written<'_>, problems: &mut Problems<'_>) {
 fn storages(written: &Written<'_>, problems: &mut Problems<'_>) {
     let mut seen = BTreeMap::new();
     for (section, feed) in &written.feeds {
-        let Some(Kind::Ssmix2(storage)) = feed.as_ref().map(|feed| &feed.kind) else { continue };
-        if let Some(other) = seen.insert(storage.path.clone(), section.name.clone()) {
+        let path = match feed.as_ref().map(|feed| &feed.kind) {
+            Some(Kind::Ssmix2(storage)) => storage.path.clone(),
+            Some(Kind::Folder(folder)) => folder.path.clone(),
+            _ => continue,
+        };
+        if let Some(other) = seen.insert(path, section.name.clone()) {
             problems.error(
                 Some(section.span_of("path")),
                 format!("{}.path", section.name),
-                format!("このストレージは {other} がもう読んでいます。どちらかを消してください。"),
-                format!("{other} follows this storage already. Remove one of them."),
+                format!("このフォルダは {other} がもう読んでいます。どちらかを消してください。"),
+                format!("{other} follows this folder already. Remove one of them."),
             );
         }
     }

@@ -6,7 +6,8 @@
 use super::problem::{Problem, Weight};
 use super::{Config, certificate};
 use crate::intake::Kind;
-use renkei_translate::charset::GaijiTable;
+use crate::participation::{Denominators, DenominatorsError, RowProblem};
+use renkei_translate::charset::{GaijiTable, gaiji_code};
 use std::path::{Path, PathBuf};
 
 /// A certificate that ends within so many days is told of: renewing one takes a hospital weeks.
@@ -116,6 +117,7 @@ impl<'c> Look<'c> {
         for (index, feed) in self.config.feeds.iter().enumerate() {
             match &feed.kind {
                 Kind::Ssmix2(storage) => self.storage(index, &storage.path),
+                Kind::Folder(folder) => self.storage(index, &folder.path),
                 Kind::Mllp(mllp) => {
                     if let Some(tls) = &mllp.tls {
                         self.certificate(("feed", Some(index), "tls.cert"), &tls.cert);
@@ -127,6 +129,7 @@ impl<'c> Look<'c> {
                 }
             }
         }
+        self.denominators();
         for (index, base) in self.config.bases.iter().enumerate() {
             let Some(tls) = &base.tls else { continue };
             if let Some(path) = &tls.client_cert {
@@ -180,6 +183,49 @@ impl<'c> Look<'c> {
                 "The data directory {shown} cannot be written ({error}). Make it and let the service's user write there."
             );
             self.error(("", None, "data_dir"), ja, en);
+        }
+    }
+
+    fn denominators(&mut self) {
+        let Some(path) = &self.config.participation.denominators else { return };
+        let setting = ("participation", None, "denominators");
+        let shown = path.display();
+        let denominators = match Denominators::read(path) {
+            Ok(denominators) => denominators,
+            // The report lacks them, and messages are taken and sent all the same.
+            Err(DenominatorsError::Io(error)) => {
+                let ja = format!("分母の表 {shown} を読めません（{error}）。パスと権限を確かめてください。");
+                let en =
+                    format!("The denominators {shown} cannot be read ({error}). Check path and permissions.");
+                return self.warning(setting, ja, en);
+            }
+            Err(DenominatorsError::Rows(rows)) => {
+                for RowProblem { line, ja, en } in rows {
+                    let (ja, en) =
+                        (format!("{shown} の {line} 行目: {ja}"), format!("{shown} line {line}: {en}"));
+                    self.warning(setting, ja, en);
+                }
+                return;
+            }
+        };
+        for (index, facility) in self.config.facilities.iter().enumerate() {
+            let Some((kind, area)) = facility.facility_type.zip(facility.area.as_deref()) else {
+                let ja =
+                    "type と area がないので、この施設は参加率に入りません。書き足してください。".to_owned();
+                let en =
+                    "Without type and area this facility is left out of the participation rate. Add them.";
+                self.warning(("facility", Some(index), "type"), ja, en.to_owned());
+                continue;
+            };
+            if denominators.count(kind, area).is_none() {
+                let kind = kind.as_str();
+                let ja = format!(
+                    "分母の表 {shown} に {kind} と「{area}」の行がありません。表記を合わせてください。"
+                );
+                let en =
+                    format!("{shown} has no row for {kind} and \"{area}\". See that both are written alike.");
+                self.warning(("facility", Some(index), "area"), ja, en);
+            }
         }
     }
 
@@ -256,7 +302,8 @@ fn line_of(file: &Path, key: &str) -> usize {
     text.as_bytes().iter().take(at.span().start).filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// Reads a table of 外字: a CSV of code (`F040`) and character, a row each, `#` begins a remark.
+/// Reads a table of 外字: a CSV of code (`F040`, `7521`, `8FF5A1`, `2-7521`, `U+E000`) and character, a row
+/// each, `#` begins a remark.
 ///
 /// # Errors
 /// A sentence with the line.
@@ -275,10 +322,10 @@ pub fn gaiji(path: &Path) -> Result<GaijiTable, String> {
         let (Some(code), Some(text)) = (row.get(0), row.get(1)) else {
             return Err(format!("line {line}: code and character are expected"));
         };
-        if !code.bytes().all(|byte| byte.is_ascii_hexdigit()) || code.len() != 4 || text.is_empty() {
-            return Err(format!("line {line}: four hexadecimal digits and a character are expected"));
-        }
-        table.insert(code.to_ascii_uppercase(), text.to_owned());
+        let code = gaiji_code(code).filter(|_| !text.is_empty()).ok_or_else(|| {
+            format!("line {line}: a code (F040, 7521, 8FF5A1, 2-7521 or U+E000) and a character are expected")
+        })?;
+        table.insert(code, text.to_owned());
     }
     Ok(table)
 }

@@ -19,7 +19,7 @@ pub use machine::everything;
 pub use problem::{Problem, Weight};
 pub use schedule::Schedule;
 
-use crate::{forward, intake, pipeline, store};
+use crate::{forward, intake, participation, pipeline, store};
 use credential::place;
 use problem::Problems;
 use renkei_translate::translation::PatientIdRule;
@@ -48,6 +48,8 @@ pub struct Config {
     pub schedule: Schedule,
     /// How much is translated at once.
     pub pipeline: pipeline::Config,
+    /// Denominators and cover of 参加状況.
+    pub participation: participation::Config,
     /// Facilities, in the order of the file.
     pub facilities: Vec<Facility>,
     /// Feeds, in the order of the file.
@@ -122,6 +124,21 @@ pub struct Facility {
     /// Where consent lists are dropped.
     #[serde(default)]
     pub consent_folder: Option<PathBuf>,
+    /// What it is, for 参加状況.
+    #[serde(default, rename = "type")]
+    pub facility_type: Option<participation::FacilityType>,
+    /// Its 二次医療圏, as the denominators write it.
+    #[serde(default)]
+    pub area: Option<String>,
+    /// Its 市町村.
+    #[serde(default)]
+    pub municipality: Option<String>,
+    /// Since when it takes part.
+    #[serde(default)]
+    pub joined: Option<participation::Day>,
+    /// From when on it does not any more.
+    #[serde(default)]
+    pub closed: Option<participation::Day>,
 }
 
 impl Config {
@@ -135,6 +152,42 @@ impl Config {
             withdrawal: facility.withdrawal,
             tests: facility.test_patients.normalised(&facility.patient_id),
         }
+    }
+}
+
+impl Config {
+    /// The senders whose rows name their facility, once each.
+    pub fn senders(&self) -> Vec<String> {
+        let mut senders: Vec<String> = Vec::new();
+        for feed in &self.feeds {
+            if matches!(&feed.kind, intake::Kind::Folder(folder) if folder.allow.is_some())
+                && !senders.contains(&feed.facility)
+            {
+                senders.push(feed.facility.clone());
+            }
+        }
+        senders
+    }
+
+    /// Whether a base is sent what a facility has. What a sender's own store holds goes nowhere.
+    pub fn sends(&self, base: &forward::Base, facility: &str) -> bool {
+        base.serves(facility) && !self.senders().iter().any(|sender| sender == facility)
+    }
+}
+
+impl Config {
+    /// The facilities as 参加状況 knows them.
+    pub fn members(&self) -> Vec<participation::Member> {
+        let member = |facility: &Facility| participation::Member {
+            code: facility.code.clone(),
+            name: facility.name.clone(),
+            facility_type: facility.facility_type,
+            area: facility.area.clone(),
+            municipality: facility.municipality.clone(),
+            joined: facility.joined,
+            closed: facility.closed,
+        };
+        self.facilities.iter().map(member).collect()
     }
 }
 
@@ -225,6 +278,7 @@ struct Written<'t> {
     backup: Option<store::BackupConfig>,
     schedule: Option<Schedule>,
     pipeline: Option<pipeline::Config>,
+    participation: Option<participation::Config>,
     facilities: Vec<Read<'t, Facility>>,
     feeds: Vec<Read<'t, intake::Feed>>,
     bases: Vec<Read<'t, forward::Base>>,
@@ -250,10 +304,23 @@ impl<'t> Written<'t> {
         let backup = one(table, "backup", problems);
         let schedule = one(table, "schedule", problems);
         let pipeline = one(table, "pipeline", problems);
+        let participation = one(table, "participation", problems);
         let facilities = many(table, "facility", &["code"], problems);
         let feeds = many(table, "feed", &["name", "facility", "kind"], problems);
         let bases = many(table, "base", &["name", "kind", "url"], problems);
-        Self { general, console, console_at, store, backup, schedule, pipeline, facilities, feeds, bases }
+        Self {
+            general,
+            console,
+            console_at,
+            store,
+            backup,
+            schedule,
+            pipeline,
+            participation,
+            facilities,
+            feeds,
+            bases,
+        }
     }
 
     /// What could be read; what could not is said among the problems.
@@ -277,6 +344,7 @@ impl<'t> Written<'t> {
                     }
                 }
                 intake::Kind::Ssmix2(storage) => storage.path = dir.join(&storage.path),
+                intake::Kind::Folder(folder) => folder.path = dir.join(&folder.path),
             }
         }
         for tls in bases.iter_mut().filter_map(|base| base.tls.as_mut()) {
@@ -284,6 +352,8 @@ impl<'t> Written<'t> {
                 *path = path.take().map(|path| place(dir, &path));
             }
         }
+        let mut participation = self.participation.unwrap_or_default();
+        participation.denominators = participation.denominators.map(|path| dir.join(path));
         let mut store = self.store.unwrap_or_default();
         store.identity_key = store.identity_key.take().map(|path| place(dir, &path));
         let mut backup = self.backup.unwrap_or_default();
@@ -306,6 +376,7 @@ impl<'t> Written<'t> {
             backup,
             schedule: self.schedule.unwrap_or_default(),
             pipeline: self.pipeline.unwrap_or_default(),
+            participation,
             facilities,
             feeds,
             bases,

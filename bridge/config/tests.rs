@@ -183,3 +183,21 @@ fn what_a_broken_file_names_is_looked_at_too() {
     let places: Vec<_> = found.iter().map(|problem| (problem.line, problem.key.as_str())).collect();
     assert_eq!(places, [(5, "facility[1].gaiji"), (15, "feed[2].path")]);
 }
+
+#[test]
+fn a_table_of_gaiji_takes_every_form_of_a_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("g.csv");
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        super::gaiji(&path)
+    };
+    let table = read("# code, character\nf040,𠮷\n7521,﨑\n8FF5A1,髙\n2-7521,鷗\nu+e001,葛\n").unwrap();
+    for (code, text) in [("F040", "𠮷"), ("7521", "﨑"), ("8FF5A1", "髙"), ("2-7521", "鷗"), ("U+E001", "葛")]
+    {
+        assert_eq!(table.get(code).map(String::as_str), Some(text), "{code}");
+    }
+    for wrong in ["F040,\n", "U+3042,あ\n", "F04,x\n", "8FF5A,x\n"] {
+        assert!(read(wrong).unwrap_err().starts_with("line 1: "), "{wrong}");
+    }
+}

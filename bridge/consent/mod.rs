@@ -10,7 +10,7 @@ mod list;
 pub use folder::SETTLE;
 pub use list::{List, MAX_LIST_BYTES, parse};
 
-use crate::store::{ConsentChange, FacilityStore, Store, StoreError};
+use crate::store::{ConsentChange, FacilityStore, Store, StoreError, day_in_japan};
 use folder::Folder;
 use renkei_translate::finding::{Finding, Language, sentence};
 use renkei_translate::translation::PatientIdRule;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// How often the sweep and the drop folder are looked at. A change by another process rings nobody.
 const ROUND: Duration = Duration::from_secs(1);
@@ -89,9 +89,25 @@ pub fn spawn(consent: Consent, shutdown: CancellationToken) -> JoinHandle<()> {
 }
 
 impl Consent {
+    /// Says so once where nothing can leave for want of a list: the default is safe, and must not look like a fault.
+    async fn say_nobody(&self) {
+        let facility = self.facility.clone();
+        let today = day_in_japan(chrono::Utc::now().timestamp_millis());
+        let status = tokio::task::spawn_blocking(move || facility.consent_status(today)).await;
+        if let Ok(Ok(status)) = status
+            && status.nobody()
+        {
+            warn!(
+                facility = self.facility.code(),
+                "The consent list is empty: nobody is shared, nothing is sent."
+            );
+        }
+    }
+
     async fn run(self, shutdown: CancellationToken) {
         let mut folder = self.folder.clone().map(|dir| Folder::new(dir, SETTLE));
         let mut failing = false;
+        self.say_nobody().await;
         loop {
             let this = self.clone();
             let round = tokio::task::spawn_blocking(move || {

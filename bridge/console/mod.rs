@@ -5,19 +5,26 @@
 //! page shows a patient before a person asked for it with a reason.
 
 pub mod answer;
+mod at;
+pub mod bench;
 mod body;
 pub mod date;
+mod day;
 mod dispatch;
 mod door;
 mod login;
+mod mask;
 pub mod page;
 pub mod pages;
 pub mod password;
 pub mod people;
 pub mod qr;
+mod reading;
 pub mod request;
+mod reveal;
 pub mod rights;
 pub mod table;
+mod traced;
 pub mod view;
 pub mod words;
 
@@ -75,8 +82,12 @@ pub struct ConsoleState {
     pub forwards: Vec<(String, Statuses)>,
     /// The version of the active mapping set.
     pub mapping_version: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What the pages of messages and mappings work with.
+    pub bench: Arc<bench::Bench>,
     /// What `/metrics` answers.
     pub metrics: fn() -> String,
+    /// What the pages of facilities know, and lists that wait to be confirmed.
+    pub consent: Arc<pages::consent::Desk>,
     /// Now, in milliseconds since 1970.
     pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// By how many milliseconds this machine's clock is ahead of the right time, where that is known.

@@ -245,6 +245,8 @@ pub struct StatusPage {
     pub frame: Frame,
     /// In it.
     pub view: Overview,
+    /// The reader has stopped the refreshing that there would be.
+    pub stopped: bool,
 }
 
 /// What is not there, and what one may not see.
@@ -381,6 +383,32 @@ mod tests {
     #[test]
     fn another_language_keeps_the_address() {
         assert_eq!(frame(Language::Ja).in_language("en"), "?patient=1&lang=en");
+    }
+
+    #[test]
+    fn refreshing_that_was_stopped_can_be_started() {
+        let view = Overview {
+            now_ms: 1_795_137_840_000,
+            day: 20_261_120,
+            version: "1",
+            mapping_version: "1".into(),
+            verdict: crate::console::view::Verdict { level: "ok", key: "verdict.ok", more: Vec::new() },
+            total: crate::store::DaySum::default(),
+            balanced: true,
+            facilities: Vec::new(),
+            causes: Vec::new(),
+            destinations: Vec::new(),
+        };
+        for (refresh_s, stopped, stop, start) in
+            [(10, false, true, false), (0, true, false, true), (0, false, false, false)]
+        {
+            let frame = Frame { refresh_s, ..frame(Language::Ja) };
+            let html =
+                StatusPage { frame, view: view.clone(), stopped }.render().expect("a template renders");
+            assert_eq!(html.contains("href=\"?refresh=off\""), stop);
+            assert_eq!(html.contains("href=\"?refresh=on\""), start);
+            assert_eq!(html.contains("data-refresh"), stop);
+        }
     }
 
     #[test]

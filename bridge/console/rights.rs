@@ -63,6 +63,12 @@ pub const ALL: &[Role] = &Role::ALL;
 /// Everybody but the prefecture.
 pub const STAFF: &[Role] = &[Role::Viewer, Role::Operator, Role::Editor, Role::Approver, Role::Administrator];
 
+/// Those who run the appliance.
+pub const OPERATORS: &[Role] = &[Role::Operator, Role::Administrator];
+/// Who acts on messages.
+pub const OPERATOR: &[Role] = &[Role::Operator];
+/// Who may see a patient, with a reason, and try whether a cause is mended.
+pub const REVEALING: &[Role] = &[Role::Operator, Role::Editor];
 /// 管理 alone.
 pub const ADMINISTRATOR: &[Role] = &[Role::Administrator];
 
@@ -139,7 +145,27 @@ impl Route {
 /// The table. The menu shows its entries in this order under their headings.
 pub static ROUTES: &[Route] = &[
     get("/", STAFF, pages::status::page).menu(Group::Watch, "status"),
+    get("/facilities", STAFF, pages::facilities::list).menu(Group::Watch, "facilities"),
+    get("/facilities/{code}", STAFF, pages::facilities::detail),
+    post("/facilities/{code}/consent", OPERATORS, pages::consent::upload),
+    get("/facilities/{code}/consent/{key}", OPERATORS, pages::consent::look),
+    post("/facilities/{code}/consent/{key}", OPERATORS, pages::consent::confirm),
     get("/api/v1/status", STAFF, pages::status::json),
+    get("/messages", STAFF, pages::messages::page).menu(Group::Watch, "message"),
+    post("/messages", STAFF, pages::messages::search),
+    get("/messages/{id}", STAFF, pages::message::page),
+    post("/messages/{id}/reveal", REVEALING, pages::message::reveal),
+    post("/messages/{id}/hide", REVEALING, pages::message::hide),
+    post("/messages/{id}/replay", OPERATOR, pages::message::replay),
+    get("/quarantine", STAFF, pages::quarantine::list).menu(Group::Mend, "quarantine"),
+    get("/quarantine/{cause}", STAFF, pages::quarantine::cause),
+    get("/quarantine/{cause}/release", OPERATOR, pages::quarantine::confirm_release),
+    post("/quarantine/{cause}/release", OPERATOR, pages::quarantine::release),
+    get("/quarantine/{cause}/discard", OPERATOR, pages::quarantine::confirm_discard),
+    post("/quarantine/{cause}/discard", OPERATOR, pages::quarantine::discard),
+    get("/mappings", STAFF, pages::mappings::list).menu(Group::Mend, "mapping"),
+    get("/mappings/{map}", STAFF, pages::mappings::map),
+    get("/mappings/tables/{table}", STAFF, pages::mappings::table),
     get("/audit", ALL, pages::audit::page).menu(Group::Administer, "audit"),
     post("/audit/export", ADMINISTRATOR, pages::audit::export),
     get("/users", ADMINISTRATOR, pages::users::list).menu(Group::Administer, "users"),

@@ -30,6 +30,15 @@ pub struct Overview {
     pub destinations: Vec<DestinationRow>,
 }
 
+impl Overview {
+    /// The messages that a count of the day stands for.
+    pub fn messages_of(&self, facility: &str, state: &str) -> String {
+        let day = super::day::written(Some(self.day));
+        let state = if state.is_empty() { String::new() } else { format!("&state={state}") };
+        format!("/messages?facility={facility}{state}&from={day}&to={day}")
+    }
+}
+
 /// The first line of the page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
@@ -91,6 +100,13 @@ pub struct CauseRow {
     pub count: u64,
     /// Receipt of the oldest.
     pub oldest_ms: i64,
+}
+
+impl CauseRow {
+    /// Its page.
+    pub fn address(&self) -> String {
+        super::pages::quarantine::address(&self.facility, [&self.code, &self.position, &self.rule])
+    }
 }
 
 /// How sending stands.

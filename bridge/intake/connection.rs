@@ -108,6 +108,7 @@ impl Served {
                 path_patient: PathPatient::default(),
                 lists: self.feed.lists,
                 source: self.feed.name.clone(),
+                ..Origin::default()
             },
             received_ms: chrono::Utc::now().timestamp_millis(),
             duplicate_window_ms: i64::try_from(self.feed.duplicate_window.as_millis()).unwrap_or(i64::MAX),

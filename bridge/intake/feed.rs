@@ -27,6 +27,8 @@ pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(7 * 86_400);
 pub const DUPLICATE_WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
 /// How often a storage is walked: shares show no events.
 pub const SCAN: Duration = Duration::from_secs(30);
+/// Largest file of a folder. A laboratory's daily file for a region has some megabytes.
+pub const MAX_FILE_BYTES: usize = 64 << 20;
 /// Between two walks where only `scan_at` is set: never by itself.
 const ONLY_AT: Duration = Duration::from_secs(366 * 86_400);
 /// How long size and time of a file must stand still before it is taken.
@@ -136,6 +138,32 @@ impl StorageFeed {
     }
 }
 
+/// A folder of proprietary files, each of many messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderFeed {
+    /// Where the sender puts them.
+    pub path: PathBuf,
+    /// The layout of the mapping set that cuts them.
+    pub layout: String,
+    /// See [`SCAN`].
+    pub scan: Duration,
+    /// See [`SETTLE`].
+    pub settle: Duration,
+    /// Largest file in bytes.
+    pub max_file: usize,
+    /// `facility = "field"`: each row says whose it is, and only these may be named. `None`: all rows are the
+    /// feed's facility's.
+    pub allow: Option<Vec<String>>,
+}
+
+impl FolderFeed {
+    /// A folder of one facility with the standard times.
+    pub fn new(path: PathBuf, layout: &str) -> Self {
+        let (scan, settle) = (SCAN, SETTLE);
+        Self { path, layout: layout.into(), scan, settle, max_file: MAX_FILE_BYTES, allow: None }
+    }
+}
+
 /// How a feed's messages come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -143,6 +171,8 @@ pub enum Kind {
     Mllp(MllpFeed),
     /// `kind = "ssmix2"`.
     Ssmix2(StorageFeed),
+    /// `kind = "folder"`.
+    Folder(FolderFeed),
 }
 
 /// One `[[feed]]`.
@@ -151,7 +181,8 @@ pub enum Kind {
 pub struct Feed {
     /// Its name, in logs, metrics and the console.
     pub name: String,
-    /// The facility whose messages these are, whatever they say themselves.
+    /// The facility whose messages these are, whatever they say themselves. Of a folder whose rows name their
+    /// facility: the sender, under whose name its own store keeps what no facility may be given.
     pub facility: String,
     /// See [`DUPLICATE_WINDOW`].
     pub duplicate_window: Duration,
@@ -185,6 +216,7 @@ impl Feed {
 enum KindName {
     Mllp,
     Ssmix2,
+    Folder,
 }
 
 /// A feed as it is written: the keys of all kinds, told apart in [`Feed`].
@@ -198,14 +230,15 @@ struct Written {
     duplicate_window: Option<Duration>,
     #[serde(default)]
     control_id: ControlId,
-    #[serde(default)]
-    lists: Lists,
+    lists: Option<Lists>,
     #[serde(default, deserialize_with = "units::duration_option")]
     silence: Option<Duration>,
     #[serde(default, deserialize_with = "size_option")]
     max_message: Option<usize>,
     listen: Option<SocketAddr>,
-    allow: Option<Vec<Network>>,
+    allow: Option<Vec<String>>,
+    layout: Option<String>,
+    sender: Option<String>,
     tls: Option<Tls>,
     max_connections: Option<usize>,
     max_connections_per_address: Option<usize>,
@@ -238,6 +271,22 @@ fn only_for(kind: &str, keys: &[(&str, bool)]) -> Result<(), String> {
     }
 }
 
+/// The keys of a listener, and whether they are given.
+fn of_mllp(w: &Written) -> [(&'static str, bool); 7] {
+    [
+        ("listen", w.listen.is_some()),
+        ("tls", w.tls.is_some()),
+        ("max_connections", w.max_connections.is_some()),
+        ("max_connections_per_address", w.max_connections_per_address.is_some()),
+        ("idle_timeout", w.idle_timeout.is_some()),
+        ("read_timeout", w.read_timeout.is_some()),
+        ("write_timeout", w.write_timeout.is_some()),
+    ]
+}
+
+/// `facility` of a feed whose rows name their facility.
+const BY_FIELD: &str = "field";
+
 impl TryFrom<Written> for Feed {
     type Error = String;
 
@@ -249,7 +298,19 @@ impl TryFrom<Written> for Feed {
         if w.duplicate_window.is_some_and(|window| window > DUPLICATE_WINDOW_MAX) {
             return Err("duplicate_window is at most 31d".into());
         }
+        let (by_field, sender) = (w.facility == BY_FIELD, w.sender.clone());
+        if !matches!(w.kind, KindName::Folder) {
+            only_for("folder", &[("layout", w.layout.is_some()), ("sender", w.sender.is_some())])?;
+            if by_field {
+                return Err("facility = \"field\" is only for a feed of kind \"folder\"".into());
+            }
+        }
         let max_message = w.max_message.unwrap_or(MAX_MESSAGE_BYTES);
+        let lists = w.lists.unwrap_or(match w.kind {
+            // A laboratory reports an order in several goes; what a later file lacks is not taken back.
+            KindName::Folder => Lists::Incremental,
+            _ => Lists::Whole,
+        });
         let kind = match w.kind {
             KindName::Mllp => {
                 only_for(
@@ -265,7 +326,12 @@ impl TryFrom<Written> for Feed {
                 let standard =
                     MllpFeed::new(w.listen.ok_or("a feed of kind \"mllp\" needs listen = \"ADDRESS:PORT\"")?);
                 let feed = MllpFeed {
-                    allow: w.allow.unwrap_or_default(),
+                    allow: w
+                        .allow
+                        .unwrap_or_default()
+                        .iter()
+                        .map(|text| text.parse())
+                        .collect::<Result<_, _>>()?,
                     tls: w.tls,
                     max_message,
                     max_connections: w.max_connections.unwrap_or(standard.max_connections),
@@ -282,20 +348,40 @@ impl TryFrom<Written> for Feed {
                 }
                 Kind::Mllp(feed)
             }
+            KindName::Folder => {
+                only_for("mllp", &of_mllp(&w))?;
+                only_for("ssmix2", &[("path_patient", w.path_patient.is_some())])?;
+                let path = w.path.ok_or("a feed of kind \"folder\" needs path = \"FOLDER\"")?;
+                let layout = w.layout.ok_or("a feed of kind \"folder\" needs layout = \"LAYOUT\"")?;
+                let standard = FolderFeed::new(path, &layout);
+                let name = |sender: &String| {
+                    sender.starts_with(|c: char| c.is_ascii_lowercase())
+                        && sender.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                        && !matches!(sender.as_str(), "appliance" | BY_FIELD)
+                };
+                match (by_field, &sender, &w.allow) {
+                    (true, Some(sender), Some(allow)) if name(sender) && !allow.is_empty() => {}
+                    (true, ..) => {
+                        return Err(
+                            "facility = \"field\" needs allow = [\"CODE\", …], the facilities that the \
+                                    sender may name, and sender = \"lab-…\" in small letters, digits and '-'"
+                                .into(),
+                        );
+                    }
+                    (false, None, None) => {}
+                    (false, ..) => return Err("allow and sender belong to facility = \"field\"".into()),
+                }
+                Kind::Folder(FolderFeed {
+                    scan: w.scan.unwrap_or(standard.scan),
+                    settle: w.settle.unwrap_or(standard.settle),
+                    max_file: w.max_message.unwrap_or(standard.max_file),
+                    allow: w.allow,
+                    ..standard
+                })
+            }
             KindName::Ssmix2 => {
-                only_for(
-                    "mllp",
-                    &[
-                        ("listen", w.listen.is_some()),
-                        ("allow", w.allow.is_some()),
-                        ("tls", w.tls.is_some()),
-                        ("max_connections", w.max_connections.is_some()),
-                        ("max_connections_per_address", w.max_connections_per_address.is_some()),
-                        ("idle_timeout", w.idle_timeout.is_some()),
-                        ("read_timeout", w.read_timeout.is_some()),
-                        ("write_timeout", w.write_timeout.is_some()),
-                    ],
-                )?;
+                only_for("mllp", &of_mllp(&w))?;
+                only_for("mllp or folder", &[("allow", w.allow.is_some())])?;
                 let path = w.path.ok_or("a feed of kind \"ssmix2\" needs path = \"ROOT OF THE STORAGE\"")?;
                 let standard = StorageFeed::new(path);
                 Kind::Ssmix2(StorageFeed {
@@ -310,10 +396,10 @@ impl TryFrom<Written> for Feed {
         };
         Ok(Self {
             name: w.name,
-            facility: w.facility,
+            facility: sender.filter(|_| by_field).unwrap_or(w.facility),
             duplicate_window: w.duplicate_window.unwrap_or(DUPLICATE_WINDOW),
             control_id: w.control_id,
-            lists: w.lists,
+            lists,
             silence: w.silence,
             kind,
         })
@@ -356,6 +442,26 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_is_of_one_facility_or_of_those_that_its_rows_may_name() {
+        let feed =
+            read("name = 'c'\nfacility = '1319999999'\nkind = 'folder'\npath = '/x'\nlayout = 'l'").unwrap();
+        let Kind::Folder(folder) = &feed.kind else { panic!("{feed:?}") };
+        assert_eq!(
+            (feed.facility.as_str(), &folder.allow, feed.lists),
+            ("1319999999", &None, Lists::Incremental)
+        );
+        let field = "name = 'c'\nfacility = 'field'\nkind = 'folder'\npath = '/x'\nlayout = 'l'\n";
+        let feed =
+            read(&format!("{field}sender = 'lab-a'\nallow = ['1319999999']\nlists = 'whole'")).unwrap();
+        let Kind::Folder(folder) = &feed.kind else { panic!("{feed:?}") };
+        let allow = Some(vec!["1319999999".to_owned()]);
+        assert_eq!((feed.facility.as_str(), &folder.allow, feed.lists), ("lab-a", &allow, Lists::Whole));
+        for wrong in ["", "sender = 'lab-a'", "sender = 'lab-a'\nallow = []", "sender = '1'\nallow = ['1']"] {
+            assert!(read(&format!("{field}{wrong}")).unwrap_err().contains("sender"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_storage_may_be_walked_at_times_of_day_only() {
         let storage = |more: &str| {
             let text = format!("name = 'b'\nfacility = 'x'\nkind = 'ssmix2'\npath = '/srv/s'\n{more}");
@@ -383,6 +489,10 @@ mod tests {
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\npath = '/x'", "path");
         check("kind = 'ssmix2'\npath = '/x'\nlisten = '0.0.0.0:1'", "listen");
         check("kind = 'mllp'", "listen");
+        check("kind = 'ssmix2'\npath = '/x'\nallow = ['10.0.0.0/8']", "allow");
+        check("kind = 'ssmix2'\npath = '/x'\nlayout = 'l'", "layout");
+        check("kind = 'folder'\npath = '/x'", "layout");
+        check("kind = 'folder'\npath = '/x'\nlayout = 'l'\nlisten = '0.0.0.0:1'", "listen");
         check("kind = 'ssmix2'", "path");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\ncolour = 1", "colour");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nidle_timeout = '10'", "unit");

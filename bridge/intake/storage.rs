@@ -224,7 +224,9 @@ async fn accept(
     }
     let path_patient = match &feed.kind {
         super::Kind::Ssmix2(storage) => storage.path_patient,
-        super::Kind::Mllp(_) => renkei_translate::translation::PathPatient::default(),
+        super::Kind::Mllp(_) | super::Kind::Folder(_) => {
+            renkei_translate::translation::PathPatient::default()
+        }
     };
     loop {
         let arrival = Arrival {
@@ -236,6 +238,7 @@ async fn accept(
                 path_patient,
                 lists: feed.lists,
                 source: feed.name.clone(),
+                ..Origin::default()
             },
             received_ms: chrono::Utc::now().timestamp_millis(),
             duplicate_window_ms: i64::try_from(feed.duplicate_window.as_millis()).unwrap_or(i64::MAX),

@@ -1,5 +1,6 @@
 //! One translation, fenced: a fault in our own code holds the message and nothing else.
 
+use renkei_translate::feed::Part;
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::mapping::{self, MappingSet, Peek};
 use renkei_translate::translation::{Context, Facility, Translation};
@@ -13,6 +14,11 @@ pub fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Translati
 /// The first look at a message; empty where our own code fails: the translation will say so.
 pub(super) fn peek(body: &[u8], facility: &Facility) -> Peek {
     catch_unwind(AssertUnwindSafe(|| mapping::peek(body, facility))).unwrap_or_default()
+}
+
+/// The same of the rows of a proprietary file.
+pub(super) fn peek_feed(set: &MappingSet, body: &[u8], part: &Part, facility: &Facility) -> Peek {
+    catch_unwind(AssertUnwindSafe(|| mapping::peek_feed(set, body, part, facility))).unwrap_or_default()
 }
 
 /// Runs a translation. Nothing of the panic is kept: its text may quote the message.

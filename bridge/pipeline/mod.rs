@@ -153,7 +153,10 @@ impl Pipeline {
     }
 
     fn indexed(&self, message: &Journalled) -> Indexed {
-        let peek = fenced::peek(&message.body, &self.facility);
+        let peek = match &message.origin.feed {
+            Some(part) => fenced::peek_feed(&self.set.load(), &message.body, part, &self.facility),
+            None => fenced::peek(&message.body, &self.facility),
+        };
         let file = message.origin.file.as_ref();
         let mut patients = peek.patients;
         // A file that cannot be read still stands in its patient's line.
@@ -193,6 +196,7 @@ impl Pipeline {
             file: claim.origin.file.clone(),
             path_patient: claim.origin.path_patient,
             lists: claim.origin.lists,
+            feed: claim.origin.feed.clone(),
         };
         let translation = fenced::translate(set, &std::mem::take(&mut claim.body), &context);
         let mapping_version = set.version().to_owned();

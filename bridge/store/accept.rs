@@ -3,7 +3,7 @@
 //! No timer: while one commit is under way the next group gathers. A sender is answered after the commit that
 //! holds its message, never before.
 
-use super::segment::{Keyed, Segment, body_key, name_key};
+use super::segment::{Keyed, Segment, keys};
 use super::{
     AcceptError, Arrival, Config, Disk, FacilityStore, MessageId, OpenError, Receipt, durable_point, journal,
 };
@@ -38,9 +38,11 @@ impl FacilityStore {
     /// The message was not kept.
     pub async fn offer(&self, arrival: Arrival) -> Result<Offered, AcceptError> {
         let hash: [u8; 32] = Sha256::digest(&arrival.body).into();
+        let subject = Some(arrival.origin.subject.as_str()).filter(|subject| !subject.is_empty());
+        let (name_key, body_key) = keys(&arrival.feed, &arrival.name, subject, &hash);
         let keyed = Keyed {
-            name_key: name_key(&arrival.feed, &arrival.name),
-            body_key: body_key(&arrival.feed, &arrival.name, &hash),
+            name_key,
+            body_key,
             origin: serde_json::to_string(&arrival.origin).map_err(|_| AcceptError::Closed)?,
             hash,
             arrival,
@@ -228,6 +230,16 @@ impl Writer {
         for day in days {
             self.open(day)?;
             let Some(segment) = self.segments.get(&day) else { continue };
+            if keyed.subject().is_some() {
+                // The last word on the subject decides: what was said before it and comes again is news.
+                match segment.earlier(keyed.name_key, keyed)? {
+                    Some(last) if last.same_body && last.received_ms >= since => {
+                        return Ok((Some(MessageId::new(day, last.row)), false));
+                    }
+                    Some(_) => return Ok((None, false)),
+                    None => continue,
+                }
+            }
             if let Some(same) = segment.earlier(keyed.body_key, keyed)?
                 && same.same_body
                 && same.received_ms >= since

@@ -2,7 +2,7 @@
 //!
 //! Whom a replacement touches is noted in the same commit; see [`super::consent`] for what follows.
 
-use super::sharing::{FOREVER, Sharing};
+use super::sharing::{FOREVER, Share, Sharing};
 use super::{FacilityStore, StoreError, durable_point};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, HashMap};
@@ -76,6 +76,13 @@ pub struct ConsentStatus {
     pub unswept: u64,
     /// Patients known as nobody by their names.
     pub test_names: u64,
+}
+
+impl ConsentStatus {
+    /// Whether a destination gets listed patients and there are none.
+    pub fn nobody(&self) -> bool {
+        self.rows == 0 && self.sharing.destinations.iter().any(|(_, share)| *share == Share::Listed)
+    }
 }
 
 impl FacilityStore {

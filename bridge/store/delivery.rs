@@ -71,6 +71,7 @@ impl FacilityStore {
                     since_ms: row.get(5)?,
                     epoch: gate.epoch,
                     shared: true,
+                    claimed_ms: now_ms,
                 };
                 if flying.partitions.insert(Self::partition(&claim)) {
                     let key = (claim.destination.clone(), claim.unit.clone());
@@ -411,7 +412,7 @@ fn end(
             .execute(params![unit, claim.destination])?;
     }
     consent::enforce(connection, &gate, unit, &claim.destination, None)?;
-    refresh(connection, unit)
+    refresh_at(connection, unit, claim.claimed_ms)
 }
 
 /// Writes what the destination has now.
@@ -458,6 +459,12 @@ fn hold(connection: &Connection, unit: i64, findings: &[Finding]) -> Result<(), 
 /// A destination with which the unit is not shared counts only where there is no other, or while it still has to
 /// delete.
 pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreError> {
+    refresh_at(connection, unit, 0)
+}
+
+/// The same, with the time from which on messages count as registered that were not before. It is written
+/// once: what is sent again was registered when it first was.
+fn refresh_at(connection: &Connection, unit: i64, at_ms: i64) -> Result<(), StoreError> {
     let (settled, worst): (Option<i64>, Option<i64>) = connection
         .prepare_cached(
             "SELECT min(settled), max(CASE state WHEN 5 THEN 5 WHEN 4 THEN 4 WHEN 3 THEN 3 WHEN 2 THEN 2 ELSE 1 END)
@@ -470,7 +477,7 @@ pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreErr
             .get(usize::try_from(worst - 1).unwrap_or_default())
             .copied()
             .unwrap_or(state::PENDING);
-        return move_messages(connection, unit, settled, beyond, "discarded");
+        return move_messages(connection, unit, settled, beyond, "discarded", at_ms);
     }
     let (settled, reason): (Option<i64>, Option<String>) = connection
         .prepare_cached(
@@ -485,6 +492,7 @@ pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreErr
         settled.unwrap_or(0),
         state::EXCLUDED,
         reason.as_deref().unwrap_or(NO_DESTINATION),
+        at_ms,
     )
 }
 
@@ -496,18 +504,21 @@ fn move_messages(
     settled: i64,
     beyond: i64,
     reason: &str,
+    at_ms: i64,
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE message SET state = ?2 WHERE unit = ?1 AND state IN (3, 4, 5) AND version <= ?3",
+            "UPDATE message SET state = ?2, registered_ms = coalesce(registered_ms, max(received_ms, ?4))
+             WHERE unit = ?1 AND state IN (3, 4, 5) AND version <= ?3",
         )?
-        .execute([unit, state::REGISTERED, settled])?;
+        .execute([unit, state::REGISTERED, settled, at_ms])?;
     connection
         .prepare_cached(
-            "UPDATE message SET state = ?2, reason = CASE WHEN ?2 = ?4 THEN ?5 ELSE reason END
-             WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
+            "UPDATE message SET state = ?2, reason = CASE WHEN ?2 = ?4 THEN ?5 ELSE reason END,
+             registered_ms = CASE WHEN ?2 = ?6 THEN coalesce(registered_ms, max(received_ms, ?7))
+             ELSE registered_ms END WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
         )?
-        .execute(params![unit, beyond, settled, state::EXCLUDED, reason])?;
+        .execute(params![unit, beyond, settled, state::EXCLUDED, reason, state::REGISTERED, at_ms])?;
     if beyond != state::HELD {
         connection
             .prepare_cached(

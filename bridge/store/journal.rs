@@ -1,6 +1,7 @@
 //! The journal: bytes as received, one segment a day.
 
 use super::{Journalled, MessageId, Origin, StoreError, schema};
+use renkei_translate::feed::Part;
 use renkei_translate::ssmix2::FileName;
 use renkei_translate::translation::{Lists, PathPatient};
 use rusqlite::{Connection, params};
@@ -19,6 +20,10 @@ pub struct OriginRow {
     incremental: bool,
     #[serde(rename = "s", default, skip_serializing_if = "String::is_empty")]
     source: String,
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    feed: Option<Part>,
+    #[serde(rename = "u", default, skip_serializing_if = "String::is_empty")]
+    subject: String,
 }
 
 impl From<Origin> for OriginRow {
@@ -28,6 +33,8 @@ impl From<Origin> for OriginRow {
             path_warns: origin.path_patient == PathPatient::Warn,
             incremental: origin.lists == Lists::Incremental,
             source: origin.source,
+            feed: origin.feed,
+            subject: origin.subject,
         }
     }
 }
@@ -39,6 +46,8 @@ impl From<OriginRow> for Origin {
             path_patient: if row.path_warns { PathPatient::Warn } else { PathPatient::Error },
             lists: if row.incremental { Lists::Incremental } else { Lists::Whole },
             source: row.source,
+            feed: row.feed,
+            subject: row.subject,
         }
     }
 }
@@ -47,7 +56,7 @@ impl From<OriginRow> for Origin {
 pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// Japan has one time and no summer time.
-const OFFSET_MS: i64 = 9 * 3_600_000;
+pub(super) const OFFSET_MS: i64 = 9 * 3_600_000;
 
 /// Bytes that one `unindexed` reads at most, so that memory stays bounded whatever the messages' size.
 const READ_BYTES: usize = 16 << 20;

@@ -14,7 +14,7 @@ const BUSY: Duration = Duration::from_secs(20);
 pub(super) const JOURNAL: &str = "
 CREATE TABLE message(
   row INTEGER PRIMARY KEY, feed TEXT NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL, received_ms INTEGER NOT NULL,
-  duplicate_of INTEGER, id_reused INTEGER NOT NULL, origin TEXT NOT NULL, body BLOB);
+  duplicate_of INTEGER, id_reused INTEGER NOT NULL, origin TEXT NOT NULL, body BLOB, subject TEXT);
 CREATE TABLE seen(key INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY(key, row)) WITHOUT ROWID;
 CREATE TABLE mark(only_row INTEGER PRIMARY KEY CHECK(only_row = 1), seen_row INTEGER NOT NULL);
 INSERT INTO mark VALUES(1, 0);
@@ -26,11 +26,13 @@ CREATE TABLE message(
   id INTEGER PRIMARY KEY, feed TEXT NOT NULL, name TEXT NOT NULL, received_ms INTEGER NOT NULL, day INTEGER NOT NULL,
   control_id TEXT, message_type TEXT, order_number TEXT, time TEXT, state INTEGER NOT NULL, reason TEXT, kind TEXT,
   mapping_version TEXT, unit INTEGER, version INTEGER, duplicate_of INTEGER, id_reused INTEGER NOT NULL,
-  findings TEXT);
-CREATE INDEX message_sum ON message(day, state, reason);
+  findings TEXT, history INTEGER NOT NULL DEFAULT 0, registered_ms INTEGER);
+CREATE INDEX message_sum ON message(day, state, reason, history);
+CREATE INDEX message_registered ON message(registered_ms, unit, reason, history) WHERE registered_ms IS NOT NULL;
 CREATE INDEX message_state ON message(state, id);
 CREATE INDEX message_name ON message(name);
 CREATE INDEX message_control ON message(control_id);
+CREATE INDEX message_order ON message(order_number) WHERE order_number IS NOT NULL;
 CREATE INDEX message_unit ON message(unit, state, version) WHERE unit IS NOT NULL;
 CREATE TABLE message_patient(patient TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(patient, message)) WITHOUT ROWID;
 CREATE INDEX message_patient_of ON message_patient(message);

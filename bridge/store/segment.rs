@@ -58,14 +58,16 @@ impl Segment {
         self.next_row = last + 1;
         let mark: i64 = self.connection.query_row("SELECT seen_row FROM mark", [], |r| r.get(0))?;
         let mut unseen = self.connection.prepare(
-            "SELECT row, feed, name, hash FROM message WHERE row > ? AND duplicate_of IS NULL ORDER BY row",
+            "SELECT row, feed, name, hash, subject FROM message WHERE row > ? AND duplicate_of IS NULL ORDER BY row",
         )?;
         let mut rows = unseen.query([mark])?;
         while let Some(row) = rows.next()? {
             let (number, feed, name): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let hash: [u8; 32] = row.get(3)?;
-            self.run.insert(name_key(&feed, &name), number);
-            self.run.insert(body_key(&feed, &name, &hash), number);
+            let subject: Option<String> = row.get(4)?;
+            let (name_key, body_key) = keys(&feed, &name, subject.as_deref(), &hash);
+            self.run.insert(name_key, number);
+            self.run.insert(body_key, number);
         }
         Ok(())
     }
@@ -126,9 +128,11 @@ impl Segment {
         };
         let Some(row) = row else { return Ok(None) };
         let mut find = self.connection.prepare_cached(
-            "SELECT hash, received_ms FROM message WHERE row = ? AND feed = ? AND name = ?",
+            "SELECT hash, received_ms FROM message WHERE row = ?1 AND feed = ?2
+             AND (subject = ?4 OR ?4 IS NULL AND subject IS NULL AND name = ?3)",
         )?;
-        find.query_row(params![row, keyed.arrival.feed, keyed.arrival.name], |found| {
+        let subject = keyed.subject();
+        find.query_row(params![row, keyed.arrival.feed, keyed.arrival.name, subject], |found| {
             Ok(Earlier {
                 row,
                 same_body: found.get::<_, [u8; 32]>(0)? == keyed.hash,
@@ -147,7 +151,7 @@ impl Segment {
     ) -> Result<i64, AcceptError> {
         let row = self.next_row;
         let Keyed { arrival, origin, hash, name_key, body_key } = keyed;
-        self.connection.prepare_cached("INSERT INTO message VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
+        self.connection.prepare_cached("INSERT INTO message VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
             params![
                 row,
                 arrival.feed,
@@ -158,6 +162,7 @@ impl Segment {
                 reused,
                 origin,
                 duplicate_of.is_none().then_some(&arrival.body),
+                keyed.subject(),
             ],
         )?;
         if duplicate_of.is_none() {
@@ -169,6 +174,24 @@ impl Segment {
         }
         self.next_row += 1;
         Ok(row)
+    }
+}
+
+impl Keyed {
+    /// What the message is about, for one that has no name of its own.
+    pub fn subject(&self) -> Option<&str> {
+        Some(self.arrival.origin.subject.as_str()).filter(|subject| !subject.is_empty())
+    }
+}
+
+/// The keys of a message: of its name or, where it has one, its subject; and of that and its body.
+pub(super) fn keys(feed: &str, name: &str, subject: Option<&str>, hash: &[u8; 32]) -> (i64, i64) {
+    match subject {
+        None => (name_key(feed, name), body_key(feed, name, hash)),
+        Some(subject) => (
+            key(&[feed.as_bytes(), b"", subject.as_bytes()]),
+            key(&[feed.as_bytes(), b"", subject.as_bytes(), hash]),
+        ),
     }
 }
 

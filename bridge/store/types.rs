@@ -1,6 +1,7 @@
 //! What goes into the store and comes out of it.
 
 use crate::record::Projection;
+use renkei_translate::feed::Part;
 use renkei_translate::finding::Finding;
 use renkei_translate::ssmix2::FileName;
 use renkei_translate::translation::{Lists, PathPatient, Translation};
@@ -58,6 +59,11 @@ pub struct Origin {
     pub lists: Lists,
     /// The listener or the folder, by its name in the configuration.
     pub source: String,
+    /// Which rows of a proprietary file the bytes are.
+    pub feed: Option<Part>,
+    /// What the message is about, as a digest: one of the same subject and bytes as the last is a repetition,
+    /// whatever its name. Empty where the name tells messages apart.
+    pub subject: String,
 }
 
 /// A message at the door.
@@ -319,6 +325,8 @@ pub struct DeliveryClaim {
     pub epoch: i64,
     /// Whether the unit is shared with the destination; if not, what it has is to be deleted.
     pub shared: bool,
+    /// When it was claimed: the day on which it counts as registered, if it is.
+    pub claimed_ms: i64,
 }
 
 /// How a delivery ended.
@@ -396,14 +404,20 @@ impl DaySum {
 pub struct Filter {
     /// A patient, normalised.
     pub patient: Option<String>,
+    /// A patient, under any of these ids.
+    pub patients: Vec<String>,
     /// Control id or file name.
     pub name: Option<String>,
+    /// Order number.
+    pub order: Option<String>,
     /// A feed.
     pub feed: Option<String>,
     /// A message file of the mapping set: `OML-11`.
     pub kind: Option<String>,
     /// A state.
     pub state: Option<State>,
+    /// Any of these states.
+    pub states: Vec<State>,
     /// Why left out.
     pub reason: Option<String>,
     /// First day of receipt, `YYYYMMDD`.
@@ -441,6 +455,12 @@ pub struct MessageSummary {
     pub reason: Option<String>,
     /// Its patients.
     pub patients: Vec<String>,
+    /// Errors found in it.
+    pub errors: usize,
+    /// Warnings.
+    pub warnings: usize,
+    /// The mapping set that translated it.
+    pub mapping_version: Option<String>,
 }
 
 /// Everything known of one message.
@@ -499,41 +519,6 @@ pub struct DeliveryView {
     pub findings: Vec<Finding>,
     /// Why the unit is not shared with the destination: `not-shared`, `test-patient`.
     pub unshared: Option<String>,
-}
-
-/// One cause of quarantine and the messages that wait for it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Cause {
-    /// The finding's code.
-    pub code: String,
-    /// Its position, without repetition and occurrence.
-    pub position: String,
-    /// The rule.
-    pub rule: String,
-    /// Messages.
-    pub count: u64,
-    /// Receipt of the oldest.
-    pub oldest_ms: i64,
-    /// One of them, the newest.
-    pub example: MessageId,
-}
-
-/// Which messages to replay or discard; only quarantined, held and rejected ones are taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// These.
-    Messages(Vec<MessageId>),
-    /// All with that cause.
-    Cause {
-        /// The finding's code.
-        code: String,
-        /// Its position, without repetition and occurrence; any where it is empty.
-        position: String,
-        /// The rule; any where it is empty.
-        rule: String,
-    },
-    /// Every message in that state.
-    State(State),
 }
 
 /// What waits for a destination.

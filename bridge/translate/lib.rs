@@ -3,10 +3,11 @@
 //! Pure: bytes, a mapping set and a context in; resources and findings out. No I/O, no clock, no
 //! threads, no SQL. The walk of one message, in reading order:
 //! [`charset`] decodes bytes, [`hl7v2`] parses text, [`ssmix2`] reads what path and file name say,
-//! [`mapping`] applies rules, [`fhir`] holds and writes what they make, [`profile`] checks it.
+//! [`feed`] does for proprietary files what `hl7v2` does for messages, [`mapping`] applies rules, [`fhir`] holds and writes what they make, [`profile`] checks it.
 //! [`finding`] is how every step reports trouble in the data; [`identity`] derives ids.
 
 pub mod charset;
+pub mod feed;
 pub mod fhir;
 pub mod finding;
 pub mod hl7v2;

@@ -75,6 +75,8 @@ pub struct Context {
     pub path_patient: PathPatient,
     /// For list messages of this feed.
     pub lists: Lists,
+    /// Which rows of a proprietary file the bytes are; `None` for HL7.
+    pub feed: Option<crate::feed::Part>,
 }
 
 /// Whose a resource is.

@@ -56,6 +56,7 @@ fn context() -> Context {
         file: None,
         path_patient: PathPatient::Error,
         lists: Lists::Whole,
+        feed: None,
     }
 }
 

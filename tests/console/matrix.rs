@@ -5,8 +5,27 @@ use renkei_bridge::console::rights::{Method, ROUTES, Role};
 
 /// An address; who may look (V viewer, O operator, M mapping editor, A approver, K administrator, P prefecture);
 /// who may act.
-const MATRIX: &[(&str, &str, &str)] =
-    &[("/", "VOMAK", ""), ("/api/v1/status", "VOMAK", ""), ("/logout", "", "VOMAKP")];
+const MATRIX: &[(&str, &str, &str)] = &[
+    ("/", "VOMAK", ""),
+    ("/facilities", "VOMAK", ""),
+    ("/facilities/{code}", "VOMAK", ""),
+    ("/facilities/{code}/consent", "", "OK"),
+    ("/facilities/{code}/consent/{key}", "OK", "OK"),
+    ("/api/v1/status", "VOMAK", ""),
+    ("/logout", "", "VOMAKP"),
+    ("/messages", "VOMAK", "VOMAK"),
+    ("/messages/{id}", "VOMAK", ""),
+    ("/messages/{id}/reveal", "", "OM"),
+    ("/messages/{id}/hide", "", "OM"),
+    ("/messages/{id}/replay", "", "O"),
+    ("/quarantine", "VOMAK", ""),
+    ("/quarantine/{cause}", "VOMAK", ""),
+    ("/quarantine/{cause}/release", "O", "O"),
+    ("/quarantine/{cause}/discard", "O", "O"),
+    ("/mappings", "VOMAK", ""),
+    ("/mappings/{map}", "VOMAK", ""),
+    ("/mappings/tables/{table}", "VOMAK", ""),
+];
 
 fn letter(role: Role) -> char {
     match role {

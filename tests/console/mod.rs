@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
+mod consent;
 mod matrix;
+mod messages;
+mod quarantine;
 pub mod site;
+mod ward;

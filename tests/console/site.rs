@@ -1,5 +1,8 @@
 //! A console in the test's own process, on a store in a temporary folder, with a clock that the test sets.
 
+use arc_swap::ArcSwap;
+use renkei_bridge::app::mappings;
+use renkei_bridge::console::bench::Bench;
 use renkei_bridge::console::rights::Role;
 use renkei_bridge::console::{self, ConsoleState, FacilityInfo};
 use renkei_bridge::store::{NewUser, Store};
@@ -89,6 +92,11 @@ fn wait(attempts: u32) -> Duration {
     wanted.min(Duration::from_millis(1))
 }
 
+/// The shipped set, read anew for each console.
+pub fn set() -> Arc<ArcSwap<renkei_translate::mapping::MappingSet>> {
+    Arc::new(ArcSwap::from_pointee(mappings::load(None).unwrap()))
+}
+
 impl Site {
     /// Starts one.
     pub fn start() -> Self {
@@ -102,8 +110,9 @@ impl Site {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         renkei_bridge::telemetry::start("off");
-        let limits: renkei_bridge::store::Config =
-            toml::from_str("soft_free = '0B'\nhard_free = '0B'").unwrap();
+        // A test that fails says why.
+        drop(std::panic::take_hook());
+        let limits = renkei_bridge::store::Config { soft_free: 0, hard_free: 0, ..Default::default() };
         let clock = Arc::new(AtomicI64::new(START_MS));
         let now = clock.clone();
         let facility = |code: &str, name: &str, feed: &str, kind| FacilityInfo {
@@ -123,7 +132,9 @@ impl Site {
             store: Store::open(&folder.path().join("data"), &codes, limits.clone()).unwrap(),
             forwards: Vec::new(),
             mapping_version: Arc::new(|| "test".into()),
+            bench: Arc::new(Bench::new(set(), Arc::default())),
             metrics: renkei_bridge::telemetry::metrics_text,
+            consent: Arc::default(),
             now_ms: Arc::new(move || now.load(Ordering::Relaxed)),
             clock_offset_ms: Arc::new(|| None),
             machine: console::Machine {

@@ -4,6 +4,7 @@ use crate::support::{Appliance, FACILITY, Total, binary};
 use renkei_bridge::demo::messages::{AOBA, Message, Person, Writer};
 use renkei_bridge::forward::rehearsal::{self, Rehearsal, RehearsalConfig, fault::Faults};
 use renkei_bridge::intake::send::{self, SendConfig};
+use renkei_bridge::store::CONSENT_POINTS;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,17 @@ impl Site {
         let mut command = Command::new(binary());
         command.args(["consent", verb, "--facility", FACILITY, "--config"]);
         command.arg(self.folder.join("bridge.toml")).arg(&file).output().unwrap()
+    }
+
+    /// An import that is killed at a durable point.
+    fn killed_import(&self, list: &str, point: &str) {
+        assert!(CONSENT_POINTS.contains(&point));
+        let file = self.folder.join("list.csv");
+        std::fs::write(&file, list).unwrap();
+        let mut command = Command::new(binary());
+        command.args(["consent", "import", "--facility", FACILITY, "--config"]);
+        command.arg(self.folder.join("bridge.toml")).arg(&file).env("RENKEI_KILL_AT", format!("{point}:1"));
+        assert_eq!(command.output().unwrap().status.signal(), Some(SIGKILL));
     }
 
     fn import(&self, list: &str) {
@@ -164,7 +176,10 @@ async fn a_canary_is_nowhere_until_listed_and_gone_after_the_withdrawal() {
     site.base.set_faults(Faults { away: true, ..Faults::default() });
     let log = appliance.log();
     drop(appliance);
-    site.import(&only_other);
+    site.killed_import(&only_other, "consent.before-commit");
+    let output = site.consent("check", &both);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("unchanged=2"), "the old list stands");
+    site.killed_import(&only_other, "consent.after-commit");
     let killed = Command::new(binary())
         .args(["serve", "--config"])
         .arg(folder.path().join("bridge.toml"))

@@ -3,6 +3,7 @@
 //! Names only are kept, never contents; a file outside a storage is looked at once to learn its patient.
 
 use crate::shape;
+use renkei_translate::feed::Part;
 use renkei_translate::finding::Finding;
 use renkei_translate::mapping::peek;
 use renkei_translate::ssmix2::FileName;
@@ -19,6 +20,8 @@ pub(super) enum Shape {
     Misnamed(Vec<Finding>),
     /// Any other file.
     Other,
+    /// Rows of a file of a feed, with their bytes.
+    Rows(Part, Vec<u8>),
 }
 
 /// One file.
@@ -66,7 +69,7 @@ pub(super) fn masked(path: &Path) -> String {
 }
 
 /// What was asked for is named as it was written, what lies below it by its shape.
-fn unreadable(asked: &Path, error: &walkdir::Error) -> anyhow::Error {
+pub(super) fn unreadable(asked: &Path, error: &walkdir::Error) -> anyhow::Error {
     let below = error.path().and_then(|path| path.strip_prefix(asked).ok()).map(masked).unwrap_or_default();
     let reason = error.io_error().map_or_else(|| "a link leads back".to_owned(), ToString::to_string);
     anyhow::anyhow!("{} {below}: {reason}", asked.display())

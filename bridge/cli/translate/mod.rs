@@ -4,6 +4,7 @@
 //! folded from its messages. A patient's record is dropped when its last message is written, so that a
 //! storage of any size passes through.
 
+mod feed;
 mod inputs;
 mod line;
 
@@ -40,6 +41,9 @@ pub(super) struct Arguments {
     /// Whether a list message (PPR-01, ADT-61) is the whole list or only what is new in it.
     #[arg(long, value_enum, default_value_t = OnLists::Whole)]
     lists: OnLists,
+    /// Read the files as this layout of the mapping set (mappings/feeds) and cut them into messages.
+    #[arg(long, value_name = "LAYOUT")]
+    feed: Option<String>,
     /// Leave out what happened after this time: YYYYMMDD, further digits optional.
     #[arg(long, value_name = "TIME", value_parser = time)]
     as_of: Option<String>,
@@ -100,7 +104,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         ..Facility::default()
     };
     let run = Run { arguments, set, facility: Arc::new(facility) };
-    let inputs = inputs::collect(&arguments.paths, &run.facility).context("cannot read the inputs")?;
+    let inputs = match &arguments.feed {
+        None => inputs::collect(&arguments.paths, &run.facility),
+        Some(layout) => {
+            let Some(layout) = run.set.layout(layout) else {
+                let known: Vec<&str> = run.set.layouts().map(|layout| layout.id.as_str()).collect();
+                eprintln!("there is no layout {layout}; known are: {}", known.join(", "));
+                return Ok(ExitCode::from(super::EXIT_USAGE));
+            };
+            feed::collect(&arguments.paths, layout, &run.facility)
+        }
+    };
+    let inputs = inputs.context("cannot read the inputs")?;
     let out = BufWriter::new(std::io::stdout().lock());
     let counts = run.write(&inputs, out)?;
     for (status, count) in &counts {
@@ -172,9 +187,17 @@ impl Run<'_> {
         if self.arguments.as_of.as_ref().is_some_and(|limit| input.time > *limit) {
             return Ok(excluded("after-as-of"));
         }
-        let bytes = std::fs::read(&input.path)
-            .with_context(|| format!("cannot read {}", inputs::masked(&input.path)))?;
+        let bytes = match &input.shape {
+            Shape::Rows(_, body) => body.clone(),
+            _ => std::fs::read(&input.path)
+                .with_context(|| format!("cannot read {}", inputs::masked(&input.path)))?,
+        };
+        let part = match &input.shape {
+            Shape::Rows(part, _) => Some(part.clone()),
+            _ => None,
+        };
         let (file, mut before) = match &input.shape {
+            Shape::Rows(..) => (None, Vec::new()),
             Shape::Other if !inputs::looks_like_a_message(&bytes) => return Ok(excluded("not-a-message")),
             Shape::Other => (None, Vec::new()),
             Shape::Storage(name) => (Some((**name).clone()), Vec::new()),
@@ -193,6 +216,7 @@ impl Run<'_> {
                 OnLists::Whole => Lists::Whole,
                 OnLists::Incremental => Lists::Incremental,
             },
+            feed: part,
         };
         let translation = crate::pipeline::translate(&self.set, &bytes, &context);
         if before.is_empty() {

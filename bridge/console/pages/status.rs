@@ -12,10 +12,11 @@ use crate::console::view;
 pub fn page(request: &Request) -> Result<Answer, Failure> {
     let view = view::overview(&request.state, request.now_ms, |code| request.user.reaches(code))?;
     let mut frame = request.frame("/", "status");
-    if request.query.get("refresh") != Some("off") {
+    let stopped = request.query.get("refresh") == Some("off") && request.state.refresh_s > 0;
+    if !stopped {
         frame.refresh_s = request.state.refresh_s;
     }
-    Answer::page(&StatusPage { frame, view })
+    Answer::page(&StatusPage { frame, view, stopped })
 }
 
 /// The same for programs.

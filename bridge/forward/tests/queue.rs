@@ -107,6 +107,7 @@ impl Outbox for Queue {
                     since_ms: 0,
                     epoch: 0,
                     shared: true,
+                    claimed_ms: now_ms,
                 });
             }
         }

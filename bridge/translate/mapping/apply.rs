@@ -1,10 +1,11 @@
 //! One message, from its segments to its resources.
 
 use super::groups::Cut;
-use super::item::NOWHERE;
-use super::plan::{EventKind, For, Map, MessagePlan, Plan};
+use super::item::{NOWHERE, Pos};
+use super::plan::{Else, EventKind, For, Map, MessagePlan, Plan};
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
 use super::{MappingSet, Trace};
+use crate::feed::record::Sources;
 use crate::fhir::Arena;
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::Message;
@@ -20,6 +21,7 @@ pub(crate) fn start<'m>(
     plan: &'m MessagePlan,
     message: &'m Message,
     context: &'m Context,
+    sources: Option<&'m Sources<'m>>,
 ) -> Run<'m> {
     let cut = Cut::flat(message, &set.symbols);
     let patient = message
@@ -33,11 +35,13 @@ pub(crate) fn start<'m>(
         plan,
         message,
         context,
+        sources,
         delimiters: message.delimiters(),
         cut,
         arena: Arena::for_text(message.text().len()),
         findings: Vec::new(),
         read: vec![0; message.len()],
+        repeated: HashMap::new(),
         patient,
         message_lets: Vec::new(),
         instances: Rc::new(Vec::new()),
@@ -72,10 +76,11 @@ pub(crate) enum Mode {
     Check,
 }
 
-pub(crate) fn apply(
-    set: &MappingSet,
-    message: &Message,
-    context: &Context,
+pub(crate) fn apply<'m>(
+    set: &'m MappingSet,
+    message: &'m Message,
+    context: &'m Context,
+    sources: Option<&'m Sources<'m>>,
     mode: Mode,
 ) -> (Translation, Vec<Trace>) {
     let plan = &set.plan;
@@ -88,11 +93,18 @@ pub(crate) fn apply(
         out.findings.push(Finding::error("message-type-not-mapped", Location::field("MSH", 9)));
         return (out, Vec::new());
     };
-    let mut run = start(plan, first, message, context);
+    let mut run = start(plan, first, message, context, sources);
     out.patient = (!run.patient.is_empty()).then(|| run.patient.clone());
     let scope = whole();
-    let Some(kind) = plan.messages.iter().find(|kind| run.holds(&scope, None, &kind.is)) else {
+    let layout = context.feed.as_ref().map(|part| part.layout.as_str());
+    let of_feed = |kind: &&MessagePlan| kind.feed.map(|n| plan.layouts[n].layout.id.as_str()) == layout;
+    let kind = plan.messages.iter().filter(of_feed).find(|kind| {
+        run.plan = kind;
+        run.holds(&scope, None, &kind.is)
+    });
+    let Some(kind) = kind else {
         out.findings.push(Finding::error("message-type-not-mapped", Location::field("MSH", 9)));
+        Cut::out_of_any_place(message, &mut out.findings);
         return (out, Vec::new());
     };
     out.kind = Some(kind.id.clone());
@@ -118,6 +130,8 @@ pub(crate) fn apply(
             run.findings.extend(found);
         }
         out.unread = unread(&run);
+    } else {
+        not_sent(&mut run);
     }
     let rows = std::mem::take(&mut run.rows);
     let traces = rows
@@ -132,6 +146,17 @@ pub(crate) fn apply(
     out.findings = run.findings;
     out.status = if out.has_error() { Status::Quarantined } else { Status::Translated };
     (out, traces)
+}
+
+/// What a message that takes its unit back says besides whose and which it is: named, so that nothing is left
+/// out in silence.
+fn not_sent(run: &mut Run<'_>) {
+    for segment in run.message.segments() {
+        if !matches!(segment.name(), "MSH" | "SFT" | "EVN" | "PID" | "PD1" | "PV1" | "PV2" | "ORC") {
+            let pos = Pos { segment: segment.index() as u32, ..NOWHERE };
+            run.finding(Severity::Information, "withdrawn-content", pos);
+        }
+    }
 }
 
 pub(crate) fn message_lets(run: &mut Run<'_>) {
@@ -229,6 +254,8 @@ fn order_time(run: &mut Run<'_>) -> String {
     let text = run.message.first("MSH").map(|m| m.field(7).repetition(1).component(1).text().into_owned());
     match text.as_deref().and_then(super::functions::seventeen) {
         Some(time) => time,
+        // A feed whose layout names no time is ordered by arrival.
+        None if run.plan.feed.is_some() => "0".repeat(17),
         None => {
             run.findings.push(Finding::warning("message-time-missing", Location::field("MSH", 7)));
             "0".repeat(17)
@@ -251,6 +278,10 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
             if let Some(cond) = &map.when
                 && !run.holds(&scope, None, cond)
             {
+                if let Else::Warn(Some(code)) = &map.otherwise {
+                    let pos = run.stand(&scope);
+                    run.finding(Severity::Warning, code.clone(), pos);
+                }
                 continue;
             }
             *ordinal += 1;
@@ -450,25 +481,51 @@ fn unread(run: &Run<'_>) -> Vec<String> {
             continue;
         }
         for field in 1..=segment.field_count().min(128) {
-            if run.read[n] >> (field - 1) & 1 == 1 || skipped.contains(&(field as u16)) {
+            if skipped.contains(&(field as u16)) {
                 continue;
             }
             let value = segment.field(field);
-            if value.is_empty()
-                || value.is_null()
-                || !value.raw().chars().any(|c| {
-                    c != run.delimiters.component
-                        && c != run.delimiters.subcomponent
-                        && c != run.delimiters.repetition
-                })
-            {
+            if run.read[n] >> (field - 1) & 1 == 1 {
+                repetitions(run, n as u32, field, &mut out);
                 continue;
             }
-            let position = format!("{}-{field}", segment.name());
+            if value.is_null() || !says_something(run, value.raw()) {
+                continue;
+            }
+            let position = match run.sources {
+                Some(sources) => match sources.column(n, field) {
+                    Some(column) => column,
+                    None => continue,
+                },
+                None => format!("{}-{field}", segment.name()),
+            };
             if !out.contains(&position) {
                 out.push(position);
             }
         }
     }
     out
+}
+
+/// Whether there is more than delimiters.
+fn says_something(run: &Run<'_>, raw: &str) -> bool {
+    let delimiters = &run.delimiters;
+    raw.chars()
+        .any(|c| c != delimiters.component && c != delimiters.subcomponent && c != delimiters.repetition)
+}
+
+/// The repetitions of a field that was read which no rule has asked for: `PV1-7[2]`.
+fn repetitions(run: &Run<'_>, segment: u32, field: usize, out: &mut Vec<String>) {
+    let Some(read) = run.repeated.get(&(segment, field as u16)) else { return };
+    let at = run.message.segment(segment as usize);
+    let value = at.field(field);
+    for n in 1..=value.repetition_count() {
+        let raw = value.repetition(n).raw();
+        if read & super::run::repetition_bit(n) == 0 && raw != "\"\"" && says_something(run, raw) {
+            let position = format!("{}-{field}[{n}]", at.name());
+            if !out.contains(&position) {
+                out.push(position);
+            }
+        }
+    }
 }

@@ -4,10 +4,11 @@ use super::SourceFile;
 use super::compile_map::{Draft, Parts, finish_map, read_map};
 use super::compile_message::{finish_message, read_message};
 use super::functions;
-use super::plan::{For, Make, Map, Plan, Source, TestPlan};
+use super::plan::{For, LayoutPlan, Make, Map, Plan, Source, TestPlan};
 use super::problem::{Place, Problem, Problems};
 use super::reader::{File, Tab, line_starts};
 use super::table;
+use crate::feed;
 use crate::fhir::Keys;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -96,10 +97,15 @@ pub(crate) fn compile(mut files: Vec<SourceFile>) -> Result<Plan, Vec<Problem>> 
                 }
                 tests.extend(root.tables(&mut file, "test").into_iter().map(|t| (t, name.clone(), None)));
             }
+            "feeds" => {
+                if let Some((layout, place)) = feed::layout::read(&mut root, &mut file) {
+                    add_layout(layout, &place, &mut plan, file.problems);
+                }
+            }
             _ => {
                 let place = Place { file: name.clone(), line: 0 };
-                let ja = "置き場所は messages・maps・types・tables のどれかです。";
-                let en = "A file belongs into messages, maps, types or tables.";
+                let ja = "置き場所は feeds・messages・maps・types・tables のどれかです。";
+                let en = "A file belongs into feeds, messages, maps, types or tables.";
                 file.problems.add(&place, "", ja, en);
                 continue;
             }
@@ -134,6 +140,7 @@ pub(crate) fn compile(mut files: Vec<SourceFile>) -> Result<Plan, Vec<Problem>> 
         }
     }
     plan.messages.sort_by(|a, b| a.id.cmp(&b.id));
+    check_columns(&plan, &mut problems);
     for (mut tab, name, owner) in tests {
         let lines = documents.iter().find(|d| d.0 == name).map(|d| d.1.clone()).unwrap_or_default();
         let mut file = File { name: name.clone(), lines, problems: &mut problems };
@@ -150,6 +157,43 @@ pub(crate) fn compile(mut files: Vec<SourceFile>) -> Result<Plan, Vec<Problem>> 
     Err(problems.list)
 }
 
+fn add_layout(layout: feed::Layout, place: &Place, plan: &mut Plan, problems: &mut Problems) {
+    if plan.layouts.iter().any(|known| known.layout.id == layout.id) {
+        let ja = format!("{} というレイアウトが二つあります。", layout.id);
+        problems.add(place, layout.id.clone(), ja, "There are two layouts of this id.");
+    }
+    let record = plan.symbols.intern(&layout.record);
+    if !plan.known.contains(&record) {
+        plan.known.push(record);
+    }
+    let names = layout.columns.iter().map(|column| plan.symbols.intern(&column.name));
+    let columns = names.zip(1..).collect();
+    plan.layouts.push(LayoutPlan { layout, record, columns });
+}
+
+/// Every column that a path names is one of the layouts whose messages the path is for.
+fn check_columns(plan: &Plan, problems: &mut Problems) {
+    if !problems.list.is_empty() {
+        return;
+    }
+    for used in &plan.columns_used {
+        let id = used.rule.split('/').next().unwrap_or_default();
+        let of_file = |map: &usize| plan.maps[*map].place.file == used.place.file;
+        let for_it =
+            |message: &&super::plan::MessagePlan| message.id == id || message.maps.iter().any(of_file);
+        let missing =
+            plan.messages.iter().filter(for_it).find(|message| {
+                message.feed.is_none_or(|n| !plan.layouts[n].columns.contains_key(&used.name))
+            });
+        if let Some(message) = missing {
+            let name = plan.symbols.name(used.name);
+            let ja = format!("{} の電文に {name} という列はありません。", message.id);
+            let en = format!("The messages of {} have no column '{name}'.", message.id);
+            problems.add(&used.place, used.rule.clone(), ja, en);
+        }
+    }
+}
+
 fn folder(path: &str) -> &str {
     path.rsplit(['/', '\\']).nth(1).unwrap_or_default()
 }
@@ -163,10 +207,25 @@ fn single<'t>(root: &mut Tab<'t>, file: &mut File<'_>, key: &str) -> Option<Tab<
 }
 
 fn read_table(file: &SourceFile, plan: &mut Plan, known: &mut Known, problems: &mut Problems) {
-    if folder(&file.path) != "tables" {
+    // `tables/NAME.csv`, or a part of it, `tables/NAME/PART.csv`: one laboratory's rows in a file of their own.
+    let mut parts = file.path.rsplit(['/', '\\']).skip(1);
+    let of_table = match (parts.next(), parts.next()) {
+        (Some("tables"), _) => None,
+        (Some(table), Some("tables")) if file.path.ends_with(".csv") => Some(table),
+        _ => return,
+    };
+    let name: Arc<str> = file.path.as_str().into();
+    if let Some(table) = of_table {
+        let read = table::read(&name, &file.text, problems);
+        match known.tables.get(table) {
+            Some(n) => plan.tables[*n].join(read),
+            None => {
+                known.tables.insert(table.to_owned(), plan.tables.len());
+                plan.tables.push(read);
+            }
+        }
         return;
     }
-    let name: Arc<str> = file.path.as_str().into();
     let Some(stem) = file.path.rsplit(['/', '\\']).next().and_then(|f| f.strip_suffix(".csv")) else {
         return;
     };
@@ -184,8 +243,13 @@ fn read_table(file: &SourceFile, plan: &mut Plan, known: &mut Known, problems: &
         }
         _ => {
             let table = table::read(&name, &file.text, problems);
-            known.tables.insert(stem.to_owned(), plan.tables.len());
-            plan.tables.push(table);
+            match known.tables.get(stem) {
+                Some(n) => plan.tables[*n].join(table),
+                None => {
+                    known.tables.insert(stem.to_owned(), plan.tables.len());
+                    plan.tables.push(table);
+                }
+            }
         }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) struct Draft {
     makes: String,
     profile: Option<String>,
     when: Option<String>,
+    otherwise: Option<String>,
     key: Vec<String>,
     same: String,
     shared: bool,
@@ -87,6 +88,7 @@ pub(crate) fn read_map(tab: &mut Tab<'_>, file: &mut File<'_>, parts: Parts, own
         within: whole.then(|| tab.text(file, "within")).flatten(),
         profile: whole.then(|| tab.text(file, "profile")).flatten(),
         when: whole.then(|| tab.text(file, "when")).flatten(),
+        otherwise: whole.then(|| tab.text(file, "else")).flatten(),
         key: if whole { tab.texts(file, "key").unwrap_or_default() } else { Vec::new() },
         same: whole.then(|| tab.text(file, "same")).flatten().unwrap_or_else(|| "error".into()),
         shared: whole && tab.boolean(file, "shared"),
@@ -214,6 +216,7 @@ pub(crate) fn finish_map(
         instances,
         within,
         when,
+        otherwise: cx.otherwise(&draft.place, &draft.id, draft.otherwise.as_ref()),
         key,
         same,
         shared,
@@ -317,6 +320,9 @@ fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Opti
         cx.wrong(place, id, "use belongs to each".into());
     }
     let make = line.make.as_ref().and_then(|text| cx.make(place, id, text));
+    if let Some(Make::TableOf(..)) = make {
+        cx.wrong(place, id, "'table … of …' belongs to let".into());
+    }
     if let (Some(Make::Function(n, _)), Source::From(paths)) = (&make, &source)
         && let functions::Inputs::Several(most) = functions::LIST[*n].inputs
         && paths.len() > most

@@ -13,7 +13,8 @@ use std::collections::HashMap;
 pub(crate) struct MessageDraft {
     pub(crate) id: String,
     pub(crate) place: Place,
-    is: String,
+    is: Option<String>,
+    feed: Option<String>,
     groups: Vec<String>,
     unit: Vec<String>,
     replaces: String,
@@ -39,7 +40,8 @@ pub(crate) fn read_message(tab: &mut Tab<'_>, file: &mut File<'_>) -> MessageDra
     tab.both_languages(file, "title", true);
     let draft = MessageDraft {
         place,
-        is: tab.needed(file, "is"),
+        is: tab.text(file, "is"),
+        feed: tab.text(file, "feed"),
         groups: tab.texts(file, "groups").unwrap_or_default(),
         unit: tab.texts(file, "unit").unwrap_or_default(),
         replaces: tab.needed(file, "replaces"),
@@ -52,6 +54,10 @@ pub(crate) fn read_message(tab: &mut Tab<'_>, file: &mut File<'_>) -> MessageDra
         skip: read_skip(tab, file),
         id,
     };
+    if draft.is.is_none() && draft.feed.is_none() {
+        let offset = tab.offset;
+        tab.wrong(file, offset, "is がありません。", "is is missing.");
+    }
     tab.finish(file);
     draft
 }
@@ -80,12 +86,37 @@ pub(crate) fn finish_message(
     let mut cx =
         Cx { plan, known, problems, own: Vec::new(), outer: &[], message: &[], file: place.file.clone() };
     let lets = cx.lets(&draft.lets, id);
-    let is = cx.condition(place, id, &draft.is);
+    let is = match &draft.is {
+        Some(is) => cx.condition(place, id, is),
+        None => Some(Cond::All(Vec::new())),
+    };
+    let feed = draft.feed.as_ref().and_then(|name| {
+        let found = cx.plan.layouts.iter().position(|plan| plan.layout.id == *name);
+        if found.is_none() {
+            let ja = format!("{name} というレイアウトがありません。");
+            cx.problems.add(place, id, ja, format!("There is no layout '{name}'."));
+        }
+        found
+    });
     let cancel = draft.cancel.as_ref().and_then(|text| cx.condition(place, id, text));
     let unit = cx.paths(place, id, &draft.unit);
     let event_time = cx.paths(place, id, &draft.event_time);
     let mut skip = Vec::new();
     for (place, from) in &draft.skip {
+        if let Some(name) = from.strip_prefix("col(").and_then(|rest| rest.strip_suffix(')')) {
+            let column = feed.and_then(|n| {
+                let plan = &cx.plan.layouts[n];
+                Some((plan.record, *plan.columns.get(&cx.plan.symbols.find(name)?)?))
+            });
+            match column {
+                Some(column) => skip.push(column),
+                None => {
+                    let ja = format!("{name} という列がありません。");
+                    cx.problems.add(place, id, ja, format!("There is no column '{name}'."));
+                }
+            }
+            continue;
+        }
         let (name, field) = from.split_once('-').map_or((from.as_str(), 0), |(n, f)| {
             (n, f.split('.').next().and_then(|f| f.parse().ok()).unwrap_or(u16::MAX))
         });
@@ -151,6 +182,7 @@ pub(crate) fn finish_message(
     Some(MessagePlan {
         id: draft.id.clone(),
         is,
+        feed,
         groups,
         unit,
         replaces,

@@ -45,7 +45,7 @@ proptest::proptest! {
     /// Any text as a rule file: problems, never a panic.
     #[test]
     fn no_file_makes_the_loader_panic(
-        folder in prop::sample::select(vec!["maps", "messages", "types", "tables"]),
+        folder in prop::sample::select(vec!["feeds", "maps", "messages", "types", "tables"]),
         text in any::<String>().prop_map(|t| format!("[map]\nid = \"x\"\n{t}")),
         rule in "[A-Z]{3}[-.0-9\\[\\]'*$ a-z()=]{0,20}",
     ) {

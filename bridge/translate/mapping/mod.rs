@@ -5,8 +5,8 @@
 //!
 //! # The language, as this engine reads it
 //!
-//! Files are told apart by their folder: `messages/*.toml`, `maps/*.toml` (`[map]`, `[[submap]]`, `[[test]]`),
-//! `types/*.toml` (`[[type]]`, `[[test]]`), `tables/NAME.csv`, `tables/code-systems.csv`,
+//! Files are told apart by their folder: `feeds/*.toml` (`[layout]`, see [`crate::feed`]), `messages/*.toml`, `maps/*.toml` (`[map]`, `[[submap]]`, `[[test]]`),
+//! `types/*.toml` (`[[type]]`, `[[test]]`), `tables/NAME.csv` (or in parts, `tables/NAME/PART.csv`), `tables/code-systems.csv`,
 //! `tables/extensions.csv`, `tables/slices.csv`.
 //!
 //! ```toml
@@ -51,6 +51,12 @@
 //! place takes it from an earlier one, and joins it where both are objects. `cancel` and other conditions of a
 //! message file see every segment; bare `ORC-1` there is the first ORC.
 //!
+//! A proprietary feed: the message file says `feed = "LAYOUT"` in place of `is`, maps are `for` the record of the
+//! layout, and `col(NAME)` is a column of the instance's own row (else of the first), `col(NAME)[*]` of all rows.
+//! The PID of such a message is made of the patient's columns, so that `patient` is the map of every source. In a
+//! `let`, `table T of PATH` looks among the rows whose source system the path gives. A test's message is rows, or
+//! cells by name: `検査コード=00051,結果値=7.2`.
+//!
 //! Tables: `source_system,source_code,source_display,target_system,target_code,target_display,equivalence`.
 //! In `code-systems.csv` the source code is the HL7 name (`JC10`), or `NAME/LENGTH` for codes of that length
 //! (`HOT/9`), the source system is a context (`CWE form` prefers `form`), and the target system is the URI.
@@ -63,6 +69,7 @@ mod build;
 mod compile;
 mod compile_map;
 mod compile_message;
+pub mod describe;
 pub mod functions;
 mod groups;
 mod item;
@@ -70,8 +77,8 @@ mod names;
 mod path;
 mod peek;
 mod plan;
-mod problem;
-mod reader;
+pub(crate) mod problem;
+pub(crate) mod reader;
 mod refer;
 mod rows;
 mod run;
@@ -88,6 +95,7 @@ mod mutations;
 #[cfg(test)]
 mod tests;
 
+use crate::feed::{Layout, Part};
 use crate::hl7v2::Message;
 use crate::identity::sha256_hex;
 use crate::translation::{Context, Facility, Translation};
@@ -107,6 +115,7 @@ pub struct SourceFile {
 pub struct MappingSet {
     version: String,
     messages: Vec<String>,
+    files: Vec<SourceFile>,
     plan: plan::Plan,
 }
 
@@ -171,9 +180,9 @@ impl MappingSet {
             all += &format!("{}:{path}{}:{text}", path.len(), text.len());
         }
         let version = sha256_hex(all.as_bytes());
-        let plan = compile::compile(files)?;
+        let plan = compile::compile(files.clone())?;
         let messages = plan.messages.iter().map(|message| message.id.clone()).collect();
-        Ok(Self { version, messages, plan })
+        Ok(Self { version, messages, files, plan })
     }
 
     /// A digest of the files: the same files give the same version.
@@ -186,6 +195,26 @@ impl MappingSet {
         &self.messages
     }
 
+    /// The layouts of its proprietary feeds, sorted by id.
+    pub fn layouts(&self) -> impl Iterator<Item = &Layout> {
+        self.plan.layouts.iter().map(|plan| &plan.layout)
+    }
+
+    /// A layout by its id.
+    pub fn layout(&self, id: &str) -> Option<&Layout> {
+        self.layouts().find(|layout| layout.id == id)
+    }
+
+    /// The set as people read it.
+    pub fn describe(&self) -> describe::SetText {
+        describe::describe(&self.files)
+    }
+
+    /// A page of a code table: `limit` rows behind the first `from`.
+    pub fn table_page(&self, name: &str, from: usize, limit: usize) -> Option<describe::TablePage> {
+        describe::table_page(&self.files, name, from, limit)
+    }
+
     /// Runs the tests that stand in the files.
     pub fn run_tests(&self) -> Vec<TestResult> {
         set_test::run_tests(self)
@@ -194,12 +223,17 @@ impl MappingSet {
 
 /// Makes the resources of one message; never panics, no I/O.
 pub fn apply(set: &MappingSet, message: &Message, context: &Context) -> Translation {
-    apply::apply(set, message, context, apply::Mode::Plain).0
+    apply::apply(set, message, context, None, apply::Mode::Plain).0
 }
 
 /// The same, telling for every written value the rule and the positions it came from.
 pub fn trace(set: &MappingSet, message: &Message, context: &Context) -> (Translation, Vec<Trace>) {
-    apply::apply(set, message, context, apply::Mode::Trace)
+    apply::apply(set, message, context, None, apply::Mode::Trace)
+}
+
+/// The same from bytes, of HL7 and of proprietary feeds.
+pub fn traced(set: &MappingSet, bytes: &[u8], context: &Context) -> (Translation, Vec<Trace>) {
+    walk::traced(set, bytes, context)
 }
 
 /// The walk of one message from bytes to resources: decode, parse, compare with path and file name, apply,
@@ -211,4 +245,9 @@ pub fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Translati
 /// A first light look: control id, patients, order number, type and time.
 pub fn peek(bytes: &[u8], facility: &Facility) -> Peek {
     peek::peek(bytes, facility)
+}
+
+/// The same of the rows of a proprietary file.
+pub fn peek_feed(set: &MappingSet, bytes: &[u8], part: &Part, facility: &Facility) -> Peek {
+    peek::of_feed(set, bytes, part, facility)
 }

@@ -108,6 +108,16 @@ impl<'m> Run<'m> {
         }
         let delimiters = self.delimiters;
         items.retain(|item| item.valued(&delimiters));
+        if let Some(Make::TableOf(n, system)) = &row.make {
+            let system = self.first_text(scope, system).into_owned();
+            let table = &self.set.tables[*n];
+            let found = |item: &Item<'m>| {
+                let code =
+                    table.first(&system, &item.text()).filter(|_| !system.is_empty())?.target_code.as_str();
+                (!code.is_empty()).then(|| Item::Text(Cow::Borrowed(code), item.pos()))
+            };
+            return items.iter().filter_map(found).collect();
+        }
         let Some(make) = &row.make else { return items };
         let mut out = Items::new();
         for item in items {

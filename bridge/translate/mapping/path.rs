@@ -11,12 +11,17 @@ pub(crate) struct Parser<'a> {
     pub(crate) names: &'a dyn Fn(&str) -> Option<Name>,
     /// The segments named.
     pub(crate) seen: &'a mut Vec<Sym>,
+    /// The columns named.
+    pub(crate) columns: &'a mut Vec<Sym>,
     /// Deep conditions are refused: brackets in brackets.
     pub(crate) depth: usize,
 }
 
 /// Brackets and conditions nested deeper than this are refused.
 const MAX_DEPTH: usize = 16;
+
+/// What other feeds than rows of columns are read by: bytes of a record, a record by its name, an XML path.
+const FEED_PATHS: [&str; 3] = ["bytes(", "rec(", "/"];
 
 type Parsed<T> = Result<T, String>;
 
@@ -33,6 +38,7 @@ impl Parser<'_> {
             "facility.local-base" => Some(Setting::LocalBase),
             "flag" => Some(Setting::Flag),
             "folder" => Some(Setting::Folder),
+            "folder-date" => Some(Setting::FolderDate),
             _ => None,
         };
         if let Some(setting) = setting {
@@ -44,6 +50,21 @@ impl Parser<'_> {
                 repetition: Pick::First,
                 parts: Vec::new(),
             });
+        }
+        if let Some(rest) = text.strip_prefix("col(") {
+            let (name, rest) =
+                rest.split_once(')').ok_or_else(|| format!("'{text}': a bracket is not closed"))?;
+            let all = match rest {
+                "" => false,
+                "[*]" => true,
+                _ => return Err(format!("'{text}': a column has no parts")),
+            };
+            let name = self.symbols.intern(name.trim());
+            self.columns.push(name);
+            return Ok(Path { root: Root::Column { name, all }, repetition: Pick::First, parts: Vec::new() });
+        }
+        if FEED_PATHS.iter().any(|start| text.starts_with(start)) {
+            return Err(format!("'{text}': only col(NAME) is in this version"));
         }
         if let Some(rest) = text.strip_prefix('$') {
             let end = rest.find(['.', '[']).unwrap_or(rest.len());
@@ -66,6 +87,9 @@ impl Parser<'_> {
             self.seen.push(sym);
         }
         let (pick, rest) = self.pick(&text[end..])?;
+        if matches!(pick, Pick::Same) {
+            return Err(format!("'{text}': [same] chooses a repetition, not a segment"));
+        }
         let Some(rest) = rest.strip_prefix('-') else {
             if !rest.is_empty() {
                 return Err(format!("'{text}' is not a path"));
@@ -95,7 +119,7 @@ impl Parser<'_> {
             let head = &rest[..open];
             let (pick, after) = self.pick(&rest[open..])?;
             let mut parts = self.parts(head)?;
-            if parts.len() > 1 || matches!(pick, Pick::Where(_)) {
+            if parts.len() > 1 || matches!(pick, Pick::Where(_) | Pick::Same) {
                 return Err(format!("'{rest}': only a field repeats"));
             }
             parts.extend(self.parts(after)?);
@@ -138,6 +162,7 @@ impl Parser<'_> {
         let pick = match inside.trim() {
             "*" => Pick::All,
             "first" => Pick::First,
+            "same" => Pick::Same,
             n if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => match n.parse::<u16>() {
                 Ok(n) if n > 0 => Pick::Nth(n),
                 _ => return Err(format!("'[{n}]': counted from 1")),
@@ -281,6 +306,11 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
+/// Whether the bracket behind a word belongs to it: `col(検査コード)`.
+fn is_feed_path(word: &str) -> bool {
+    matches!(word, "col" | "bytes" | "rec")
+}
+
 /// Words, quoted texts, round brackets and paths of a text.
 pub(crate) fn tokens(text: &str) -> Parsed<Vec<&str>> {
     let mut out = Vec::new();
@@ -305,6 +335,9 @@ pub(crate) fn tokens(text: &str) -> Parsed<Vec<&str>> {
                         b'\'' => quoted = !quoted,
                         b'[' if !quoted => depth += 1,
                         b']' if !quoted => depth = depth.saturating_sub(1),
+                        b'(' if is_feed_path(&text[start..at]) => {
+                            at = text[at..].find(')').map_or(bytes.len() - 1, |end| at + end);
+                        }
                         b' ' | b'\t' | b'\n' | b'\r' | b'(' | b')' if depth == 0 && !quoted => break,
                         _ => {}
                     }

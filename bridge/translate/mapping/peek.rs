@@ -1,7 +1,8 @@
 //! A first light look at a message, for partitioning: never fails.
 
-use super::Peek;
+use super::{MappingSet, Peek};
 use crate::charset;
+use crate::feed::{self, Part};
 use crate::hl7v2::Message;
 use crate::translation::Facility;
 
@@ -34,6 +35,19 @@ pub(crate) fn peek(bytes: &[u8], facility: &Facility) -> Peek {
         order_number: text("ORC", 2, 1).or_else(|| text("OBR", 2, 1)),
         message_type,
         time: text("MSH", 7, 1),
+    }
+}
+
+pub(crate) fn of_feed(set: &MappingSet, bytes: &[u8], part: &Part, facility: &Facility) -> Peek {
+    let Some(layout) = set.layout(&part.layout) else { return Peek::default() };
+    let read = feed::record::read(layout, bytes, part, facility);
+    let some = |text: String| (!text.is_empty()).then_some(text);
+    Peek {
+        control_id: None,
+        patients: some(read.patient).map(|id| facility.patient_id.normalise(&id)).into_iter().collect(),
+        order_number: some(read.report),
+        message_type: Some(layout.id.clone()),
+        time: None,
     }
 }
 

@@ -53,6 +53,7 @@ pub(crate) enum Setting {
     LocalBase,
     Flag,
     Folder,
+    FolderDate,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +61,8 @@ pub(crate) enum Pick {
     First,
     Nth(u16),
     All,
+    /// The repetition of the value that a submap is about: `ZPR-4[same]` beside `each = "ZPR-1[*]"`.
+    Same,
     Where(Box<Cond>),
 }
 
@@ -72,6 +75,11 @@ pub(crate) enum Root {
         field: u16,
     },
     Name(Name),
+    /// A column of a feed: of the instance's own record, else of the first that there is; all of them by `[*]`.
+    Column {
+        name: Sym,
+        all: bool,
+    },
     Relative,
     Setting(Setting),
     Literal(String),
@@ -141,6 +149,8 @@ pub(crate) enum Make {
     Table(usize),
     /// A code among the targets of a table.
     Code(usize),
+    /// A table's rows for the source system that a path gives.
+    TableOf(usize, Box<Path>),
     Form(Vec<Vec<Piece>>),
     Text(Vec<Piece>),
     Ordinal {
@@ -292,6 +302,8 @@ pub(crate) struct Map {
     pub(crate) instances: For,
     pub(crate) within: Option<Sym>,
     pub(crate) when: Option<Cond>,
+    /// What is said of an instance for which `when` does not hold.
+    pub(crate) otherwise: Else,
     pub(crate) key: Vec<Path>,
     pub(crate) same: Same,
     pub(crate) shared: bool,
@@ -330,6 +342,8 @@ pub(crate) enum EventKind {
 pub(crate) struct MessagePlan {
     pub(crate) id: String,
     pub(crate) is: Cond,
+    /// The layout whose messages it is for; none = HL7.
+    pub(crate) feed: Option<usize>,
     pub(crate) groups: Vec<Group>,
     pub(crate) unit: Vec<Path>,
     pub(crate) replaces: Replaces,
@@ -357,6 +371,24 @@ pub(crate) struct TestPlan {
     pub(crate) findings: Vec<String>,
 }
 
+/// A layout of a proprietary feed.
+#[derive(Debug)]
+pub(crate) struct LayoutPlan {
+    pub(crate) layout: crate::feed::Layout,
+    /// The segment that a row is.
+    pub(crate) record: Sym,
+    /// The field that each column is.
+    pub(crate) columns: HashMap<Sym, u16>,
+}
+
+/// A column that some path names.
+#[derive(Debug)]
+pub(crate) struct ColumnUse {
+    pub(crate) place: Place,
+    pub(crate) rule: String,
+    pub(crate) name: Sym,
+}
+
 /// A compiled set.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
@@ -368,6 +400,8 @@ pub(crate) struct Plan {
     /// Submaps and datatype maps share a list.
     pub(crate) inner: Vec<Map>,
     pub(crate) messages: Vec<MessagePlan>,
+    pub(crate) layouts: Vec<LayoutPlan>,
+    pub(crate) columns_used: Vec<ColumnUse>,
     pub(crate) tests: Vec<TestPlan>,
     /// Segments that any path, group or skip of the set names.
     pub(crate) known: Vec<Sym>,

@@ -4,7 +4,9 @@ use super::compile::Known;
 use super::compile_map::Line;
 use super::functions;
 use super::path::Parser;
-use super::plan::{Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Name, Path, Piece, Plan, Sym};
+use super::plan::{
+    ColumnUse, Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Name, Path, Piece, Plan, Sym,
+};
 use super::problem::{Place, Problems};
 use std::collections::HashMap;
 
@@ -46,8 +48,16 @@ impl Cx<'_> {
         };
         let tables = &self.known.tables;
         let mut find_table = |name: &str| tables.get(name).copied();
-        let mut parser = Parser { symbols, tables: &mut find_table, names: &names, seen, depth: 0 };
-        match parse(&mut parser) {
+        let mut columns = Vec::new();
+        let mut parser =
+            Parser { symbols, tables: &mut find_table, names: &names, seen, columns: &mut columns, depth: 0 };
+        let parsed = parse(&mut parser);
+        self.plan.columns_used.extend(columns.into_iter().map(|name| ColumnUse {
+            place: place.clone(),
+            rule: rule.to_owned(),
+            name,
+        }));
+        match parsed {
             Ok(value) => Some(value),
             Err(en) => {
                 self.wrong(place, rule, en);
@@ -125,6 +135,17 @@ impl Cx<'_> {
             return Some(Make::Function(n, argument));
         }
         match word {
+            "table" if rest.contains(" of ") => {
+                let (table, system) = rest.split_once(" of ").unwrap_or((rest, ""));
+                let system = self.path(place, rule, system)?;
+                match self.known.tables.get(table.trim()) {
+                    Some(n) => Some(Make::TableOf(*n, Box::new(system))),
+                    None => {
+                        self.wrong(place, rule, format!("there is no table '{table}'"));
+                        None
+                    }
+                }
+            }
             "table" | "code" => {
                 let Some(n) = self.known.tables.get(rest).copied() else {
                     self.wrong(place, rule, format!("there is no table '{rest}'"));

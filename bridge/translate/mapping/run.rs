@@ -3,6 +3,7 @@
 use super::groups::{Cut, listed};
 use super::item::{Item, NOWHERE, Pos};
 use super::plan::{Cond, Map, MessagePlan, Name, Part, Path, Pick, Plan, Root, Setting, Sym};
+use crate::feed::record::Sources;
 use crate::fhir::{Arena, Id};
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::{Delimiters, Message};
@@ -79,12 +80,16 @@ pub(crate) struct Run<'m> {
     pub(crate) plan: &'m MessagePlan,
     pub(crate) message: &'m Message,
     pub(crate) context: &'m Context,
+    /// Where the segments of a feed's message come from.
+    pub(crate) sources: Option<&'m Sources<'m>>,
     pub(crate) delimiters: Delimiters,
     pub(crate) cut: Cut,
     pub(crate) arena: Arena,
     pub(crate) findings: Vec<Finding>,
     /// Fields read, 128 a segment.
     pub(crate) read: Vec<u128>,
+    /// Repetitions read, of fields that have more than one: a bit each, the last for all beyond.
+    pub(crate) repeated: HashMap<(u32, u16), u64>,
     pub(crate) patient: String,
     pub(crate) message_lets: Vec<(Sym, Named<'m>)>,
     pub(crate) instances: Rc<Vec<Instance<'m>>>,
@@ -105,6 +110,11 @@ pub(crate) struct Run<'m> {
     pub(crate) rows: Vec<Row>,
     /// Counters of `ordinal by`.
     pub(crate) counters: HashMap<(usize, usize, Option<u32>, String), usize>,
+}
+
+/// The bit of a repetition among those read.
+pub(super) fn repetition_bit(n: usize) -> u64 {
+    1 << n.saturating_sub(1).min(63)
 }
 
 /// Writes a number; positions are printed for every finding, and hardly any has more than two digits.
@@ -139,6 +149,9 @@ impl<'m> Run<'m> {
     pub(crate) fn print(&self, pos: Pos) -> String {
         if pos.segment == u32::MAX {
             return String::new();
+        }
+        if let Some(sources) = self.sources {
+            return sources.print(pos.segment as usize, pos.field, pos.repetition);
         }
         let segment = self.message.segment(pos.segment as usize);
         let mut out = String::with_capacity(16);
@@ -252,6 +265,18 @@ impl<'m> Run<'m> {
     ) {
         match &path.root {
             Root::Segment { name, pick, field } => {
+                let repetition = match (&path.repetition, &scope.inst) {
+                    (Pick::Same, Inst::Value(item)) => &Pick::Nth(item.pos().repetition.max(1)),
+                    (other, _) => other,
+                };
+                // What a submap makes of a repetition, it makes beside the fields of that very segment.
+                if let (Inst::Value(item), Pick::First) = (&scope.inst, pick)
+                    && self.cut.names.get(item.pos().segment as usize) == Some(&Some(*name))
+                    && *field > 0
+                {
+                    self.field(item.pos().segment, *field, repetition, &path.parts, out);
+                    return;
+                }
                 let seen = self.segments(scope, *name);
                 if seen.is_empty() && *field == 0 {
                     let mut list = Places::new();
@@ -262,7 +287,7 @@ impl<'m> Run<'m> {
                 }
                 let mut list = Places::new();
                 match pick {
-                    Pick::First => list.extend(seen.first().copied()),
+                    Pick::First | Pick::Same => list.extend(seen.first().copied()),
                     Pick::Nth(n) => list.extend(seen.get(usize::from(*n) - 1).copied()),
                     Pick::All => list.extend_from_slice(seen),
                     Pick::Where(cond) => {
@@ -279,8 +304,35 @@ impl<'m> Run<'m> {
                     if *field == 0 {
                         self.parts(Item::Segment(segment), &path.repetition, &path.parts, out);
                     } else {
-                        self.field(s, *field, &path.repetition, &path.parts, out);
+                        self.field(s, *field, repetition, &path.parts, out);
                     }
+                }
+            }
+            Root::Column { name, all } => {
+                let Some((record, field)) = self.column(*name) else { return };
+                let own = match (relative, &scope.inst) {
+                    (Some(Item::Segment(segment)), _) => Some(segment.index() as u32),
+                    (_, Inst::Segment(s)) => Some(*s),
+                    _ => None,
+                };
+                let own = own.filter(|s| self.cut.names[*s as usize] == Some(record));
+                let list = match own {
+                    Some(own) if !all => Places::from_slice(&[own]),
+                    _ => {
+                        // Of a row: all rows of its message; of anything else, what it sees.
+                        let whole =
+                            Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+                        let seen = if own.is_some() {
+                            self.segments(&whole, record)
+                        } else {
+                            self.segments(scope, record)
+                        };
+                        let seen = if seen.is_empty() { listed(&self.cut.all, record) } else { seen };
+                        Places::from_slice(if *all { seen } else { &seen[..seen.len().min(1)] })
+                    }
+                };
+                for s in list {
+                    self.field(s, field, &Pick::First, &[], out);
                 }
             }
             Root::Name(name) => {
@@ -315,6 +367,11 @@ impl<'m> Run<'m> {
                         Some(file) => Cow::Borrowed(&file.data_type),
                         None => return,
                     },
+                    // 診療日; `-` where the data type has none.
+                    Setting::FolderDate => match &self.context.file {
+                        Some(file) if file.date != "-" => Cow::Borrowed(&file.date),
+                        _ => return,
+                    },
                 };
                 if !text.is_empty() {
                     out.push(Item::Text(text, NOWHERE));
@@ -322,6 +379,12 @@ impl<'m> Run<'m> {
             }
             Root::Literal(text) => out.push(Item::Text(Cow::Borrowed(text), NOWHERE)),
         }
+    }
+
+    /// The record and the field that a column of the message's layout is.
+    fn column(&self, name: Sym) -> Option<(Sym, u16)> {
+        let layout = &self.set.layouts[self.plan.feed?];
+        Some((layout.record, *layout.columns.get(&name)?))
     }
 
     pub(super) fn named(&self, scope: &Scope<'_, 'm>, name: Name) -> Named<'m> {
@@ -344,10 +407,14 @@ impl<'m> Run<'m> {
         self.mark(s, field);
         let read = self.message.segment(s as usize).field(usize::from(field));
         let range = match pick {
-            Pick::First => 1..=1,
+            Pick::First | Pick::Same => 1..=1,
             Pick::Nth(n) => usize::from(*n)..=usize::from(*n),
             Pick::All | Pick::Where(_) => 1..=read.repetition_count(),
         };
+        if read.repetition_count() > 1 {
+            let bits = self.repeated.entry((s, field)).or_default();
+            range.clone().for_each(|n| *bits |= repetition_bit(n));
+        }
         for n in range {
             let pos = Pos { segment: s, field, repetition: n as u16, component: 0, subcomponent: 0 };
             self.parts(Item::Repetition(read.repetition(n), pos), &Pick::First, parts, out);
@@ -377,7 +444,7 @@ impl<'m> Run<'m> {
                 None => return,
             }
         }
-        if self.tracing && item.pos().segment != u32::MAX {
+        if self.tracing && item.pos().segment != u32::MAX && item.valued(&self.delimiters) {
             self.touched.push(item.pos());
         }
         out.push(item);
@@ -439,6 +506,11 @@ impl<'m> Run<'m> {
         if let Some(item) = out.first() {
             return item.pos();
         }
+        self.stand(scope)
+    }
+
+    /// Where a scope itself stands.
+    pub(crate) fn stand(&self, scope: &Scope<'_, 'm>) -> Pos {
         match &scope.inst {
             Inst::Segment(s) => Pos { segment: *s, ..NOWHERE },
             Inst::Group(g) => self.cut.instances[*g as usize]

@@ -6,6 +6,7 @@ use super::plan::{For, MessagePlan, Plan, Sym, TestPlan};
 use super::run::{Built, Inst, Run, Scope};
 use super::{MappingSet, TestResult};
 use crate::fhir::{Id, Read};
+use crate::finding::Finding;
 use crate::hl7v2::Message;
 use crate::identity::IdKey;
 use crate::translation::{Context, Facility, Lists, PathPatient};
@@ -25,6 +26,7 @@ fn context() -> Context {
         file: None,
         path_patient: PathPatient::default(),
         lists: Lists::default(),
+        feed: None,
     }
 }
 
@@ -43,6 +45,25 @@ pub(crate) fn run_tests(set: &MappingSet) -> Vec<TestResult> {
 
 fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
     let context = context();
+    // A test of rows: its message is no HL7 and the map belongs to a feed's messages.
+    let of_feed = |m: &&MessagePlan| match &test.of {
+        Some(of) => m.feed.is_some() && m.id == *of,
+        None => m.feed.is_some() && m.maps.contains(&test.map),
+    };
+    if !test.is_type
+        && !is_hl7(&test.message)
+        && let Some(kind) = plan.messages.iter().find(of_feed)
+        && let Some(n) = kind.feed
+    {
+        return match crate::feed::record::of_test(&plan.layouts[n].layout, &test.message) {
+            Ok((message, sources, found)) => {
+                let mut run = start(plan, kind, &message, &context, Some(&sources));
+                run_maps(&mut run, test, found);
+                compare(&run, test, None)
+            }
+            Err(why) => vec![why],
+        };
+    }
     let (mut text, mut has_patient) = (String::new(), false);
     if test.is_type {
         text.push_str("ZTT|");
@@ -71,6 +92,7 @@ fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
     let empty = MessagePlan {
         id: String::new(),
         is: super::plan::Cond::All(Vec::new()),
+        feed: None,
         groups: Vec::new(),
         unit: Vec::new(),
         replaces: crate::translation::Replaces::Unit,
@@ -82,14 +104,14 @@ fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
         lets: Vec::new(),
         skip: Vec::new(),
     };
-    let chosen = plan.messages.iter().find(|m| match &test.of {
+    let chosen = plan.messages.iter().filter(|m| m.feed.is_none()).find(|m| match &test.of {
         Some(of) => m.id == *of,
         None => !test.is_type && fits(plan, m, test, &message),
     });
     if test.of.is_some() && chosen.is_none() {
         return vec!["there is no message file of that id".into()];
     }
-    let mut run = start(plan, chosen.unwrap_or(&empty), &message, &context);
+    let mut run = start(plan, chosen.unwrap_or(&empty), &message, &context, None);
     let subject;
     if test.is_type {
         let map = &plan.inner[test.map];
@@ -105,20 +127,33 @@ fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
         run.rules(map, node, &scope, &mut writing);
         subject = Some(Built { map: 0, id: String::new(), node, named: writing.named });
     } else {
-        let mut findings = Vec::new();
-        run.cut = Cut::new(&message, run.plan, &plan.symbols, &plan.known, &mut findings);
-        run.findings = findings;
-        super::apply::message_lets(&mut run);
-        enumerate(&mut run);
-        make(&mut run);
-        if let For::Datatype = plan.maps[test.map].instances {
-            // The value of the first segment's first field that is valued is the instance.
-            datatype(&mut run, test.map);
-        }
-        run.merge_built();
+        run_maps(&mut run, test, Vec::new());
         subject = None;
     }
     compare(&run, test, subject.as_ref())
+}
+
+/// Cuts, finds instances and runs their rules, as for a message.
+fn run_maps(run: &mut Run<'_>, test: &TestPlan, mut findings: Vec<Finding>) {
+    let plan = run.set;
+    run.cut = Cut::new(run.message, run.plan, &plan.symbols, &plan.known, &mut findings);
+    run.findings = findings;
+    super::apply::message_lets(run);
+    enumerate(run);
+    make(run);
+    if let For::Datatype = plan.maps[test.map].instances {
+        // The value of the first segment's first field that is valued is the instance.
+        datatype(run, test.map);
+    }
+    run.merge_built();
+}
+
+/// Whether the first line begins like a segment.
+fn is_hl7(text: &str) -> bool {
+    let name = text.trim_start().split('|').next().unwrap_or_default();
+    name.len() == 3
+        && text.contains('|')
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
 /// Whether a message file has the map and its groups take the segments of the test.

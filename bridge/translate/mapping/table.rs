@@ -95,6 +95,23 @@ pub(crate) fn read(file: &std::sync::Arc<str>, text: &str, problems: &mut Proble
 }
 
 impl Table {
+    /// Takes in the rows of another part of the same table.
+    pub(crate) fn join(&mut self, other: Table) {
+        let base = self.rows.len() as u32;
+        for (code, rows) in other.by_source {
+            self.by_source.entry(code).or_default().extend(rows.into_iter().map(|row| base + row));
+        }
+        for (code, row) in other.by_target {
+            self.by_target.entry(code).or_insert(base + row);
+        }
+        for (name, sizes) in other.by_length {
+            let sizes =
+                sizes.into_iter().map(|(n, rows)| (n, rows.into_iter().map(|row| base + row).collect()));
+            self.by_length.entry(name).or_default().extend(sizes);
+        }
+        self.rows.extend(other.rows);
+    }
+
     /// The rows for a code; those of its system, else those that name none.
     pub(crate) fn find<'t>(&'t self, system: &str, code: &str) -> impl Iterator<Item = &'t Row> {
         let rows = self.by_source.get(code).map_or(&[][..], Vec::as_slice);

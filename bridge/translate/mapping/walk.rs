@@ -1,12 +1,16 @@
 //! The walk of one message: decode, parse, compare with path and file name, apply, check.
 
-use super::{MappingSet, apply};
-use crate::finding::Severity;
+use super::{MappingSet, Trace, apply};
+use crate::feed::{self, Part};
+use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::Message;
 use crate::translation::{Context, Replaces, Role, Status, Translation};
 use crate::{charset, ssmix2};
 
 pub(crate) fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Translation {
+    if let Some(part) = &context.feed {
+        return of_feed(set, bytes, part, context, apply::Mode::Check).0;
+    }
     let flag = context.file.as_ref().map(|file| file.flag);
     let decoded = charset::decode(bytes, &context.facility.gaiji);
     let mut findings = decoded.findings;
@@ -32,7 +36,7 @@ pub(crate) fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Tr
         .map_or_else(Vec::new, |file| ssmix2::check(file, &message, &context.facility, context.path_patient));
     let contradicts = path.iter().any(|finding| finding.severity == Severity::Error);
     findings.extend(path);
-    let (mut out, _) = apply::apply(set, &message, context, apply::Mode::Check);
+    let (mut out, _) = apply::apply(set, &message, context, None, apply::Mode::Check);
     // In order of the steps: what was found before the rules ran comes first, the check last.
     findings.append(&mut out.findings);
     out.findings = findings;
@@ -64,6 +68,40 @@ pub(crate) fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Tr
     }
     out.status = if out.has_error() { Status::Quarantined } else { Status::Translated };
     out
+}
+
+/// The rows of a proprietary file: the same steps with a layout in place of the standard.
+fn of_feed(
+    set: &MappingSet,
+    bytes: &[u8],
+    part: &Part,
+    context: &Context,
+    mode: apply::Mode,
+) -> (Translation, Vec<Trace>) {
+    let Some(layout) = set.layout(&part.layout) else {
+        return (Translation::held(vec![Finding::error("layout-missing", Location::default())]), Vec::new());
+    };
+    let read = feed::record::read(layout, bytes, part, &context.facility);
+    let mut findings = read.findings;
+    let Some((message, sources)) = &read.message else {
+        return (Translation::held(findings), Vec::new());
+    };
+    let (mut out, traces) = apply::apply(set, message, context, Some(sources), mode);
+    findings.append(&mut out.findings);
+    out.findings = findings;
+    out.status = if out.has_error() { Status::Quarantined } else { Status::Translated };
+    (out, traces)
+}
+
+/// The walk with a trace instead of the check.
+pub(crate) fn traced(set: &MappingSet, bytes: &[u8], context: &Context) -> (Translation, Vec<Trace>) {
+    if let Some(part) = &context.feed {
+        return of_feed(set, bytes, part, context, apply::Mode::Trace);
+    }
+    match Message::parse(charset::decode(bytes, &context.facility.gaiji).text) {
+        Ok((message, _)) => apply::apply(set, &message, context, None, apply::Mode::Trace),
+        Err(findings) => (Translation::held(findings), Vec::new()),
+    }
 }
 
 fn excluded(mut out: Translation, why: &'static str) -> Translation {

@@ -7,10 +7,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     // `\0` parts the files of a set; the first byte of each says which kind it is.
     let files = text.split('\0').enumerate().map(|(n, part)| {
-        let (folder, ending) = match part.as_bytes().first().map_or(0, |byte| byte % 4) {
+        let (folder, ending) = match part.as_bytes().first().map_or(0, |byte| byte % 5) {
             0 => ("messages", "toml"),
             1 => ("maps", "toml"),
             2 => ("types", "toml"),
+            3 => ("feeds", "toml"),
             _ => ("tables", "csv"),
         };
         let text = part.chars().skip(1).collect();
