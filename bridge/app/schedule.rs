@@ -127,12 +127,13 @@ impl Upkeep {
         }
     }
 
-    /// Whether every day of every facility balances, and whether what the configuration names is sound. A sum that
+    /// Whether every open day of every facility balances, and whether what the configuration names is sound. A sum that
     /// does not hold is an alarm and no failure of this work.
     fn reconcile(&self, now_ms: i64) -> Outcome {
         let (mut days, mut wrong) = (0, 0);
         for facility in self.store.facilities() {
-            let sums = facility.sums(0, u32::MAX).map_err(|error| error.to_string())?;
+            let Some(first) = facility.first_open_day().map_err(|error| error.to_string())? else { continue };
+            let sums = facility.sums(first, u32::MAX).map_err(|error| error.to_string())?;
             let unbalanced: Vec<_> = sums.iter().filter(|sum| !sum.balanced()).collect();
             for sum in &unbalanced {
                 let accounted = sum.registered + sum.pending + sum.quarantined + sum.rejected + sum.excluded;
@@ -154,7 +155,7 @@ impl Upkeep {
             warn!(setting = problem.key, "{}", problem.en);
         }
         metrics::gauge!("renkei_configuration_problems").set(problems.len() as f64);
-        info!(days, wrong, "All days were reconciled.");
+        info!(days, wrong, "All open days were reconciled.");
         self.audit("reconcile", "", &format!("{days} days, {wrong} do not balance"))
     }
 

@@ -49,8 +49,8 @@ impl Manager {
     /// Says that we are alive, for as long as every facility's writers answer, until the shutdown.
     pub async fn watch(self, store: Arc<Store>, shutdown: CancellationToken) {
         let Some(period) = self.watchdog else { return };
-        // Twice in a period, so that one word may be late.
-        let pause = period / 2;
+        // Four times in a period: another process may hold the store's lock for a while.
+        let pause = period / 4;
         loop {
             let store = store.clone();
             let answers = tokio::task::spawn_blocking(move || {

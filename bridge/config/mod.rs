@@ -361,8 +361,8 @@ impl<'t> Written<'t> {
         backup.key = backup.key.take().map(|path| place(dir, &path));
         let mut console = self.console.unwrap_or_default();
         if let Some(tls) = &mut console.tls {
-            tls.cert = dir.join(&tls.cert);
-            tls.key = dir.join(&tls.key);
+            tls.cert = place(dir, &tls.cert);
+            tls.key = place(dir, &tls.key);
         }
         let (data_dir, mappings) = self
             .general

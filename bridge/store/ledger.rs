@@ -31,6 +31,14 @@ impl FacilityStore {
         Ok(sums)
     }
 
+    /// The first day that is not closed for good by its retention; none where nothing was received.
+    ///
+    /// # Errors
+    /// The store is closing.
+    pub fn first_open_day(&self) -> Result<Option<u32>, StoreError> {
+        Ok(self.bodies.days()?.first().copied())
+    }
+
     /// When the last message of a feed came.
     ///
     /// # Errors
@@ -53,10 +61,8 @@ pub(super) fn dropped(state: &Connection) -> Result<BTreeMap<u32, i64>, StoreErr
 
 /// The sums of a state beside journal segments with so many rows, as a backup has them.
 pub(super) fn sums_of(state: &Connection, rows: &BTreeMap<u32, i64>) -> Result<Vec<DaySum>, StoreError> {
-    let mut days = rows.clone();
-    days.extend(dropped(state)?);
     let mut sums =
-        days.into_iter().map(|(day, rows)| day_sum(state, day, rows)).collect::<Result<Vec<_>, _>>()?;
+        rows.iter().map(|(day, rows)| day_sum(state, *day, *rows)).collect::<Result<Vec<_>, _>>()?;
     sums.retain(|sum| sum.received > 0);
     Ok(sums)
 }

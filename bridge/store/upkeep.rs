@@ -174,6 +174,7 @@ async fn a_settled_day_goes_after_its_retention_and_its_sum_stays() {
     let before = sum(&facility_store);
     let dropped = facility_store.drop_segments(NOW + 91 * DAY).unwrap();
     assert_eq!((dropped.segments, dropped.kept, journal.exists()), (1, 0, false));
+    assert_eq!(facility_store.first_open_day().unwrap(), None);
     assert_eq!(sum(&facility_store), before);
     let detail = facility_store.message(first).unwrap().unwrap();
     assert_eq!((detail.body.len(), detail.summary.name.as_str(), detail.entries.len()), (0, "1", 1));
