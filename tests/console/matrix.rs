@@ -5,8 +5,27 @@ use renkei_bridge::console::rights::{Method, ROUTES, Role};
 
 /// An address; who may look (V viewer, O operator, M mapping editor, A approver, K administrator, P prefecture);
 /// who may act.
-const MATRIX: &[(&str, &str, &str)] =
-    &[("/", "VOMAK", ""), ("/api/v1/status", "VOMAK", ""), ("/logout", "", "VOMAKP")];
+const MATRIX: &[(&str, &str, &str)] = &[
+    ("/", "VOMAK", ""),
+    ("/api/v1/status", "VOMAK", ""),
+    // "own" is a matter of rows, not of the address.
+    ("/audit", "VOMAKP", ""),
+    ("/audit/export", "", "K"),
+    ("/users", "K", "K"),
+    ("/users/{name}", "K", ""),
+    ("/users/{name}/roles", "", "K"),
+    ("/users/{name}/factor", "", "K"),
+    ("/users/{name}/code", "", "K"),
+    ("/users/{name}/stop", "", "K"),
+    ("/users/{name}/start", "", "K"),
+    ("/users/{name}/delete", "", "K"),
+    ("/system", "OK", ""),
+    ("/me", "VOMAKP", ""),
+    ("/me/password", "", "VOMAKP"),
+    ("/me/settings", "", "VOMAKP"),
+    ("/me/recovery", "", "VOMAKP"),
+    ("/logout", "", "VOMAKP"),
+];
 
 fn letter(role: Role) -> char {
     match role {

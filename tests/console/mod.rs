@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
+mod markup;
 mod matrix;
+mod people;
+mod sign_in;
 pub mod site;
+mod tls;
