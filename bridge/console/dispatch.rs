@@ -220,7 +220,10 @@ impl Console {
         if posted && !same(form.values.get("csrf").unwrap_or_default(), &user.csrf) {
             return self.refused(&asked, &form, &user);
         }
-        let once = form.values.get("once").filter(|once| posted && !once.is_empty()).map(str::to_owned);
+        // The same form with the same content, sent twice: forms of one page share the key.
+        let once = form.values.get("once").filter(|once| posted && !once.is_empty());
+        let once = once
+            .map(|once| sha256_hex(format!("{once} {} {}", asked.path, form.values.encoded()).as_bytes()));
         if let Some(once) = &once
             && let Err(location) = self.door.claim(user.id, once, nearest(&asked.path), asked.now_ms)
         {

@@ -62,3 +62,26 @@ pub(super) fn add(users: &Users, now_ms: i64) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_of_each_role_and_all_can_sign_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let users = Users::open(dir.path()).unwrap();
+        add(&users, 1).unwrap();
+        add(&users, 2).unwrap();
+        let mut roles: Vec<String> = users.list().unwrap().into_iter().flat_map(|user| user.roles).collect();
+        roles.sort();
+        let mut all: Vec<&str> = Role::ALL.iter().map(|role| role.word()).collect();
+        all.sort_unstable();
+        assert_eq!(roles, all);
+        for person in PEOPLE {
+            let known = users.credentials(person.name).unwrap().unwrap();
+            assert!(password::verify(PASSWORD, Some(&known.password)) && known.totp.is_some());
+            assert!(known.user.temporary_until_ms.is_none());
+        }
+    }
+}

@@ -5,6 +5,7 @@
 mod check;
 mod serve;
 mod translate;
+mod user;
 
 use assert_cmd::Command;
 

@@ -29,6 +29,22 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("/participation/definitions", "VOMAKP", ""),
     ("/participation.csv", "VOMAKP", ""),
     ("/participation.xlsx", "VOMAKP", ""),
+    // "own" is a matter of rows, not of the address.
+    ("/audit", "VOMAKP", ""),
+    ("/audit/export", "", "K"),
+    ("/users", "K", "K"),
+    ("/users/{name}", "K", ""),
+    ("/users/{name}/roles", "", "K"),
+    ("/users/{name}/factor", "", "K"),
+    ("/users/{name}/code", "", "K"),
+    ("/users/{name}/stop", "", "K"),
+    ("/users/{name}/start", "", "K"),
+    ("/users/{name}/delete", "", "K"),
+    ("/system", "OK", ""),
+    ("/me", "VOMAKP", ""),
+    ("/me/password", "", "VOMAKP"),
+    ("/me/settings", "", "VOMAKP"),
+    ("/me/recovery", "", "VOMAKP"),
 ];
 
 fn letter(role: Role) -> char {

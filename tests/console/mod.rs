@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
 mod consent;
+mod markup;
 mod matrix;
 mod messages;
+mod people;
 mod quarantine;
+mod sign_in;
 pub mod site;
+mod tls;
 mod ward;

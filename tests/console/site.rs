@@ -4,7 +4,7 @@ use arc_swap::ArcSwap;
 use renkei_bridge::app::mappings;
 use renkei_bridge::console::bench::Bench;
 use renkei_bridge::console::rights::Role;
-use renkei_bridge::console::{self, ConsoleState, FacilityInfo};
+use renkei_bridge::console::{self, ConsoleState, FacilityInfo, password};
 use renkei_bridge::store::{NewUser, Store};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -30,8 +30,9 @@ pub struct Site {
     pub state: ConsoleState,
     clock: Arc<AtomicI64>,
     shutdown: CancellationToken,
-    runtime: tokio::runtime::Runtime,
-    _folder: tempfile::TempDir,
+    /// Where the store lies, in `data`.
+    pub folder: tempfile::TempDir,
+    _runtime: tokio::runtime::Runtime,
 }
 
 impl Drop for Site {
@@ -157,7 +158,7 @@ impl Site {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let running = runtime.block_on(console::spawn(any, state.clone(), shutdown.clone())).unwrap();
         drop(guard);
-        Self { address: running.local_addr, state, clock, shutdown, runtime, _folder: folder }
+        Self { address: running.local_addr, state, clock, shutdown, folder, _runtime: runtime }
     }
 
     /// Moves the clock.
@@ -184,6 +185,16 @@ impl Site {
         users.credentials(name).unwrap().unwrap().user.id
     }
 
+    /// Adds a person with a password and a second factor; the secret.
+    pub fn enrolled(&self, name: &str, secret_word: &str, roles: &[Role]) -> Vec<u8> {
+        let id = self.person(name, roles, None);
+        let users = self.state.store.users();
+        users.set_password(id, &password::hash(secret_word), None).unwrap();
+        let secret = password::random::<20>().to_vec();
+        users.set_totp(id, Some(&secret)).unwrap();
+        secret
+    }
+
     /// The session of a person with these roles; made where there is none.
     pub fn session(&self, roles: &[Role]) -> String {
         let words: Vec<&str> = roles.iter().map(|role| role.word()).collect();
@@ -198,20 +209,12 @@ impl Site {
 
     /// Sends a request as it stands and reads the answer to its end.
     pub fn ask(&self, request: &[u8]) -> Reply {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(request).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a header");
-        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
-        Reply { status, head, body: answer[end + 4..].to_vec() }
+        ask(self.address, request)
     }
 
     /// GET with cookies as they are sent: `session=…; lang=en`.
     pub fn get_with(&self, path: &str, cookies: &str) -> Reply {
-        self.ask(format!("GET {path} HTTP/1.0\r\nHost: test\r\nCookie: {cookies}\r\n\r\n").as_bytes())
+        get(self.address, path, cookies)
     }
 
     /// GET with a session.
@@ -221,15 +224,7 @@ impl Site {
 
     /// POST of a form with cookies as they are sent.
     pub fn post_with(&self, path: &str, cookies: &str, form: &[(&str, &str)]) -> Reply {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        self.ask(
-            format!(
-                "POST {path} HTTP/1.0\r\nHost: test\r\nCookie: {cookies}\r\n\
-                 Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .as_bytes(),
-        )
+        post(self.address, path, cookies, form)
     }
 
     /// POST of a form with a session and its csrf value.
@@ -246,9 +241,56 @@ impl Site {
         entries.reverse();
         entries.into_iter().map(|entry| (entry.who, entry.action, entry.target, entry.detail)).collect()
     }
+}
 
-    /// Runs something that needs the runtime.
-    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
-    }
+/// Sends a request as it stands and reads the answer to its end.
+pub fn ask(address: SocketAddr, request: &[u8]) -> Reply {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a header");
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
+    Reply { status, head, body: answer[end + 4..].to_vec() }
+}
+
+/// GET with cookies as they are sent.
+pub fn get(address: SocketAddr, path: &str, cookies: &str) -> Reply {
+    ask(address, format!("GET {path} HTTP/1.0\r\nHost: test\r\nCookie: {cookies}\r\n\r\n").as_bytes())
+}
+
+/// POST of a form with cookies as they are sent.
+pub fn post(address: SocketAddr, path: &str, cookies: &str, form: &[(&str, &str)]) -> Reply {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let head = format!(
+        "POST {path} HTTP/1.0\r\nHost: test\r\nCookie: {cookies}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    ask(address, format!("{head}{body}").as_bytes())
+}
+
+/// A sign-in by hand: name and password, then the code. What the last page answers.
+pub fn sign_in(address: SocketAddr, name: &str, password: &str, code: &str) -> Reply {
+    let (door, second) = first_page(address, name, password, "/");
+    assert_eq!((second.status, second.location()), (303, "/login/totp"));
+    second_page(address, &door, code)
+}
+
+/// The first page of it: the cookie of the door, and the answer.
+pub fn first_page(address: SocketAddr, name: &str, password: &str, next: &str) -> (String, Reply) {
+    let page = get(address, "/login", "");
+    let door = format!("door={}", page.cookie("door").expect("the door has a cookie"));
+    let csrf = page.field("csrf");
+    let form = [("csrf", csrf.as_str()), ("name", name), ("password", password), ("next", next)];
+    let answer = post(address, "/login", &door, &form);
+    (door, answer)
+}
+
+/// The second page.
+pub fn second_page(address: SocketAddr, door: &str, code: &str) -> Reply {
+    let csrf = get(address, "/login/totp", door).field("csrf");
+    post(address, "/login/totp", door, &[("csrf", &csrf), ("code", code)])
 }
