@@ -32,7 +32,7 @@ pub struct Site {
     shutdown: CancellationToken,
     /// Where the store lies, in `data`.
     pub folder: tempfile::TempDir,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Drop for Site {
@@ -99,6 +99,11 @@ pub fn set() -> Arc<ArcSwap<renkei_translate::mapping::MappingSet>> {
 }
 
 impl Site {
+    /// Runs something that needs the runtime.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
     /// Starts one.
     pub fn start() -> Self {
         Self::start_with(|_| {})
@@ -158,7 +163,7 @@ impl Site {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let running = runtime.block_on(console::spawn(any, state.clone(), shutdown.clone())).unwrap();
         drop(guard);
-        Self { address: running.local_addr, state, clock, shutdown, folder, _runtime: runtime }
+        Self { address: running.local_addr, state, clock, shutdown, folder, runtime }
     }
 
     /// Moves the clock.
