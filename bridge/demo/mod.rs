@@ -1,9 +1,11 @@
-//! The demonstration: everything on one machine, in a temporary folder, with two invented hospitals.
+//! The demonstration: everything on one machine, in a temporary folder, with three invented facilities.
 //!
-//! One hospital sends over MLLP, one fills a storage; some of their messages are wrong on purpose. What they
-//! send ends in the rehearsal base, a stand-in for the national one inside this program. Nothing is kept
+//! One hospital sends over MLLP, one fills a storage, and a laboratory puts a CSV for a clinic (and one of the
+//! hospitals) into a folder; some of it is wrong on purpose, and of the clinic only who has consented is shared.
+//! What they send ends in the rehearsal base, a stand-in for the national one inside this program. Nothing is kept
 //! afterwards. [`messages`] invents what they send, [`people`] who looks at it.
 
+mod laboratory;
 pub mod messages;
 pub mod people;
 
@@ -23,6 +25,16 @@ const PACE: Duration = Duration::from_secs(3);
 pub const AOBA_CODE: &str = "1319999991";
 /// 医療機関番号 of the hospital whose storage is followed.
 pub const MIDORI_CODE: &str = "1319999992";
+/// 医療機関番号 of the clinic whose results a laboratory brings: 点数表 1 too.
+pub const MOMIJI_CODE: &str = "1319999993";
+/// The laboratory as a sender, which keeps what nobody may be given.
+pub const LABORATORY: &str = "lab-mihon";
+/// Who of the clinic has consented: one of the two whose results the laboratory brings.
+const CONSENTED: &str = "患者ID,開始日,終了日\n12345,2026-04-01,\n";
+/// 参加状況's denominators of an invented region.
+const DENOMINATORS: &str = "type,area,municipality,count,source,date\n\
+    hospital,架空中央,,6,架空の施設調査,2026-04-01\nclinic,架空中央,,48,架空の施設調査,2026-04-01\n\
+    hospital,架空東,,3,架空の施設調査,2026-04-01\nclinic,架空東,,21,架空の施設調査,2026-04-01\n";
 
 /// The demonstration's folder; gone when dropped.
 struct Folder(PathBuf);
@@ -59,6 +71,12 @@ pub async fn run(say: impl Fn(&str), shutdown: CancellationToken) -> anyhow::Res
     let day = today();
     let storage = folder.0.join("midori-storage");
     fill_storage(&storage, &day)?;
+    let laboratory = folder.0.join("laboratory");
+    laboratory::fill(&laboratory, &day, MOMIJI_CODE, AOBA_CODE)?;
+    let consent = folder.0.join("consent");
+    std::fs::create_dir_all(&consent)?;
+    std::fs::write(consent.join("momiji.csv"), CONSENTED)?;
+    std::fs::write(folder.0.join("denominators.csv"), DENOMINATORS)?;
     let file = folder.0.join("bridge.toml");
     std::fs::write(&file, configuration(&folder.0, &storage, &base.url(), console_port()))?;
     let (settings, _) = config::load(&file).map_err(|problems| {
@@ -79,6 +97,7 @@ pub async fn run(say: impl Fn(&str), shutdown: CancellationToken) -> anyhow::Res
     say("認証コードはログインの2ページ目に出ます / the second page of the sign-in shows the code.");
     say(&format!("架空あおば病院      MLLP {mllp}"));
     say(&format!("架空みどり病院      SS-MIX2 {}", storage.display()));
+    say(&format!("架空もみじ診療所    CSV {}", laboratory.display()));
     say(&format!("リハーサル基盤      {}", base.url()));
     say("終了は Ctrl-C / Ctrl-C ends it; nothing is kept.");
 
@@ -116,16 +135,36 @@ fn configuration(folder: &Path, storage: &Path, base: &str, port: u16) -> String
 [console]
 listen = "127.0.0.1:{port}"
 
+[participation]
+denominators = "denominators.csv"
+network = "{NETWORK}"
+
 [[facility]]
 code = "{AOBA_CODE}"
 name = "架空あおば病院"
+type = "hospital"
+area = "架空中央"
+joined = "2026-04-01"
 share = "all"
 patient_id = {{ width = 10 }}
 
 [[facility]]
 code = "{MIDORI_CODE}"
 name = "架空みどり病院"
+type = "hospital"
+area = "架空東"
+joined = "2026-07-01"
 share = "all"
+
+[[facility]]
+code = "{MOMIJI_CODE}"
+name = "架空もみじ診療所"
+type = "clinic"
+area = "架空中央"
+joined = "2026-10-01"
+share = "listed"
+consent_folder = "consent"
+patient_id = {{ width = 10 }}
 
 [[feed]]
 name = "aoba-mllp"
@@ -139,6 +178,17 @@ name = "midori-storage"
 facility = "{MIDORI_CODE}"
 kind = "ssmix2"
 path = {storage}
+scan = "2s"
+settle = "1s"
+
+[[feed]]
+name = "laboratory"
+facility = "field"
+sender = "{LABORATORY}"
+allow = ["{MOMIJI_CODE}", "{AOBA_CODE}"]
+kind = "folder"
+path = "laboratory"
+layout = "lab-csv44"
 scan = "2s"
 settle = "1s"
 
