@@ -297,6 +297,18 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     Ok(App { state, console: Some(console.local_addr), shutdown, tasks })
 }
 
+/// Whether a feed brings messages of a facility: its own feed, or a sender's whose rows may name it.
+fn brings(config: &Config, feed: &FeedStatus, facility: &str) -> bool {
+    let named = || {
+        let written = config.feeds.iter().filter(|written| written.name == feed.name);
+        written.into_iter().any(|written| match &written.kind {
+            intake::Kind::Folder(folder) => folder.allow.iter().flatten().any(|code| code == facility),
+            _ => false,
+        })
+    };
+    feed.facility == facility || named()
+}
+
 fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
     let info = |code: &str, name: &str| console::FacilityInfo {
         code: code.to_owned(),
@@ -304,7 +316,7 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         feeds: state
             .feeds
             .iter()
-            .filter(|feed| feed.facility == code)
+            .filter(|feed| brings(&state.config, feed, code))
             .map(|feed| (feed.name.clone(), feed.kind))
             .collect(),
     };
@@ -347,7 +359,7 @@ fn places(state: &AppState) -> BTreeMap<String, console::pages::consent::Place> 
         inputs: state
             .feeds
             .iter()
-            .filter(|feed| feed.facility == written.code)
+            .filter(|feed| brings(&state.config, feed, &written.code))
             .map(|feed| {
                 let folder = feed.path.as_ref().map(|path| path.display().to_string());
                 let place = folder.or_else(|| feed.local_addr.map(|address| address.to_string()));

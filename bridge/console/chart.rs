@@ -139,6 +139,9 @@ pub fn trend(first: &[Option<u64>], second: &[Option<u64>], months: &[String]) -
             upper = lower + APART;
         }
     }
+    // Below the lowest line stand the months.
+    let below = upper.max(lower).saturating_sub(Y.0 + 4);
+    (upper, lower) = (upper - below, lower - below);
     Trend {
         first: path(first),
         second: path(second),
@@ -175,5 +178,7 @@ mod tests {
         assert_eq!(chart.second, "M40,150 L250,82 L460,16");
         assert_eq!(chart.ends, (18, 33));
         assert_eq!(chart.months[1].0, 250);
+        let flat = trend(&[Some(0)], &[Some(0)], &["10".to_owned()]);
+        assert_eq!(flat.ends, (139, 154), "no label among those of the months");
     }
 }

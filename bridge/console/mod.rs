@@ -63,7 +63,7 @@ pub struct FacilityInfo {
     pub code: String,
     /// Its name.
     pub name: String,
-    /// Its feeds: name and kind (`mllp`, `ssmix2`).
+    /// Its feeds: name and kind (`mllp`, `ssmix2`, `folder`).
     pub feeds: Vec<(String, &'static str)>,
 }
 

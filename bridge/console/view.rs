@@ -79,8 +79,13 @@ impl FacilityRow {
     }
 }
 
-fn input_key(kind: &str) -> &'static str {
-    if kind == "mllp" { "input.mllp" } else { "input.ssmix2" }
+/// The key of a kind of feed.
+pub fn input_key(kind: &str) -> &'static str {
+    match kind {
+        "mllp" => "input.mllp",
+        "folder" => "input.folder",
+        _ => "input.ssmix2",
+    }
 }
 
 /// A cause of quarantine at one facility.

@@ -172,7 +172,7 @@ pub(super) fn page(request: &Request, said: Option<Said>) -> Result<Answer, Fail
         let found = place.inputs.iter().find(|(feed, _)| feed == name);
         inputs.push(Input {
             name: name.clone(),
-            kind: if *kind == "mllp" { "input.mllp" } else { "input.ssmix2" },
+            kind: view::input_key(kind),
             place: found.map(|(_, place)| place.clone()).unwrap_or_default(),
             last_received_ms: store.last_received_ms(name)?,
         });

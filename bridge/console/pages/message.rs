@@ -36,6 +36,8 @@ struct Step {
     at_ms: Option<i64>,
     text: String,
     words: &'static str,
+    /// Errors and warnings, where they were counted.
+    found: Option<(u64, u64)>,
 }
 
 /// A finding with its place.
@@ -249,6 +251,7 @@ fn steps(detail: &MessageDetail, panes: &Panes) -> Vec<Step> {
         at_ms: Some(summary.received_ms),
         text: summary.feed.clone(),
         words: "",
+        found: None,
     }];
     let done = detail.mapping_version.is_some();
     let errors = summary.errors;
@@ -259,6 +262,7 @@ fn steps(detail: &MessageDetail, panes: &Panes) -> Vec<Step> {
         at_ms: None,
         text: if done { panes.resources.to_string() } else { String::new() },
         words: if done { "step.resources" } else { "step.waiting" },
+        found: None,
     });
     if done {
         steps.push(Step {
@@ -270,8 +274,9 @@ fn steps(detail: &MessageDetail, panes: &Panes) -> Vec<Step> {
             key: "step.checked",
             name: String::new(),
             at_ms: None,
-            text: format!("{errors} / {}", summary.warnings),
-            words: "step.found",
+            text: String::new(),
+            words: "",
+            found: Some((errors as u64, summary.warnings as u64)),
         });
     }
     for delivery in &detail.deliveries {
@@ -283,6 +288,7 @@ fn steps(detail: &MessageDetail, panes: &Panes) -> Vec<Step> {
             at_ms: (delivery.state == State::Pending && delivery.next_ms > 0).then_some(delivery.next_ms),
             text: delivery.status.map(|status| format!("HTTP {status}")).unwrap_or_default(),
             words: "",
+            found: None,
         });
     }
     steps

@@ -323,6 +323,9 @@ fn view(report: &Report, request: &Request, unreadable: bool) -> Result<View, Fa
         (rate(first.unwrap_or_default()), rate(last.unwrap_or_default()))
     };
     let ((sent_from, sent_to), (registered_from, registered_to)) = (ends_of(&sent), ends_of(&registered));
+    // A year ago the network may not have been there.
+    let begun =
+        [&sent, &registered].iter().all(|all| all.first().is_some_and(|first| first.permille().is_some()));
     let values = [
         ("{a}", sent_from.as_str()),
         ("{b}", sent_to.as_str()),
@@ -413,7 +416,7 @@ fn view(report: &Report, request: &Request, unreadable: bool) -> Result<View, Fa
         bars: chart::bars(&by_area, total.sent_30.permille()),
         compare: say("pt.compare", language, &[("{n}", &rate(total.sent_30))]),
         areas,
-        trend_title: say("pt.trend-title", language, &values),
+        trend_title: say(if begun { "pt.trend-title" } else { "pt.trend-now" }, language, &values),
         trend_words: say("pt.trend-words", language, &values),
         trend: chart::trend(&permille(&sent), &permille(&registered), &labels),
         ends: (sent_to.clone(), registered_to.clone()),

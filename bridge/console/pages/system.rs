@@ -3,6 +3,7 @@
 use crate::console::answer::{Answer, Failure};
 use crate::console::page::Frame;
 use crate::console::request::Request;
+use crate::console::view;
 use crate::forward::BreakerState;
 use crate::store::{AuditEntry, AuditFilter};
 use askama::Template;
@@ -87,7 +88,12 @@ pub fn page(request: &Request) -> Result<Answer, Failure> {
         let store = request.facility(&info.code)?;
         for (feed, kind) in &info.feeds {
             let last_ms = store.last_received_ms(feed)?;
-            feeds.push(FeedRow { feed: feed.clone(), kind, facility: info.name.clone(), last_ms });
+            feeds.push(FeedRow {
+                feed: feed.clone(),
+                kind: view::input_key(kind),
+                facility: info.name.clone(),
+                last_ms,
+            });
         }
         for (base, statuses) in &state.forwards {
             let Some(status) = statuses.of(&info.code) else { continue };
