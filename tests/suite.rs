@@ -1,5 +1,6 @@
 //! The suite: every test that needs more than one module.
 
+mod browser;
 mod cli;
 mod conformance;
 mod console;

@@ -11,4 +11,4 @@ mod quarantine;
 mod sign_in;
 pub mod site;
 mod tls;
-mod ward;
+pub mod ward;

@@ -1,0 +1,77 @@
+//! The keyboard alone: the skip link first, the focus always seen, nothing that holds it.
+
+use super::demo::Demo;
+use serde_json::Value;
+
+const TAB: char = '\u{e004}';
+/// More keys than this at once and the driver takes its time.
+const MOST: usize = 400;
+
+#[test]
+fn tab_walks_every_page_in_reading_order_and_out_again() {
+    let Some((demo, browser)) = Demo::start() else { return };
+    browser.open("/login");
+    browser.press(&TAB.to_string());
+    assert!(browser.script("return document.activeElement.matches('.skip')").as_bool().unwrap());
+    demo.sign_in(&browser, "unyou");
+    demo.settled(&browser);
+    browser.open("/quarantine");
+    let cause = browser.text("return document.querySelector('.causes a').getAttribute('href')");
+    for path in [
+        "/?refresh=off",
+        "/facilities/1319999993",
+        "/messages?kind=OML-11",
+        &cause,
+        "/participation",
+        "/me",
+        "/audit",
+    ] {
+        browser.open(path);
+        let all = browser.script(
+            "window.seen = []; \
+             window.all = [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex=\"0\"]')] \
+               .filter((e) => e.checkVisibility() && !e.closest('dialog')); \
+             document.addEventListener('focusin', (event) => { \
+               const e = event.target, style = getComputedStyle(e), box = e.getBoundingClientRect(); \
+               seen.push({ at: all.indexOf(e), what: e.tagName + ' ' + (e.innerText ?? '').slice(0, 30), \
+                 seen: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 || style.boxShadow !== 'none', \
+                 inside: box.bottom > 0 && box.top < innerHeight && box.width > 0 }); \
+             }); return all.length",
+        );
+        let all = usize::try_from(all.as_u64().unwrap()).unwrap();
+        assert!(all > 8 && all < MOST, "{path}: {all}");
+        browser.press(&TAB.to_string().repeat(all + 2));
+        let steps = browser.script("return seen");
+        let steps: &Vec<Value> = steps.as_array().unwrap();
+        assert!(steps[0]["what"].as_str().unwrap().contains("本文へ移動"), "{path}: {}", steps[0]);
+        for step in steps {
+            assert_eq!(
+                (&step["seen"], &step["inside"]),
+                (&Value::Bool(true), &Value::Bool(true)),
+                "{path}: {step}"
+            );
+        }
+        let order: Vec<i64> =
+            steps.iter().map(|step| step["at"].as_i64().unwrap()).filter(|at| *at >= 0).collect();
+        let round = order.iter().rposition(|at| *at == 0).filter(|at| *at > 0).unwrap_or(order.len());
+        assert!(order[..round].is_sorted(), "{path}: not in reading order: {order:?}");
+        assert!(
+            order.contains(&(i64::try_from(all).unwrap() - 1)),
+            "{path}: the last is never reached: {steps:?}"
+        );
+        // Back again by one.
+        browser.quiet();
+    }
+    // The skip link does what it says.
+    browser.open("/messages");
+    browser.press(&format!("{TAB}\u{e007}"));
+    browser.wait("document.activeElement.id === 'main' || location.hash === '#main'");
+    browser.press(&TAB.to_string());
+    assert!(browser.script("return document.activeElement.closest('main') !== null").as_bool().unwrap());
+    // A slash goes to the search and is not typed into it; in it, it is a letter.
+    browser.open("/messages");
+    browser.press("/");
+    assert_eq!(browser.text("return document.activeElement.id"), "q");
+    browser.press("a/b");
+    assert_eq!(browser.text("return document.querySelector('#q').value"), "a/b");
+}
