@@ -4,6 +4,7 @@ mod cli;
 mod conformance;
 mod e2e;
 mod fault;
+mod feeds;
 mod golden;
 mod hostile;
 mod peers;
