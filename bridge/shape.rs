@@ -4,7 +4,9 @@
 //! Whoever mends a mapping sees that a kana is half-width or that a name sits in one component; nobody sees
 //! the name.
 
-use renkei_translate::hl7v2::{Field, Message, Segment};
+use renkei_translate::charset::{GaijiTable, decode};
+use renkei_translate::hl7v2::{Message, Segment};
+use std::borrow::Cow;
 
 /// Fields that hold codes, units, numeric results and service dates: shown. Everything else is masked, so that
 /// a segment that nobody thought of cannot give a patient away. Which values these are is known by their place
@@ -46,8 +48,18 @@ fn character(c: char) -> char {
         _ if c.is_numeric() => '#',
         _ if c.is_ascii_alphabetic() || ('Ａ'..='ｚ').contains(&c) && c.is_alphabetic() => 'A',
         _ if c.is_alphabetic() => '漢',
-        _ => c,
+        _ if kept(c) => c,
+        // A pictogram can be as good as a name, and a control character hides what stands beside it.
+        _ => '□',
     }
+}
+
+/// Spaces, line ends and punctuation, half-width and full-width.
+fn kept(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\t')
+        || c.is_ascii() && !c.is_control()
+        || matches!(c, '\u{a0}'..='¿' | '×' | '÷' | '‐'..='‧' | '‰'..='⁞' | '\u{3000}'..='〿' | '゠' | '・')
+        || matches!(c, '！'..='･' | '￠'..='￦')
 }
 
 /// A message, a segment a line, with what may name a patient as its shape.
@@ -60,13 +72,36 @@ pub fn message(message: &Message) -> String {
     out
 }
 
+/// What was received as its shape, one line a segment; the whole of it where it is no HL7 v2.
+pub fn body(bytes: &[u8], gaiji: &GaijiTable) -> String {
+    let text = decode(bytes, gaiji).text;
+    match Message::parse(text.clone()) {
+        Ok((parsed, _)) => message(&parsed),
+        Err(_) => of(&text.replace("\r\n", "\n").replace('\r', "\n")),
+    }
+}
+
+/// A segment id, or its shape: a line end within a text makes a segment whose name is anything.
+pub fn segment_name(segment: Segment<'_>) -> Cow<'_, str> {
+    let name = segment.name();
+    if is_segment_id(name) { name.into() } else { of(name).into() }
+}
+
+/// Whether what stands in a field may be seen by everybody.
+pub fn is_shown(segment: Segment<'_>, number: usize) -> bool {
+    shown(segment.name(), number, segment)
+}
+
+/// A part of a field as its shape. The delimiters stay, so that one sees where a value sits.
+pub fn part(message: &Message, raw: &str) -> String {
+    let d = message.delimiters();
+    let kept = [d.component, d.repetition, d.escape, d.subcomponent];
+    raw.chars().map(|c| if kept.contains(&c) { c } else { character(c) }).collect()
+}
+
 fn segment_into(out: &mut String, message: &Message, segment: Segment<'_>) {
     let name = segment.name();
-    // A line end within a text makes a segment whose name is anything.
-    match is_segment_id(name) {
-        true => out.push_str(name),
-        false => out.push_str(&of(name)),
-    }
+    out.push_str(&segment_name(segment));
     let separator = message.delimiters().field;
     // MSH-1 is the separator itself: it is written by what follows.
     let first = if name == "MSH" { 2 } else { 1 };
@@ -76,7 +111,7 @@ fn segment_into(out: &mut String, message: &Message, segment: Segment<'_>) {
         if shown(name, number, segment) {
             out.push_str(field.raw());
         } else {
-            masked_into(out, message, field);
+            out.push_str(&part(message, field.raw()));
         }
     }
 }
@@ -116,13 +151,6 @@ fn is_charset_label(label: &str) -> bool {
     label.is_empty() || (label.len() <= LONGEST && known)
 }
 
-/// The delimiters stay, so that one sees where a value sits.
-fn masked_into(out: &mut String, message: &Message, field: Field<'_>) {
-    let d = message.delimiters();
-    let kept = [d.component, d.repetition, d.escape, d.subcomponent];
-    out.extend(field.raw().chars().map(|c| if kept.contains(&c) { c } else { character(c) }));
-}
-
 #[cfg(test)]
 mod tests {
     use super::{message, of};
@@ -137,6 +165,10 @@ mod tests {
         check("ﾀﾛｳ", "ｶｶｶ");
         check("Aｂ-1２", "AA-##");
         check("03-1234-5678", "##-####-####");
+        check("𠮷野家 髙﨑", "漢漢漢 漢漢");
+        check("患者👨‍👩‍👧\u{202e}\0", "漢漢□□□□□□□");
+        check("（株）、「山」", "（漢）、「漢」");
+        check("<script>alert(1)</script>", "<AAAAAA>AAAAA(#)</AAAAAA>");
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 mod cli;
 mod conformance;
+mod console;
 mod e2e;
 mod fault;
 mod feeds;
 mod golden;
 mod hostile;
+mod machine;
+mod participation;
 mod peers;
 mod pipeline;
 mod shipped;

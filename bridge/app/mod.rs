@@ -4,11 +4,14 @@
 //! Everything that the console, the API and the tests want to know stands in [`AppState`]. No work is done
 //! here: workers meet in the store.
 
+pub mod alarm;
 pub mod mappings;
+pub mod schedule;
+pub mod service;
 
 use crate::config::{self, Config};
-use crate::store::{OpenError, Store};
-use crate::{console, forward, intake, pipeline, telemetry};
+use crate::store::{OpenError, Store, StoreError};
+use crate::{consent, console, forward, intake, pipeline, telemetry};
 use arc_swap::ArcSwap;
 use renkei_translate::mapping::{MappingSet, Problem};
 use renkei_translate::translation;
@@ -57,6 +60,9 @@ pub enum AppError {
     /// A facility of the configuration that the store does not have: a fault of ours.
     #[error("the store has no facility {0}")]
     Facility(String),
+    /// Who is shared could not be set: nothing may be sent by yesterday's settings.
+    #[error("who is shared cannot be set: {0}")]
+    Sharing(StoreError),
     /// The console.
     #[error(transparent)]
     Console(#[from] console::ConsoleError),
@@ -193,12 +199,22 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         let bases = config.bases.iter().filter(|base| config.sends(base, store.code()));
         let names: Vec<String> = bases.map(|base| base.name.clone()).collect();
         let of = store.clone();
-        let left_out = tokio::task::spawn_blocking(move || of.destinations(&names)).await;
-        if let Ok(Ok(deliveries @ 1..)) = left_out {
-            warn!(
+        let written = config.facilities.iter().find(|facility| facility.code == store.code());
+        let sharing = written.map(|facility| config.sharing(facility)).unwrap_or_default();
+        let left_out = tokio::task::spawn_blocking(move || {
+            // Before anything is sent: without it nobody is shared.
+            of.share(&sharing, now_ms())?;
+            of.destinations(&names)
+        })
+        .await;
+        match left_out {
+            Ok(Ok(0)) => {}
+            Ok(Ok(deliveries)) => warn!(
                 facility = store.code(),
                 deliveries, "Deliveries are left out: their base is no more configured."
-            );
+            ),
+            Ok(Err(error)) => return Err(AppError::Sharing(error)),
+            Err(_) => return Err(AppError::Sharing(StoreError::Closed)),
         }
     }
     let mut forwards = Vec::new();
@@ -209,6 +225,17 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
             .map_err(|error| AppError::Forward { base: base.name.clone(), reason: error.to_string() })?;
         forwards.push((base.name.clone(), running.statuses.clone()));
         tasks.push(tokio::spawn(running.stopped()));
+    }
+
+    for written in &config.facilities {
+        let of = store.facility(&written.code).ok_or_else(|| AppError::Facility(written.code.clone()))?;
+        let consent = consent::Consent {
+            store: store.clone(),
+            facility: of,
+            rule: written.patient_id.clone(),
+            folder: written.consent_folder.clone(),
+        };
+        tasks.push(consent::spawn(consent, shutdown.clone()));
     }
 
     let permits = config.pipeline.permits();
@@ -261,7 +288,10 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         mapping_version = state.mappings.load().version(),
         "The appliance has started."
     );
-    let listen = state.config.console.listen;
+    let upkeep = schedule::Upkeep::new(state.store.clone(), state.config.clone(), state.started_ms);
+    tasks.push(tokio::spawn(schedule::run(upkeep, shutdown.clone())));
+    let tls = state.config.console.tls.clone().map(|tls| (tls.cert, tls.key));
+    let listen = console::Listen { address: state.config.console.listen, tls };
     let console = console::spawn(listen, console_state(&state, look), shutdown.clone()).await?;
     tasks.push(console.task);
     Ok(App { state, console: Some(console.local_addr), shutdown, tasks })
@@ -281,7 +311,7 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
     // Senders are shown among the facilities: what they hold is part of the sums.
     let mut infos: Vec<_> = state.config.facilities.iter().map(|f| info(&f.code, &f.name)).collect();
     infos.extend(state.config.senders().iter().map(|sender| info(sender, sender)));
-    let mappings = state.mappings.clone();
+    let (mappings, written) = (state.mappings.clone(), state.config.clone());
     console::ConsoleState {
         network: look.network,
         demo: look.demo,
@@ -290,8 +320,41 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         store: state.store.clone(),
         forwards: state.forwards.to_vec(),
         mapping_version: Arc::new(move || mappings.load().version().to_owned()),
+        bench: Arc::new(console::bench::Bench::new(state.mappings.clone(), state.facilities.clone())),
         metrics: telemetry::metrics_text,
+        consent: Arc::new(console::pages::consent::Desk::new(places(state))),
+        now_ms: Arc::new(now_ms),
+        clock_offset_ms: Arc::new(|| None),
+        machine: console::Machine {
+            data_dir: state.config.data_dir.clone(),
+            limits: state.config.store.clone(),
+            started_ms: state.started_ms,
+            certificates: Arc::new(move || {
+                let all = config::certificates(&written).into_iter();
+                all.map(|certificate| (certificate.setting, certificate.end)).collect()
+            }),
+        },
+        delay: console::delay,
     }
+}
+
+/// What the console's pages of facilities know besides the store.
+fn places(state: &AppState) -> BTreeMap<String, console::pages::consent::Place> {
+    let place = |written: &config::Facility| console::pages::consent::Place {
+        patient_id: written.patient_id.clone(),
+        inputs: state
+            .feeds
+            .iter()
+            .filter(|feed| feed.facility == written.code)
+            .map(|feed| {
+                let folder = feed.path.as_ref().map(|path| path.display().to_string());
+                let place = folder.or_else(|| feed.local_addr.map(|address| address.to_string()));
+                (feed.name.clone(), place.unwrap_or_default())
+            })
+            .collect(),
+        folder: written.consent_folder.as_ref().map(|path| path.display().to_string()),
+    };
+    state.config.facilities.iter().map(|written| (written.code.clone(), place(written))).collect()
 }
 
 impl App {

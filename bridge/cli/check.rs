@@ -3,6 +3,7 @@
 use super::open::{ConfigFile, print};
 use crate::app::{self, mappings};
 use crate::config::{self, Weight};
+use crate::store::{BackupKey, restore};
 use std::process::ExitCode;
 
 /// Does it. Exit 78 where anything keeps the appliance from working; warnings alone do not.
@@ -22,6 +23,47 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
             errors += problems.len();
         }
     }
+    if let Some(config) = &config {
+        errors += keys(config);
+    }
     eprintln!("{}: {errors} errors, {warnings} warnings", file.config.display());
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_CONFIG) })
+}
+
+/// Says which secret of ids there is and whether backups are made; the number of errors.
+fn keys(config: &config::Config) -> usize {
+    let mut errors = 0;
+    let elsewhere = config.store.identity_key.clone();
+    let path = elsewhere.clone().unwrap_or_else(|| config.data_dir.join("identity.key"));
+    match restore::fingerprint_of(&path) {
+        Ok(fingerprint) => eprintln!("identity key: {fingerprint}"),
+        Err(_) if elsewhere.is_none() && !path.exists() => {
+            eprintln!("identity key: is made at the first start");
+        }
+        Err(_) => {
+            eprintln!(
+                "{}: error: the identity key cannot be read, or is not 32 bytes long\n    \
+                 識別鍵を読めないか、32バイトではありません。",
+                path.display()
+            );
+            errors += 1;
+        }
+    }
+    match &config.backup.key {
+        None => {
+            eprintln!("backup: none is made by itself; write [backup] / バックアップは設定されていません")
+        }
+        Some(key) => match BackupKey::read(key) {
+            Ok(_) => eprintln!("backup: at \"{}\"", config.schedule.backup),
+            Err(error) => {
+                eprintln!(
+                    "{}: error: the backup key cannot be used ({error})\n    \
+                     バックアップの鍵を使えません。",
+                    key.display()
+                );
+                errors += 1;
+            }
+        },
+    }
+    errors
 }

@@ -3,21 +3,25 @@
 //! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 the data has
 //! problems, 2 usage, 78 bad configuration.
 
+mod backup;
 mod check;
+mod consent;
 mod mapping;
 mod messages;
 mod open;
+mod participation;
 mod print;
 mod send;
 mod serve;
 mod translate;
+mod user;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// The data has problems.
 pub const EXIT_DATA: u8 = 1;
-/// The command line asks for what is not there.
+/// The command was called wrongly.
 pub const EXIT_USAGE: u8 = 2;
 /// The configuration is wrong: `EX_CONFIG` of sysexits.
 pub const EXIT_CONFIG: u8 = 78;
@@ -50,16 +54,26 @@ enum Command {
     Quarantine(messages::Quarantine),
     /// The daily sum: received = registered + pending + quarantined + rejected + excluded.
     Ledger(messages::Ledger),
+    /// Check, take in or show the list of patients who are shared.
+    #[command(subcommand)]
+    Consent(consent::Consent),
+    /// The month's 参加状況, as a workbook, CSV or JSON.
+    Participation(participation::Arguments),
     /// Check or test a mapping set.
     #[command(subcommand)]
     Mapping(mapping::Mapping),
     /// The audit trail.
     #[command(subcommand)]
     Audit(messages::Audit),
-    /// Copy the store while it is at work.
-    Backup(messages::Backup),
+    /// Make a sealed backup while the appliance is at work.
+    Backup(backup::Backup),
+    /// Put a backup into an empty directory, or prove that it can be.
+    Restore(backup::Restore),
     /// Run the stand-in base.
     Rehearsal(serve::Rehearsal),
+    /// Add, reset or list the people who may sign in to the console.
+    #[command(subcommand)]
+    User(user::Command),
 }
 
 /// Reads the arguments of the process and does what they say.
@@ -79,10 +93,14 @@ pub fn run() -> ExitCode {
         Command::Message(command) => messages::message(command),
         Command::Quarantine(command) => messages::quarantine(command),
         Command::Ledger(arguments) => messages::ledger(&arguments),
+        Command::Consent(command) => consent::run(&command),
+        Command::Participation(arguments) => participation::run(&arguments),
         Command::Mapping(command) => mapping::run(&command),
         Command::Audit(command) => messages::audit(&command),
-        Command::Backup(arguments) => messages::backup(&arguments),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
         Command::Rehearsal(arguments) => serve::rehearsal(&arguments),
+        Command::User(command) => user::run(command),
     };
     match result {
         Ok(code) => code,

@@ -2,7 +2,8 @@
 
 use crate::config::{self, Config, Problem};
 use crate::store::Store;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,7 +21,18 @@ impl ConfigFile {
         match config::load(&self.config) {
             Ok((config, warnings)) => {
                 print(&warnings);
-                Ok(config)
+                match owner_in_the_way(&config.data_dir) {
+                    None => Ok(config),
+                    Some(owner) => {
+                        eprintln!(
+                            "{} belongs to user {owner}, and what root makes in it that user could not write.\n    \
+                             Run it as that user: runuser -u renkei-bridge -- renkei-bridge …\n    \
+                             データの置き場所の持ち主（renkei-bridge）で実行してください。",
+                            config.data_dir.display()
+                        );
+                        Err(ExitCode::from(super::EXIT_USAGE))
+                    }
+                }
             }
             Err(problems) => {
                 print(&problems);
@@ -40,6 +52,12 @@ impl ConfigFile {
             Err(code) => Ok(Err(code)),
         }
     }
+}
+
+/// The owner of the data directory where we are root and it is not: files made now would lock the service out.
+fn owner_in_the_way(data_dir: &Path) -> Option<u32> {
+    let owner = std::fs::metadata(data_dir).ok()?.uid();
+    (rustix::process::geteuid().is_root() && owner != 0).then_some(owner)
 }
 
 /// Prints problems on standard error.

@@ -35,7 +35,13 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
             }
             Err(error) => return Err(error.into()),
         };
+        // Every feed listens.
+        let manager = app::service::Manager::of_environment();
+        manager.say("READY=1");
+        let watch = manager.clone().watch(app.state.store.clone(), app.shutdown());
+        tokio::spawn(watch);
         stop.cancelled().await;
+        manager.say("STOPPING=1");
         app.stop().await;
         Ok(ExitCode::SUCCESS)
     });

@@ -3,6 +3,7 @@
 use super::Written;
 use super::problem::Problems;
 use super::read::Section;
+use super::sharing;
 use crate::intake::Kind;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ pub(super) fn unknown(table: &toml::de::DeTable<'_>, problems: &mut Problems<'_>
             format!("{name} という設定や節はありません。綴りを確かめるか、消してください。"),
             format!(
                 "There is no setting or section {name}. Known are data_dir, mappings, [console], [store], \
-                 [pipeline], [[facility]], [[feed]] and [[base]]."
+                 [backup], [schedule], [pipeline], [participation], [[facility]], [[feed]] and [[base]]."
             ),
         );
     }
@@ -49,8 +50,10 @@ pub(super) fn contents(written: &Written<'_>, problems: &mut Problems<'_>) {
         }
     }
     listeners(written, problems);
+    backup(written, problems);
     storages(written, problems);
     destinations(written, &known, problems);
+    sharing::check(written, problems);
     for (section, facility) in &written.facilities {
         let base = facility.as_ref().and_then(|facility| facility.local_system_base.as_deref());
         if base.is_some_and(|base| base.ends_with('/') || url::Url::parse(base).is_err()) {
@@ -59,6 +62,21 @@ pub(super) fn contents(written: &Written<'_>, problems: &mut Problems<'_>) {
                 format!("{}.local_system_base", section.name),
                 "URI を、末尾の / なしで書いてください（例 \"http://hospital.example.jp/fhir\"）。",
                 "Write a URI without a slash at its end, such as \"http://hospital.example.jp/fhir\".",
+            );
+        }
+    }
+    for (section, facility) in &written.facilities {
+        let Some((joined, closed)) =
+            facility.as_ref().and_then(|facility| facility.joined.zip(facility.closed))
+        else {
+            continue;
+        };
+        if closed <= joined {
+            problems.error(
+                Some(section.span_of("closed")),
+                format!("{}.closed", section.name),
+                "closed は joined より後の日にしてください。",
+                "closed must be a day after joined.",
             );
         }
     }
@@ -117,6 +135,20 @@ fn listeners(written: &Written<'_>, problems: &mut Problems<'_>) {
     let mut seen: Vec<(SocketAddr, String)> = Vec::new();
     if let Some(console) = &written.console {
         seen.push((console.listen, "console".into()));
+        // Passwords and patients would cross the network in the clear.
+        if !console.listen.ip().is_loopback() && console.tls.is_none() {
+            let listen = console.listen;
+            problems.error(
+                written.console_at.clone(),
+                "console.listen",
+                format!(
+                    "{listen} はこのマシンの外から見えるのに TLS がありません。[console] に tls = {{ cert, key }} を書くか、127.0.0.1 にしてください。"
+                ),
+                format!(
+                    "{listen} can be reached from outside and has no TLS. Write tls = {{ cert, key }} in [console], or use 127.0.0.1."
+                ),
+            );
+        }
     }
     for (section, feed) in &written.feeds {
         let Some(Kind::Mllp(mllp)) = feed.as_ref().map(|feed| &feed.kind) else { continue };
@@ -138,6 +170,18 @@ fn listeners(written: &Written<'_>, problems: &mut Problems<'_>) {
         } else {
             seen.push((mllp.listen, section.name.clone()));
         }
+    }
+}
+
+/// Patient data leaves the data directory encrypted or not at all.
+fn backup(written: &Written<'_>, problems: &mut Problems<'_>) {
+    if written.backup.as_ref().is_some_and(|backup| backup.to.is_some() != backup.key.is_some()) {
+        problems.error(
+            None,
+            "backup",
+            "[backup] には to と key の両方を書いてください。バックアップは必ず暗号化されます。",
+            "[backup] needs both to and key: a backup is always encrypted.",
+        );
     }
 }
 

@@ -6,7 +6,8 @@
 use super::problem::{Problem, Weight};
 use super::{Config, certificate};
 use crate::intake::Kind;
-use renkei_translate::charset::GaijiTable;
+use crate::participation::{Denominators, DenominatorsError, RowProblem};
+use renkei_translate::charset::{GaijiTable, gaiji_code};
 use std::path::{Path, PathBuf};
 
 /// A certificate that ends within so many days is told of: renewing one takes a hospital weeks.
@@ -18,6 +19,44 @@ pub fn environment(config: &Config, now: i64) -> Vec<Problem> {
     let mut look = Look::new(config, now, Weight::Warning);
     look.all();
     look.found()
+}
+
+/// A certificate that the configuration names, and when it ends, in seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The setting: `feed midori tls.cert`.
+    pub setting: String,
+    /// Its end, or why it cannot be read.
+    pub end: Result<i64, String>,
+}
+
+/// Every certificate that the configuration names.
+pub fn certificates(config: &Config) -> Vec<Certificate> {
+    let mut named: Vec<(String, &Path)> = Vec::new();
+    if let Some(tls) = &config.console.tls {
+        named.push(("console tls.cert".into(), &tls.cert));
+    }
+    for feed in &config.feeds {
+        if let Kind::Mllp(mllp) = &feed.kind
+            && let Some(tls) = &mllp.tls
+        {
+            named.push((format!("feed {} tls.cert", feed.name), &tls.cert));
+            named.extend(
+                tls.client_ca.iter().map(|ca| (format!("feed {} tls.client_ca", feed.name), ca.as_path())),
+            );
+        }
+    }
+    for base in &config.bases {
+        let Some(tls) = &base.tls else { continue };
+        let both = [("tls.client_cert", &tls.client_cert), ("tls.ca", &tls.ca)];
+        for (key, path) in both.into_iter().filter_map(|(key, path)| Some((key, path.as_deref()?))) {
+            named.push((format!("base {} {key}", base.name), path));
+        }
+    }
+    named
+        .into_iter()
+        .map(|(setting, path)| Certificate { setting, end: certificate::not_after(path) })
+        .collect()
 }
 
 /// The day, `YYYYMMDD`, of a time in seconds since 1970, in Japan.
@@ -48,6 +87,10 @@ impl<'c> Look<'c> {
 
     pub fn all(&mut self) {
         self.data_dir();
+        if let Some(tls) = &self.config.console.tls {
+            self.certificate(("console", None, "tls.cert"), &tls.cert);
+            self.key(("console", None, "tls.key"), &tls.key);
+        }
         for (index, facility) in self.config.facilities.iter().enumerate() {
             if let Some(path) = &facility.gaiji
                 && let Err(reason) = gaiji(path)
@@ -56,6 +99,18 @@ impl<'c> Look<'c> {
                     ("facility", Some(index), "gaiji"),
                     format!("外字の表 {} を使えません（{reason}）。", path.display()),
                     format!("The 外字 table {} cannot be used ({reason}).", path.display()),
+                );
+            }
+        }
+        for (index, facility) in self.config.facilities.iter().enumerate() {
+            if let Some(path) = &facility.consent_folder
+                && let Err(error) = std::fs::read_dir(path)
+            {
+                let shown = path.display();
+                self.warning(
+                    ("facility", Some(index), "consent_folder"),
+                    format!("同意の一覧のフォルダ {shown} を読めません（{error}）。作って、実行する利用者に読み書きの権限を与えてください。"),
+                    format!("The folder of consent lists {shown} cannot be read ({error}). Make it and let the service's user read and write there."),
                 );
             }
         }
@@ -74,6 +129,7 @@ impl<'c> Look<'c> {
                 }
             }
         }
+        self.denominators();
         for (index, base) in self.config.bases.iter().enumerate() {
             let Some(tls) = &base.tls else { continue };
             if let Some(path) = &tls.client_cert {
@@ -127,6 +183,49 @@ impl<'c> Look<'c> {
                 "The data directory {shown} cannot be written ({error}). Make it and let the service's user write there."
             );
             self.error(("", None, "data_dir"), ja, en);
+        }
+    }
+
+    fn denominators(&mut self) {
+        let Some(path) = &self.config.participation.denominators else { return };
+        let setting = ("participation", None, "denominators");
+        let shown = path.display();
+        let denominators = match Denominators::read(path) {
+            Ok(denominators) => denominators,
+            // The report lacks them, and messages are taken and sent all the same.
+            Err(DenominatorsError::Io(error)) => {
+                let ja = format!("分母の表 {shown} を読めません（{error}）。パスと権限を確かめてください。");
+                let en =
+                    format!("The denominators {shown} cannot be read ({error}). Check path and permissions.");
+                return self.warning(setting, ja, en);
+            }
+            Err(DenominatorsError::Rows(rows)) => {
+                for RowProblem { line, ja, en } in rows {
+                    let (ja, en) =
+                        (format!("{shown} の {line} 行目: {ja}"), format!("{shown} line {line}: {en}"));
+                    self.warning(setting, ja, en);
+                }
+                return;
+            }
+        };
+        for (index, facility) in self.config.facilities.iter().enumerate() {
+            let Some((kind, area)) = facility.facility_type.zip(facility.area.as_deref()) else {
+                let ja =
+                    "type と area がないので、この施設は参加率に入りません。書き足してください。".to_owned();
+                let en =
+                    "Without type and area this facility is left out of the participation rate. Add them.";
+                self.warning(("facility", Some(index), "type"), ja, en.to_owned());
+                continue;
+            };
+            if denominators.count(kind, area).is_none() {
+                let kind = kind.as_str();
+                let ja = format!(
+                    "分母の表 {shown} に {kind} と「{area}」の行がありません。表記を合わせてください。"
+                );
+                let en =
+                    format!("{shown} has no row for {kind} and \"{area}\". See that both are written alike.");
+                self.warning(("facility", Some(index), "area"), ja, en);
+            }
         }
     }
 
@@ -203,7 +302,8 @@ fn line_of(file: &Path, key: &str) -> usize {
     text.as_bytes().iter().take(at.span().start).filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// Reads a table of 外字: a CSV of code (`F040`) and character, a row each, `#` begins a remark.
+/// Reads a table of 外字: a CSV of code (`F040`, `7521`, `8FF5A1`, `2-7521`, `U+E000`) and character, a row
+/// each, `#` begins a remark.
 ///
 /// # Errors
 /// A sentence with the line.
@@ -222,10 +322,10 @@ pub fn gaiji(path: &Path) -> Result<GaijiTable, String> {
         let (Some(code), Some(text)) = (row.get(0), row.get(1)) else {
             return Err(format!("line {line}: code and character are expected"));
         };
-        if !code.bytes().all(|byte| byte.is_ascii_hexdigit()) || code.len() != 4 || text.is_empty() {
-            return Err(format!("line {line}: four hexadecimal digits and a character are expected"));
-        }
-        table.insert(code.to_ascii_uppercase(), text.to_owned());
+        let code = gaiji_code(code).filter(|_| !text.is_empty()).ok_or_else(|| {
+            format!("line {line}: a code (F040, 7521, 8FF5A1, 2-7521 or U+E000) and a character are expected")
+        })?;
+        table.insert(code, text.to_owned());
     }
     Ok(table)
 }

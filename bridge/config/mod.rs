@@ -6,16 +6,21 @@
 
 mod certificate;
 mod check;
+mod credential;
 mod environment;
 mod machine;
 mod problem;
 mod read;
+mod schedule;
+mod sharing;
 
-pub use environment::{environment, gaiji};
+pub use environment::{certificates, environment, gaiji};
 pub use machine::everything;
 pub use problem::{Problem, Weight};
+pub use schedule::Schedule;
 
-use crate::{forward, intake, pipeline, store};
+use crate::{forward, intake, participation, pipeline, store};
+use credential::place;
 use problem::Problems;
 use renkei_translate::translation::PatientIdRule;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -37,8 +42,14 @@ pub struct Config {
     pub console: Console,
     /// Limits of the store.
     pub store: store::Config,
+    /// Where backups go.
+    pub backup: store::BackupConfig,
+    /// What is done by itself, and when.
+    pub schedule: Schedule,
     /// How much is translated at once.
     pub pipeline: pipeline::Config,
+    /// Denominators and cover of 参加状況.
+    pub participation: participation::Config,
     /// Facilities, in the order of the file.
     pub facilities: Vec<Facility>,
     /// Feeds, in the order of the file.
@@ -61,13 +72,25 @@ struct Places {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Console {
-    /// Address and port.
+    /// Address and port. Beyond this machine only with TLS.
     pub listen: SocketAddr,
+    /// TLS, or plain on this machine alone.
+    pub tls: Option<ConsoleTls>,
+}
+
+/// `[console] tls`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleTls {
+    /// Certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, CONSOLE_PORT)) }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, CONSOLE_PORT)), tls: None }
     }
 }
 
@@ -89,6 +112,47 @@ pub struct Facility {
     /// 外字: a CSV of code and character.
     #[serde(default)]
     pub gaiji: Option<PathBuf>,
+    /// Whose data leaves, unless a base says otherwise for itself.
+    #[serde(default)]
+    pub share: store::Share,
+    /// What becomes of what a base has when a consent ends.
+    #[serde(default)]
+    pub withdrawal: store::Withdrawal,
+    /// Patients that are nobody and never shared.
+    #[serde(default)]
+    pub test_patients: store::TestPatients,
+    /// Where consent lists are dropped.
+    #[serde(default)]
+    pub consent_folder: Option<PathBuf>,
+    /// What it is, for 参加状況.
+    #[serde(default, rename = "type")]
+    pub facility_type: Option<participation::FacilityType>,
+    /// Its 二次医療圏, as the denominators write it.
+    #[serde(default)]
+    pub area: Option<String>,
+    /// Its 市町村.
+    #[serde(default)]
+    pub municipality: Option<String>,
+    /// Since when it takes part.
+    #[serde(default)]
+    pub joined: Option<participation::Day>,
+    /// From when on it does not any more.
+    #[serde(default)]
+    pub closed: Option<participation::Day>,
+}
+
+impl Config {
+    /// Who of a facility is shared with which base.
+    pub fn sharing(&self, facility: &Facility) -> store::Sharing {
+        let bases = self.bases.iter().filter(|base| base.serves(&facility.code));
+        store::Sharing {
+            destinations: bases
+                .map(|base| (base.name.clone(), base.share.unwrap_or(facility.share)))
+                .collect(),
+            withdrawal: facility.withdrawal,
+            tests: facility.test_patients.normalised(&facility.patient_id),
+        }
+    }
 }
 
 impl Config {
@@ -108,6 +172,22 @@ impl Config {
     /// Whether a base is sent what a facility has. What a sender's own store holds goes nowhere.
     pub fn sends(&self, base: &forward::Base, facility: &str) -> bool {
         base.serves(facility) && !self.senders().iter().any(|sender| sender == facility)
+    }
+}
+
+impl Config {
+    /// The facilities as 参加状況 knows them.
+    pub fn members(&self) -> Vec<participation::Member> {
+        let member = |facility: &Facility| participation::Member {
+            code: facility.code.clone(),
+            name: facility.name.clone(),
+            facility_type: facility.facility_type,
+            area: facility.area.clone(),
+            municipality: facility.municipality.clone(),
+            joined: facility.joined,
+            closed: facility.closed,
+        };
+        self.facilities.iter().map(member).collect()
     }
 }
 
@@ -192,8 +272,13 @@ type Read<'t, T> = (read::Section<'t>, Option<T>);
 struct Written<'t> {
     general: Option<General>,
     console: Option<Console>,
+    /// Where it stands in the file, if it does.
+    console_at: Option<std::ops::Range<usize>>,
     store: Option<store::Config>,
+    backup: Option<store::BackupConfig>,
+    schedule: Option<Schedule>,
     pipeline: Option<pipeline::Config>,
+    participation: Option<participation::Config>,
     facilities: Vec<Read<'t, Facility>>,
     feeds: Vec<Read<'t, intake::Feed>>,
     bases: Vec<Read<'t, forward::Base>>,
@@ -213,13 +298,29 @@ impl<'t> Written<'t> {
         }
         let general = toml::Spanned::new(whole.start..whole.start, toml::de::DeValue::Table(general));
         let general = read::Section::new("bridge.toml", general).read(&["data_dir"], problems);
+        let console_at = table.get("console").map(toml::Spanned::span);
         let console = one(table, "console", problems);
         let store = one(table, "store", problems);
+        let backup = one(table, "backup", problems);
+        let schedule = one(table, "schedule", problems);
         let pipeline = one(table, "pipeline", problems);
+        let participation = one(table, "participation", problems);
         let facilities = many(table, "facility", &["code"], problems);
         let feeds = many(table, "feed", &["name", "facility", "kind"], problems);
         let bases = many(table, "base", &["name", "kind", "url"], problems);
-        Self { general, console, store, pipeline, facilities, feeds, bases }
+        Self {
+            general,
+            console,
+            console_at,
+            store,
+            backup,
+            schedule,
+            pipeline,
+            participation,
+            facilities,
+            feeds,
+            bases,
+        }
     }
 
     /// What could be read; what could not is said among the problems.
@@ -229,15 +330,17 @@ impl<'t> Written<'t> {
         let (at_feed, mut feeds): (Vec<usize>, Vec<intake::Feed>) = readable(self.feeds);
         let (at_base, mut bases): (Vec<usize>, Vec<forward::Base>) = readable(self.bases);
         for facility in &mut facilities {
-            facility.gaiji = facility.gaiji.take().map(|path| dir.join(path));
+            for path in [&mut facility.gaiji, &mut facility.consent_folder] {
+                *path = path.take().map(|path| dir.join(path));
+            }
         }
         for feed in &mut feeds {
             match &mut feed.kind {
                 intake::Kind::Mllp(mllp) => {
                     if let Some(tls) = &mut mllp.tls {
-                        tls.cert = dir.join(&tls.cert);
-                        tls.key = dir.join(&tls.key);
-                        tls.client_ca = tls.client_ca.take().map(|path| dir.join(path));
+                        tls.cert = place(dir, &tls.cert);
+                        tls.key = place(dir, &tls.key);
+                        tls.client_ca = tls.client_ca.take().map(|path| place(dir, &path));
                     }
                 }
                 intake::Kind::Ssmix2(storage) => storage.path = dir.join(&storage.path),
@@ -246,8 +349,20 @@ impl<'t> Written<'t> {
         }
         for tls in bases.iter_mut().filter_map(|base| base.tls.as_mut()) {
             for path in [&mut tls.client_cert, &mut tls.client_key, &mut tls.ca] {
-                *path = path.take().map(|path| dir.join(path));
+                *path = path.take().map(|path| place(dir, &path));
             }
+        }
+        let mut participation = self.participation.unwrap_or_default();
+        participation.denominators = participation.denominators.map(|path| dir.join(path));
+        let mut store = self.store.unwrap_or_default();
+        store.identity_key = store.identity_key.take().map(|path| place(dir, &path));
+        let mut backup = self.backup.unwrap_or_default();
+        backup.to = backup.to.take().map(|path| dir.join(path));
+        backup.key = backup.key.take().map(|path| place(dir, &path));
+        let mut console = self.console.unwrap_or_default();
+        if let Some(tls) = &mut console.tls {
+            tls.cert = dir.join(&tls.cert);
+            tls.key = dir.join(&tls.key);
         }
         let (data_dir, mappings) = self
             .general
@@ -256,9 +371,12 @@ impl<'t> Written<'t> {
             file: file.to_owned(),
             data_dir,
             mappings: mappings.map(|path| dir.join(path)),
-            console: self.console.unwrap_or_default(),
-            store: self.store.unwrap_or_default(),
+            console,
+            store,
+            backup,
+            schedule: self.schedule.unwrap_or_default(),
             pipeline: self.pipeline.unwrap_or_default(),
+            participation,
             facilities,
             feeds,
             bases,

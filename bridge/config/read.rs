@@ -126,6 +126,11 @@ fn sentences(message: &str) -> (String, String) {
         "大きさは整数と単位で書きます（例 \"16MiB\"）。".to_owned()
     } else if message.starts_with("a time ") {
         "時間は整数と単位 ms、s、m、h、d で書きます（例 \"15m\"）。".to_owned()
+    } else if message.starts_with("weekdays ") {
+        "曜日は MON、TUE、WED、THU、FRI、SAT、SUN の名前で書きます。数字は使えません。".to_owned()
+    } else if message.starts_with("a schedule ") {
+        "予定は 分 時 日 月 曜日 の五つを空白で区切って書きます（例 \"30 1 * * *\"、\"0 3 * * SUN\"）。"
+            .to_owned()
     } else {
         "この値は使えません。英文のとおりに書き直してください。".to_owned()
     };

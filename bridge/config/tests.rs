@@ -122,6 +122,27 @@ timeout = '0s'
 }
 
 #[test]
+fn a_console_beyond_this_machine_needs_tls() {
+    let with = |console: &str| {
+        format!(
+            "data_dir = 'd'\n[[facility]]\ncode = '1319999999'\n[console]\n{console}\n\
+             [[base]]\nname = 'b'\nkind = 'fhir-rest'\nurl = 'http://h/fhir'\nfacilities = ['*']\n"
+        )
+    };
+    check(&with("listen = '0.0.0.0:8443'"), &[(4, "console.listen")]);
+    check(&with("listen = '[::]:8443'"), &[(4, "console.listen")]);
+    check(&with("listen = '[::1]:8443'"), &[]);
+    let tls = with("listen = '0.0.0.0:8443'\ntls = { cert = 'c.pem', key = 'k.pem' }");
+    check(&tls, &[]);
+    let (config, _) = parse(Path::new("/etc/x/bridge.toml"), &tls).unwrap();
+    assert_eq!(config.console.tls.unwrap().cert, Path::new("/etc/x/c.pem"));
+    let text = "data_dir = 'd'\n[console]\nlisten = '10.0.0.1:1'\n[[facility]]\ncode = '1319999999'\n";
+    let said = parse(Path::new("bridge.toml"), text).unwrap_err();
+    let problem = said.iter().find(|problem| problem.key == "console.listen").unwrap();
+    assert!(problem.ja.contains("TLS がありません") && problem.en.contains("has no TLS"), "{problem}");
+}
+
+#[test]
 fn two_mistakes_of_one_section_are_both_said() {
     check(
         "data_dir = '/tmp/x'\n[[facility]]\ncode = '1319999999'\nnmae = 'x'\n\
@@ -177,4 +198,22 @@ fn what_a_broken_file_names_is_looked_at_too() {
     let found = super::environment(&config.unwrap(), 0);
     let places: Vec<_> = found.iter().map(|problem| (problem.line, problem.key.as_str())).collect();
     assert_eq!(places, [(5, "facility[1].gaiji"), (15, "feed[2].path")]);
+}
+
+#[test]
+fn a_table_of_gaiji_takes_every_form_of_a_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("g.csv");
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        super::gaiji(&path)
+    };
+    let table = read("# code, character\nf040,𠮷\n7521,﨑\n8FF5A1,髙\n2-7521,鷗\nu+e001,葛\n").unwrap();
+    for (code, text) in [("F040", "𠮷"), ("7521", "﨑"), ("8FF5A1", "髙"), ("2-7521", "鷗"), ("U+E001", "葛")]
+    {
+        assert_eq!(table.get(code).map(String::as_str), Some(text), "{code}");
+    }
+    for wrong in ["F040,\n", "U+3042,あ\n", "F04,x\n", "8FF5A,x\n"] {
+        assert!(read(wrong).unwrap_err().starts_with("line 1: "), "{wrong}");
+    }
 }

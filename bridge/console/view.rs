@@ -30,6 +30,15 @@ pub struct Overview {
     pub destinations: Vec<DestinationRow>,
 }
 
+impl Overview {
+    /// The messages that a count of the day stands for.
+    pub fn messages_of(&self, facility: &str, state: &str) -> String {
+        let day = super::day::written(Some(self.day));
+        let state = if state.is_empty() { String::new() } else { format!("&state={state}") };
+        format!("/messages?facility={facility}{state}&from={day}&to={day}")
+    }
+}
+
 /// The first line of the page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
@@ -93,6 +102,13 @@ pub struct CauseRow {
     pub oldest_ms: i64,
 }
 
+impl CauseRow {
+    /// Its page.
+    pub fn address(&self) -> String {
+        super::pages::quarantine::address(&self.facility, [&self.code, &self.position, &self.rule])
+    }
+}
+
 /// How sending stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct DestinationRow {
@@ -128,11 +144,15 @@ pub fn day_of(now_ms: i64) -> u32 {
         .unwrap_or(0)
 }
 
-/// Gathers everything; blocking, for a thread that may wait for the disk.
+/// Gathers everything of the facilities that are `shown`; blocking, for a thread that may wait for the disk.
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn overview(state: &ConsoleState, now_ms: i64) -> Result<Overview, StoreError> {
+pub fn overview(
+    state: &ConsoleState,
+    now_ms: i64,
+    shown: impl Fn(&str) -> bool,
+) -> Result<Overview, StoreError> {
     let day = day_of(now_ms);
     let mut view = Overview {
         now_ms,
@@ -147,7 +167,7 @@ pub fn overview(state: &ConsoleState, now_ms: i64) -> Result<Overview, StoreErro
         destinations: Vec::new(),
     };
     let mut items = Vec::new();
-    for info in &state.facilities {
+    for info in state.facilities.iter().filter(|info| shown(&info.code)) {
         let Some(store) = state.store.facility(&info.code) else { continue };
         let row = facility_row(state, info, &store, day, &mut items)?;
         view.total.add(&row.sum);

@@ -29,6 +29,12 @@ pub fn word(key: &str, language: Language) -> &str {
     }
 }
 
+/// The key of a sentence that says what has been done, as an address brings it; anything else is nothing.
+pub fn said(key: Option<&str>) -> Option<&'static str> {
+    let key = key.filter(|key| key.starts_with("said."))?;
+    table().get_key_value(key).map(|(key, _)| *key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{WORDS, table};

@@ -2,9 +2,10 @@
 //!
 //! One hospital sends over MLLP, one fills a storage; some of their messages are wrong on purpose. What they
 //! send ends in the rehearsal base, a stand-in for the national one inside this program. Nothing is kept
-//! afterwards. [`messages`] invents what they send.
+//! afterwards. [`messages`] invents what they send, [`people`] who looks at it.
 
 pub mod messages;
+pub mod people;
 
 use crate::forward::rehearsal;
 use crate::{app, config, intake};
@@ -68,7 +69,14 @@ pub async fn run(say: impl Fn(&str), shutdown: CancellationToken) -> anyhow::Res
     let address = app.console.ok_or_else(|| anyhow::anyhow!("the console does not listen"))?;
     let mllp = app.feed_addr("aoba-mllp").ok_or_else(|| anyhow::anyhow!("the feed does not listen"))?;
 
-    say(&format!("状況 / status       http://{address}/"));
+    let store = app.state.store.clone();
+    tokio::task::spawn_blocking(move || people::add(store.users(), app::now_ms())).await??;
+    say(&format!("コンソール / console  http://{address}/"));
+    say(&format!("パスワード / password  {}", people::PASSWORD));
+    for person in people::PEOPLE {
+        say(&format!("  {:<8} {} → http://{address}{}", person.name, person.says, person.look));
+    }
+    say("認証コードはログインの2ページ目に出ます / the second page of the sign-in shows the code.");
     say(&format!("架空あおば病院      MLLP {mllp}"));
     say(&format!("架空みどり病院      SS-MIX2 {}", storage.display()));
     say(&format!("リハーサル基盤      {}", base.url()));
@@ -111,11 +119,13 @@ listen = "127.0.0.1:{port}"
 [[facility]]
 code = "{AOBA_CODE}"
 name = "架空あおば病院"
+share = "all"
 patient_id = {{ width = 10 }}
 
 [[facility]]
 code = "{MIDORI_CODE}"
 name = "架空みどり病院"
+share = "all"
 
 [[feed]]
 name = "aoba-mllp"

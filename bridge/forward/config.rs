@@ -1,5 +1,6 @@
 //! `[[base]]`: a destination as the operator writes it.
 
+use crate::store::Share;
 use crate::units;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct Base {
     /// The facilities that send to it, by code; `["*"]` for all.
     #[serde(default = "everyone")]
     pub facilities: Vec<String>,
+    /// Whose data it gets, in place of what the facility says.
+    pub share: Option<Share>,
     /// Whether it takes transaction Bundles; otherwise single requests, referents first, deletions last.
     #[serde(default = "yes")]
     pub transactions: bool,
@@ -89,6 +92,7 @@ impl Base {
             kind: Kind::FhirRest,
             url,
             facilities: everyone(),
+            share: None,
             transactions: yes(),
             timeout: timeout(),
             connect_timeout: connect_timeout(),

@@ -47,8 +47,8 @@ pub trait Outbox: Send + Sync + 'static {
     ) -> Result<Vec<DeliveryClaim>, StoreError>;
     /// What the destination lacks.
     fn projection(&self, claim: &DeliveryClaim) -> Result<Projection, StoreError>;
-    /// Notes what may be there from now on.
-    fn begin_send(&self, claim: &DeliveryClaim, projection: &Projection) -> Result<(), StoreError>;
+    /// Notes what may be there from now on; false where who is shared has changed and nothing may be sent.
+    fn begin_send(&self, claim: &DeliveryClaim, projection: &Projection) -> Result<bool, StoreError>;
     /// Records how it ended.
     fn settle(&self, claim: DeliveryClaim, settlement: Settlement) -> Result<(), StoreError>;
     /// What waits.
@@ -73,7 +73,7 @@ impl Outbox for FacilityStore {
     fn projection(&self, claim: &DeliveryClaim) -> Result<Projection, StoreError> {
         FacilityStore::projection(self, claim)
     }
-    fn begin_send(&self, claim: &DeliveryClaim, projection: &Projection) -> Result<(), StoreError> {
+    fn begin_send(&self, claim: &DeliveryClaim, projection: &Projection) -> Result<bool, StoreError> {
         FacilityStore::begin_send(self, claim, projection)
     }
     fn settle(&self, claim: DeliveryClaim, settlement: Settlement) -> Result<(), StoreError> {
@@ -284,7 +284,10 @@ impl<S: Outbox> Lane<S> {
         if !findings.is_empty() {
             return Ok(Prepared::Settled(Settlement::Held { findings }));
         }
-        self.store.begin_send(claim, &projection)?;
+        if !self.store.begin_send(claim, &projection)? {
+            let settlement = Settlement::Retry { at_ms: now_ms(), error: "sharing-changed" };
+            return Ok(Prepared::Settled(settlement));
+        }
         Ok(Prepared::Send(projection))
     }
 

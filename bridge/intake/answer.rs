@@ -1,8 +1,11 @@
-//! What a sender is answered: original mode, or enhanced mode where MSH-15 is valued.
+//! What a sender is answered: original mode, or enhanced mode where MSH-15 or MSH-16 is valued.
 //!
 //! The answer follows from the header and from what became of the message, and never from its content.
-//! Application acknowledgments (MSH-16) are not intake's to give: it knows no more than that the message
-//! is kept.
+//! HL7 v2.5 section 2.9.2: where MSH-15 is valued, the accept acknowledgment (CA, CE, CR) that it asks for
+//! is given. Where only MSH-16 is, no accept acknowledgment is wanted, and the answer is that of the
+//! application (AA, AE, AR) as MSH-16 asks: safe storage is all that this application does while the
+//! sender waits. Where both are, MSH-16 is not answered: its answer would be a message of its own, sent
+//! later, and nothing later is known that storing did not say. `""` values neither.
 
 use chrono::{DateTime, Utc};
 use renkei_translate::hl7v2::ack::{self, Answer, Code, Reason};
@@ -65,18 +68,24 @@ impl Request {
         &self.0.control_id
     }
 
-    /// The acknowledgment, or `None` where MSH-15 asks for none.
+    /// The acknowledgment, or `None` where the header asks for none.
     pub fn answer(&self, outcome: Outcome) -> Option<Vec<u8>> {
-        let mode = self.0.accept_ack.as_str();
+        let (accept, application) = (self.0.accept_ack.trim(), self.0.application_ack.trim());
+        let by_accept = header::is_valued(accept);
+        let condition = match (by_accept, header::is_valued(application)) {
+            (true, _) => accept,
+            (false, true) => application,
+            (false, false) => "AL",
+        };
         // HL7 table 0155. A value that is not in it is answered: silence would stop the sender.
-        let wanted = match mode {
+        let wanted = match condition {
             "NE" => false,
             "ER" => outcome != Outcome::Stored,
             "SU" => outcome == Outcome::Stored,
             _ => true,
         };
         let (control_id, time) = stamp();
-        let code = outcome.code(!mode.is_empty());
+        let code = outcome.code(by_accept);
         let answer = Answer { code, reason: outcome.reason(), control_id: &control_id, time: &time };
         wanted.then(|| ack::build(&self.0, &answer))
     }
@@ -112,26 +121,46 @@ mod tests {
         assert!(fields.is_none_or(|f| f[2] == "ID-7"), "MSA-2 is the control id");
     }
 
+    const ALL: [Outcome; 3] = [Outcome::Stored, Outcome::NotStored, Outcome::Refused];
+
     #[test]
     fn original_mode_answers_each_message() {
-        for application in ["", "AL"] {
-            check("", application, Outcome::Stored, Some("AA"));
-            check("", application, Outcome::NotStored, Some("AE"));
-            check("", application, Outcome::Refused, Some("AR"));
+        for null in ["", "\"\""] {
+            check(null, null, Outcome::Stored, Some("AA"));
+            check(null, null, Outcome::NotStored, Some("AE"));
+            check(null, null, Outcome::Refused, Some("AR"));
         }
     }
 
     #[test]
     fn enhanced_mode_answers_as_msh_15_asks() {
-        let all = [Outcome::Stored, Outcome::NotStored, Outcome::Refused];
         for (accept, expected) in [
             ("AL", [Some("CA"), Some("CE"), Some("CR")]),
             ("NE", [None, None, None]),
             ("ER", [None, Some("CE"), Some("CR")]),
             ("SU", [Some("CA"), None, None]),
+            ("XX", [Some("CA"), Some("CE"), Some("CR")]),
         ] {
-            for (outcome, expected) in all.into_iter().zip(expected) {
-                check(accept, "NE", outcome, expected);
+            for (outcome, expected) in ALL.into_iter().zip(expected) {
+                // MSH-16 is not answered on this connection where MSH-15 is valued.
+                for application in ["", "NE", "AL"] {
+                    check(accept, application, outcome, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn enhanced_mode_without_msh_15_answers_for_the_application_as_msh_16_asks() {
+        for (application, expected) in [
+            ("AL", [Some("AA"), Some("AE"), Some("AR")]),
+            ("NE", [None, None, None]),
+            ("ER", [None, Some("AE"), Some("AR")]),
+            ("SU", [Some("AA"), None, None]),
+        ] {
+            for (outcome, expected) in ALL.into_iter().zip(expected) {
+                check("", application, outcome, expected);
+                check("\"\"", application, outcome, expected);
             }
         }
     }
@@ -140,6 +169,8 @@ mod tests {
     fn what_has_no_header_cannot_be_read() {
         assert!(Request::read(b"PID|1").is_none());
         assert!(Request::read(b"").is_none());
+        // A message that no parser could split is not taken and acknowledged.
+        assert!(Request::read(b"MSH|^^~&|A|B|C|D|20260101||ADT^A08|DUP1|P|2.5\r").is_none());
         assert!(super::unreadable().windows(6).any(|bytes| bytes == b"MSA|AR"));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::allow::Network;
 use super::mllp::MAX_MESSAGE_BYTES;
+use crate::calendar::Times;
 use crate::units;
 use renkei_translate::translation::{Lists, PathPatient};
 use serde::Deserialize;
@@ -28,6 +29,8 @@ pub const DUPLICATE_WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
 pub const SCAN: Duration = Duration::from_secs(30);
 /// Largest file of a folder. A laboratory's daily file for a region has some megabytes.
 pub const MAX_FILE_BYTES: usize = 64 << 20;
+/// Between two walks where only `scan_at` is set: never by itself.
+const ONLY_AT: Duration = Duration::from_secs(366 * 86_400);
 /// How long size and time of a file must stand still before it is taken.
 pub const SETTLE: Duration = Duration::from_secs(5);
 
@@ -104,6 +107,8 @@ pub struct StorageFeed {
     pub path: PathBuf,
     /// See [`SCAN`].
     pub scan: Duration,
+    /// Times of day at which it is walked besides; without `scan` it is walked at these and at a start only.
+    pub scan_at: Option<Times>,
     /// See [`SETTLE`].
     pub settle: Duration,
     /// Largest file in bytes.
@@ -118,10 +123,18 @@ impl StorageFeed {
         Self {
             path,
             scan: SCAN,
+            scan_at: None,
             settle: SETTLE,
             max_message: MAX_MESSAGE_BYTES,
             path_patient: PathPatient::default(),
         }
+    }
+
+    /// How long to wait at that time, in milliseconds since 1970, before the next walk.
+    pub fn next_walk(&self, now_ms: i64) -> Duration {
+        let at = self.scan_at.as_ref().and_then(|times| times.after(now_ms));
+        let until = at.and_then(|at| u64::try_from(at - now_ms).ok()).map(Duration::from_millis);
+        until.map_or(self.scan, |until| until.min(self.scan))
     }
 }
 
@@ -177,6 +190,8 @@ pub struct Feed {
     pub control_id: ControlId,
     /// Whether lists come whole.
     pub lists: Lists,
+    /// Longer without a message is an alarm. None: this feed may be silent.
+    pub silence: Option<Duration>,
     /// How messages come in.
     pub kind: Kind,
 }
@@ -190,6 +205,7 @@ impl Feed {
             duplicate_window: DUPLICATE_WINDOW,
             control_id: ControlId::default(),
             lists: Lists::default(),
+            silence: None,
             kind,
         }
     }
@@ -215,6 +231,8 @@ struct Written {
     #[serde(default)]
     control_id: ControlId,
     lists: Option<Lists>,
+    #[serde(default, deserialize_with = "units::duration_option")]
+    silence: Option<Duration>,
     #[serde(default, deserialize_with = "size_option")]
     max_message: Option<usize>,
     listen: Option<SocketAddr>,
@@ -233,6 +251,7 @@ struct Written {
     path: Option<PathBuf>,
     #[serde(default, deserialize_with = "units::duration_option")]
     scan: Option<Duration>,
+    scan_at: Option<Times>,
     #[serde(default, deserialize_with = "units::duration_option")]
     settle: Option<Duration>,
     path_patient: Option<PathPatient>,
@@ -299,6 +318,7 @@ impl TryFrom<Written> for Feed {
                     &[
                         ("path", w.path.is_some()),
                         ("scan", w.scan.is_some()),
+                        ("scan_at", w.scan_at.is_some()),
                         ("settle", w.settle.is_some()),
                         ("path_patient", w.path_patient.is_some()),
                     ],
@@ -365,7 +385,8 @@ impl TryFrom<Written> for Feed {
                 let path = w.path.ok_or("a feed of kind \"ssmix2\" needs path = \"ROOT OF THE STORAGE\"")?;
                 let standard = StorageFeed::new(path);
                 Kind::Ssmix2(StorageFeed {
-                    scan: w.scan.unwrap_or(standard.scan),
+                    scan: w.scan.unwrap_or(if w.scan_at.is_some() { ONLY_AT } else { standard.scan }),
+                    scan_at: w.scan_at,
                     settle: w.settle.unwrap_or(standard.settle),
                     max_message,
                     path_patient: w.path_patient.unwrap_or_default(),
@@ -379,6 +400,7 @@ impl TryFrom<Written> for Feed {
             duplicate_window: w.duplicate_window.unwrap_or(DUPLICATE_WINDOW),
             control_id: w.control_id,
             lists,
+            silence: w.silence,
             kind,
         })
     }
@@ -437,6 +459,25 @@ mod tests {
         for wrong in ["", "sender = 'lab-a'", "sender = 'lab-a'\nallow = []", "sender = '1'\nallow = ['1']"] {
             assert!(read(&format!("{field}{wrong}")).unwrap_err().contains("sender"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_storage_may_be_walked_at_times_of_day_only() {
+        let storage = |more: &str| {
+            let text = format!("name = 'b'\nfacility = 'x'\nkind = 'ssmix2'\npath = '/srv/s'\n{more}");
+            let Kind::Ssmix2(storage) = read(&text).unwrap().kind else { panic!("{text}") };
+            storage
+        };
+        // 2026-04-01 00:00 in Japan, and half past one.
+        let midnight = 1_774_969_200_000;
+        let half_past_one = Duration::from_secs(90 * 60);
+        assert_eq!(storage("").next_walk(midnight), super::SCAN);
+        assert_eq!(storage("scan_at = '30 1 * * *'").next_walk(midnight), half_past_one);
+        assert_eq!(
+            storage("scan = '1h'\nscan_at = '30 1 * * *'").next_walk(midnight),
+            Duration::from_secs(3_600)
+        );
+        assert_eq!(storage("scan = '2h'\nscan_at = '30 1 * * *'").next_walk(midnight), half_past_one);
     }
 
     #[test]

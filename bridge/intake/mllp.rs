@@ -22,8 +22,9 @@ pub const CR: u8 = b'\r';
 /// letter as PDF in OBX-5: a few MiB in base64.
 pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
 
-/// How much of an oversize block is kept, for its MSH: the refusal must name the control id.
-pub const HEAD_BYTES: usize = 4 << 10;
+/// How much of an oversize block is kept, for its MSH: the refusal must name the control id. As much as is
+/// read of any MSH.
+pub const HEAD_BYTES: usize = renkei_translate::hl7v2::header::MAX_HEADER_BYTES;
 
 /// What the decoder cuts out of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]

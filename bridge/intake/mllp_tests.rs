@@ -114,6 +114,23 @@ fn an_endless_block_costs_no_memory() {
 }
 
 #[test]
+fn the_head_of_an_oversize_block_reaches_a_late_control_id() {
+    let body = format!(
+        "MSH|^~\\&|{}|H|GW|R|20260101||ADT^A08|C7|P|2.5\rNTE|{}",
+        "A".repeat(60_000),
+        "x".repeat(10_000)
+    );
+    let mut src = BytesMut::new();
+    encode(body.as_bytes(), &mut src);
+    match MllpDecoder::new(66_000).next(&mut src) {
+        Some(Block::Oversize { head, .. }) => {
+            assert_eq!(renkei_translate::hl7v2::header(&head).unwrap().control_id, "C7");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_missing_cr_can_be_waited_for() {
     let (mut decoder, mut src) = (MllpDecoder::new(MAX), BytesMut::from(&b"\x0bA"[..]));
     assert_eq!(decoder.next(&mut src), None);

@@ -106,7 +106,8 @@ async fn follow(
     shutdown: CancellationToken,
 ) {
     let memory = Arc::new(Mutex::new(followed));
-    let (scan, settle) = (storage.scan, storage.settle);
+    let settle = storage.settle;
+    let times = storage.clone();
     let mut walker = Walker {
         storage,
         followed: memory.clone(),
@@ -133,11 +134,11 @@ async fn follow(
         };
         walker = returned;
         if whole {
-            next_walk = Instant::now() + scan;
+            next_walk = Instant::now() + times.next_walk(chrono::Utc::now().timestamp_millis());
             report(&feed, &walked, &mut last, &loud);
         }
-        let soon = if walker.candidates.is_empty() { scan } else { settle };
-        let pause = soon.min(next_walk.saturating_duration_since(Instant::now()));
+        let until_walk = next_walk.saturating_duration_since(Instant::now());
+        let pause = if walker.candidates.is_empty() { until_walk } else { settle.min(until_walk) };
         tokio::select! {
             () = shutdown.cancelled() => break,
             () = tokio::time::sleep(pause) => {}

@@ -3,13 +3,18 @@
 //! All events are kept, and the stays are computed from all of them each time, so the order of arrival
 //! cannot matter. Opening makes a stay; closing, and any event between, is merged into the stay open at that
 //! time; a cancel takes back the nearest event of its sort before it. An event that finds no open stay is
-//! kept and takes effect when the admission comes.
+//! kept and takes effect when the admission comes. A discharge that names no stay, told again within
+//! [`SAME_DISCHARGE_DAYS`] of the one that closed the stay, corrects it.
 
 use super::{Entry, Stamp, StayEvent, UnitState, hash};
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::Unit;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+/// A discharge without an admission time, told again so soon after another, is its correction; later than this
+/// it is that of a stay whose admission is missing.
+const SAME_DISCHARGE_DAYS: i64 = 7;
 
 struct Stay {
     encounter: String,
@@ -46,6 +51,10 @@ pub(super) fn fold(
     }
     state.events.sort_by(|a, b| (&a.time, &a.stamp).cmp(&(&b.time, &b.stamp)));
     let (entries, unresolved) = stays(&state.events);
+    let own = state.events.iter().position(|event| event.stamp.sequence == stamp.sequence);
+    if own.is_some_and(|own| (0..state.events.len()).any(|other| closes_again(&state.events, own, other))) {
+        findings.push(Finding::information("stay-closed-again", Location::default()));
+    }
     if unresolved.iter().any(|event| state.events[*event].stamp.sequence == stamp.sequence) {
         findings.push(Finding::warning("stay-not-open", Location::default()));
     }
@@ -59,8 +68,7 @@ fn stays(events: &[StayEvent]) -> (Vec<Entry>, Vec<usize>) {
     let mut stays: Vec<Stay> = Vec::new();
     let mut unresolved = Vec::new();
     for (index, event) in events.iter().enumerate().filter(|(index, _)| alive[*index]) {
-        let encounter = event.entries.iter().find(|entry| entry.resource_type == "Encounter");
-        let named = encounter.map_or("", |entry| entry.id.as_str());
+        let named = named_stay(event);
         let found = if named.is_empty() && !event.opens {
             stays.iter().rposition(|stay| stay.open)
         } else {
@@ -68,7 +76,7 @@ fn stays(events: &[StayEvent]) -> (Vec<Entry>, Vec<usize>) {
         };
         let at = match found {
             Some(at) => at,
-            None if event.opens || !named.is_empty() => {
+            None if event.opens || (!named.is_empty() && !taken_back(events, &alive, named)) => {
                 stays.push(Stay { encounter: named.into(), open: true, entries: Vec::new() });
                 stays.len() - 1
             }
@@ -93,6 +101,45 @@ fn stays(events: &[StayEvent]) -> (Vec<Entry>, Vec<usize>) {
     (entries, unresolved)
 }
 
+/// The id of the stay that an event names; empty where it names none.
+fn named_stay(event: &StayEvent) -> &str {
+    event
+        .entries
+        .iter()
+        .find(|entry| entry.resource_type == "Encounter")
+        .map_or("", |entry| entry.id.as_str())
+}
+
+/// Whether a stay's every admission was cancelled: what else names it is void with it.
+fn taken_back(events: &[StayEvent], alive: &[bool], named: &str) -> bool {
+    let opened = |standing: bool| {
+        events.iter().zip(alive).any(|(event, alive)| {
+            event.opens && !event.cancels && *alive == standing && named_stay(event) == named
+        })
+    };
+    opened(false) && !opened(true)
+}
+
+/// Whether two discharges that name no stay, at different times, are one: soon one after the other, and no
+/// admission between them.
+fn closes_again(events: &[StayEvent], one: usize, other: usize) -> bool {
+    let (from, until) = (one.min(other), one.max(other));
+    let discharge =
+        |event: &StayEvent| event.closes && !event.opens && !event.cancels && named_stay(event).is_empty();
+    from != until
+        && discharge(&events[from])
+        && discharge(&events[until])
+        && events[from].kind == events[until].kind
+        && !events[from..until].iter().any(|event| event.opens && !event.cancels)
+        && days_between(&events[from].time, &events[until].time)
+            .is_some_and(|days| days <= SAME_DISCHARGE_DAYS)
+}
+
+fn days_between(from: &str, until: &str) -> Option<i64> {
+    let day = |text: &str| chrono::NaiveDate::parse_from_str(text.get(..8)?, "%Y%m%d").ok();
+    Some((day(until)? - day(from)?).num_days())
+}
+
 /// Which events stand. A cancel is none itself, and takes back one of its sort: the one of its own time, else
 /// the nearest before it, else (a discharge written down ahead of its time) the last one told before it. An
 /// event told again, with its correction, is one event: the newest of it stands, and a cancel takes all back.
@@ -111,17 +158,14 @@ fn not_cancelled(events: &[StayEvent]) -> Vec<bool> {
         };
         let Some(target) = target else { continue };
         for other in 0..events.len() {
-            if other == target
-                || (events[other].stamp < cancel.stamp && same_event(&events[other], &events[target]))
-            {
+            if other == target || (events[other].stamp < cancel.stamp && same_event(events, other, target)) {
                 alive[other] = false;
             }
         }
     }
     for index in 0..events.len() {
-        let newer = |i: usize| {
-            alive[i] && events[index].stamp < events[i].stamp && same_event(&events[index], &events[i])
-        };
+        let newer =
+            |i: usize| alive[i] && events[index].stamp < events[i].stamp && same_event(events, index, i);
         if alive[index] && (0..events.len()).any(newer) {
             alive[index] = false;
         }
@@ -138,19 +182,16 @@ fn same_sort(event: &StayEvent, other: &StayEvent) -> bool {
 
 /// Whether both tell of one thing that happened: the same sort at the same time, or the opening or closing of
 /// the same stay.
-fn same_event(event: &StayEvent, other: &StayEvent) -> bool {
-    let stay = |event: &StayEvent| {
-        let named = event.entries.iter().find(|entry| entry.resource_type == "Encounter");
-        named.map(|entry| entry.id.clone()).filter(|id| !id.is_empty())
-    };
+fn same_event(events: &[StayEvent], one: usize, two: usize) -> bool {
+    let (event, other) = (&events[one], &events[two]);
     let same_stay = || {
-        (event.opens || event.closes)
-            && stay(event).is_some_and(|named| stay(other).is_some_and(|other| other == named))
+        let named = named_stay(event);
+        (event.opens || event.closes) && !named.is_empty() && named == named_stay(other)
     };
     event.cancels == other.cancels
         && event.kind == other.kind
         && same_sort(event, other)
-        && (event.time == other.time || same_stay())
+        && (event.time == other.time || same_stay() || closes_again(events, one, two))
 }
 
 fn take(stay: &mut Stay, entry: &Entry, replaces: bool) {

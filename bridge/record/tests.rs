@@ -251,6 +251,63 @@ fn a_discharge_told_again_with_an_earlier_time_ends_then() {
     assert!(entries[0].1.contains(r#""end":"2026-01-08""#), "{entries:?}");
 }
 
+const UNNAMED: &str = r#"{"resourceType":"Encounter","status":"finished","period":{"end":"END"}}"#;
+
+/// A discharge on a day of January 2026 that names no stay, told as the `sequence`th message.
+fn left(day: u64, sequence: u64) -> Translation {
+    let mut message =
+        told_at(event(1, false, true, &UNNAMED.replace("END", &format!("2026-01-{day:02}"))), sequence);
+    if let Some(event) = message.unit.as_mut().and_then(|unit| unit.event.as_mut()) {
+        event.time = format!("202601{day:02}100000000");
+    }
+    message
+}
+
+#[test]
+fn a_discharge_told_again_with_a_later_time_ends_then_and_one_cancel_takes_both_back() {
+    let ends = |history: &[(i64, Translation)]| {
+        let entries = stands(history).0;
+        let encounter: serde_json::Value = serde_json::from_str(&entries[0].1).unwrap();
+        encounter["period"]["end"].as_str().map(str::to_owned)
+    };
+    let history = [
+        (1, event(1, true, false, ADMISSION)),
+        (2, left(9, 2)),
+        (3, left(10, 3)),
+        (4, withdrawn(left(10, 4))),
+    ];
+    assert_eq!(ends(&history[..3]).as_deref(), Some("2026-01-10"));
+    assert_eq!(
+        ends(&[history[2].clone(), history[1].clone(), history[0].clone()]).as_deref(),
+        Some("2026-01-10")
+    );
+    assert_eq!(ends(&history), None, "the stay is open again");
+    let told = fold(
+        Some(&fold(Some(&fold(None, &history[0].1, 1).state), &history[1].1, 2).state),
+        &history[2].1,
+        3,
+    );
+    assert_eq!(codes(&told.findings), ["stay-closed-again"]);
+    // Ten days on it is the end of a stay whose admission is missing.
+    let far =
+        fold(Some(&fold(Some(&fold(None, &history[0].1, 1).state), &history[1].1, 2).state), &left(19, 3), 3);
+    assert_eq!(codes(&far.findings), ["stay-not-open"]);
+}
+
+#[test]
+fn a_cancelled_admission_takes_the_discharge_that_names_it_away_too() {
+    let discharge =
+        r#"{"resourceType":"Encounter","id":"e1","status":"finished","period":{"end":"2026-01-09"}}"#;
+    let history = [
+        (1, event(1, true, false, ADMISSION)),
+        (2, event(2, false, true, discharge)),
+        (3, withdrawn(told_at(event(1, true, false, r#"{"resourceType":"Encounter"}"#), 3))),
+    ];
+    assert!(stands(&history).0.is_empty());
+    // Without a word of its admission it stands by itself.
+    assert_eq!(stands(&history[1..2]).0.len(), 1);
+}
+
 #[test]
 fn a_discharge_written_down_ahead_of_its_time_can_be_cancelled_before_it() {
     let history = [

@@ -10,7 +10,7 @@ use super::{
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -75,6 +75,10 @@ pub(super) struct Shared {
     pub config: Config,
     /// Days that have a segment.
     pub days: Arc<Mutex<BTreeSet<u32>>>,
+    /// Days whose segment was dropped after its retention. Nothing may come to one any more: its numbers are taken.
+    pub dropped: Arc<Mutex<BTreeSet<u32>>>,
+    /// Grows by one before a group is written and after.
+    pub commits: Arc<AtomicU64>,
     /// Days before the newest two whose messages are all read. A clock set back by days may add to one again.
     pub caught_up: Arc<Mutex<HashSet<u32>>>,
     pub arrivals: Arc<Notify>,
@@ -104,7 +108,9 @@ pub(super) fn write(shared: Shared, mut requests: mpsc::Receiver<Request>) {
             bytes += request.0.arrival.body.len();
             group.push(request);
         }
+        writer.shared.commits.fetch_add(1, Ordering::SeqCst);
         writer.group(day, group);
+        writer.shared.commits.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -114,9 +120,24 @@ impl Writer {
     fn day(&self, received_ms: i64) -> u32 {
         let day = journal::day(received_ms);
         let tomorrow = journal::day(received_ms.saturating_add(journal::DAY_MS));
+        // A clock set back by months.
+        if self.shared.dropped.lock().is_ok_and(|dropped| dropped.contains(&day)) {
+            return self.newest();
+        }
         match self.shared.days.lock() {
             Ok(days) if days.contains(&tomorrow) => tomorrow,
             _ => day,
+        }
+    }
+
+    /// The newest day that has a segment, or had one.
+    fn newest(&self) -> u32 {
+        let newest =
+            |days: &Arc<Mutex<BTreeSet<u32>>>| days.lock().ok().and_then(|days| days.last().copied());
+        match (newest(&self.shared.days), newest(&self.shared.dropped)) {
+            (Some(day), _) => day,
+            // Days are numbers that grow: the next one is free, whether a calendar has it or not.
+            (None, dropped) => dropped.unwrap_or_default() + 1,
         }
     }
 

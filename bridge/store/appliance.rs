@@ -1,6 +1,7 @@
 //! The appliance's own part: the facilities' stores, the key of ids, the audit trail.
 
-use super::{Config, FacilityStore, OpenError, StoreError, backup, schema};
+use super::backup::{self, BackupConfig, BackupError, Made};
+use super::{Config, FacilityStore, OpenError, StoreError, Users, schema};
 use renkei_translate::identity::IdKey;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -10,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// The directory of the appliance's own database, beside those of the facilities.
-const APPLIANCE: &str = "appliance";
+pub(super) const APPLIANCE: &str = "appliance";
 
 /// The file of the secret of ids.
-const KEY_FILE: &str = "identity.key";
+pub(super) const KEY_FILE: &str = "identity.key";
 
 /// Bytes of the secret.
-const KEY_BYTES: usize = 32;
+pub(super) const KEY_BYTES: usize = 32;
 
 /// All that the appliance keeps.
 #[derive(Debug)]
@@ -24,7 +25,9 @@ pub struct Store {
     dir: PathBuf,
     facilities: Vec<Arc<FacilityStore>>,
     audit: Audit,
+    users: Users,
     id_key: IdKey,
+    key_file: PathBuf,
 }
 
 impl Store {
@@ -33,10 +36,10 @@ impl Store {
     /// # Errors
     /// A directory or database that cannot be used, or one of a newer version.
     pub fn open(dir: &Path, facilities: &[String], config: Config) -> Result<Arc<Self>, OpenError> {
-        private_dir(dir)?;
-        let id_key = IdKey::new(&key(dir)?);
-        private_dir(&dir.join(APPLIANCE))?;
-        let audit = Audit::open(&dir.join(APPLIANCE).join("appliance.sqlite"))?;
+        let (key_file, id_key) = identity(dir, config.identity_key.as_deref())?;
+        let database = database(dir)?;
+        let audit = Audit::open(&database)?;
+        let users = Users::new(&database, &id_key)?;
         let mut stores = Vec::with_capacity(facilities.len());
         for code in facilities {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -47,7 +50,7 @@ impl Store {
             private_dir(&dir)?;
             stores.push(Arc::new(FacilityStore::open(dir, code, config.clone())?));
         }
-        Ok(Arc::new(Self { dir: dir.to_owned(), facilities: stores, audit, id_key }))
+        Ok(Arc::new(Self { dir: dir.to_owned(), facilities: stores, audit, users, id_key, key_file }))
     }
 
     /// The store of a facility.
@@ -65,39 +68,107 @@ impl Store {
         &self.audit
     }
 
+    /// People and their sessions.
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
     /// The secret of ids, made once.
     pub fn id_key(&self) -> IdKey {
         self.id_key.clone()
     }
 
-    /// Copies every file of the store, online, into a directory that is made for it. Put back in place of the
-    /// data directory, it makes the same ids again.
+    /// Where it lies.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The file of the secret of ids.
+    pub(super) fn key_file(&self) -> PathBuf {
+        self.key_file.clone()
+    }
+
+    /// What tells one secret of ids from another and nothing else of it.
+    pub fn fingerprint(&self) -> String {
+        self.id_key.fingerprint()
+    }
+
+    /// Makes a generation of backups, online: every facility, the appliance's own part, the secret of ids and the
+    /// configuration, all sealed. See [`super::restore`] for the way back.
     ///
     /// # Errors
-    /// What could not be read or written.
-    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        private_dir(to)?;
-        private_dir(&to.join(APPLIANCE))?;
-        backup::copy(&self.dir.join(APPLIANCE).join("appliance.sqlite"), &to.join(APPLIANCE))?;
-        for facility in &self.facilities {
-            let dir = to.join(facility.code());
-            private_dir(&dir)?;
-            facility.backup(&dir)?;
-        }
-        let mut file = private_file(&to.join(KEY_FILE))?;
-        file.write_all(&std::fs::read(self.dir.join(KEY_FILE))?)?;
-        file.sync_all()?;
-        Ok(())
+    /// What could not be read or written; nothing of it counts as a generation then.
+    pub fn backup(
+        &self,
+        config: &BackupConfig,
+        configuration: &Path,
+        now_ms: i64,
+    ) -> Result<Made, BackupError> {
+        backup::make(self, config, configuration, now_ms)
     }
 }
 
-fn private_dir(dir: &Path) -> std::io::Result<()> {
+/// The secret of ids of a data directory and its file: made where it is missing, at the first start only.
+pub(super) fn identity(data_dir: &Path, elsewhere: Option<&Path>) -> Result<(PathBuf, IdKey), OpenError> {
+    private_dir(data_dir)?;
+    let database = database(data_dir)?;
+    // A store that was opened before has its secret somewhere: no other is made for it.
+    let first = !database.exists() || Audit::open(&database)?.has_no_identity()?;
+    if elsewhere.is_none() && !first && !data_dir.join(KEY_FILE).exists() {
+        return Err(OpenError::OtherKey);
+    }
+    let (file, key) = secret(data_dir, elsewhere)?;
+    let key = IdKey::new(&key);
+    Audit::open(&database)?.same_identity(&key.fingerprint())?;
+    Ok((file, key))
+}
+
+/// The appliance's own database in a data directory; its directory is made.
+pub(super) fn database(data_dir: &Path) -> Result<PathBuf, OpenError> {
+    let dir = data_dir.join(APPLIANCE);
+    private_dir(&dir)?;
+    Ok(dir.join("appliance.sqlite"))
+}
+
+pub(super) fn private_dir(dir: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
+pub(super) fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
     std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
+
+/// The secret of ids and its file. One that lies outside the data directory is read and never made: a second one
+/// would register everything a second time.
+fn secret(dir: &Path, elsewhere: Option<&Path>) -> Result<(PathBuf, Vec<u8>), OpenError> {
+    let Some(path) = elsewhere else { return Ok((dir.join(KEY_FILE), key(dir)?)) };
+    let key = std::fs::read(path)
+        .map_err(|error| OpenError::Key { path: path.to_owned(), reason: error.to_string() })?;
+    if key.len() != KEY_BYTES {
+        let reason = "it is not 32 bytes long".into();
+        return Err(OpenError::Key { path: path.to_owned(), reason });
+    }
+    match std::fs::read(dir.join(KEY_FILE)) {
+        Ok(other) if other != key => Err(OpenError::OtherKey),
+        _ => Ok((path.to_owned(), key)),
+    }
+}
+
+/// The fingerprint with which a store was first opened.
+pub(super) fn noted(appliance: &Connection) -> Result<Option<String>, StoreError> {
+    let mut select = appliance.prepare("SELECT value FROM setting WHERE key = ?")?;
+    Ok(select.query_row([IDENTITY], |row| row.get(0)).optional()?)
+}
+
+fn unopened(error: StoreError) -> OpenError {
+    match error {
+        StoreError::Database(error) => OpenError::Database { file: "appliance.sqlite".into(), error },
+        _ => OpenError::OtherKey,
+    }
+}
+
+/// The setting that holds it.
+const IDENTITY: &str = "identity.fingerprint";
 
 /// Reads the secret of ids, or makes it. It appears under its name whole or not at all: a kill half-way must
 /// not leave a short one.
@@ -167,8 +238,32 @@ pub enum Broken {
 }
 
 impl Audit {
-    fn open(path: &Path) -> Result<Self, OpenError> {
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         Ok(Self(Mutex::new(schema::open(path, schema::APPLIANCE)?)))
+    }
+
+    /// Notes the secret's fingerprint at the first start, and refuses another from then on.
+    fn same_identity(&self, fingerprint: &str) -> Result<(), OpenError> {
+        let connection = self.connection().map_err(unopened)?;
+        match noted(&connection).map_err(unopened)? {
+            Some(noted) if noted != fingerprint => Err(OpenError::OtherKey),
+            Some(_) => Ok(()),
+            None => {
+                let insert = connection
+                    .execute("INSERT OR IGNORE INTO setting VALUES(?, ?)", params![IDENTITY, fingerprint]);
+                insert.map(|_| ()).map_err(|error| unopened(error.into()))
+            }
+        }
+    }
+
+    fn has_no_identity(&self) -> Result<bool, OpenError> {
+        let connection = self.connection().map_err(unopened)?;
+        Ok(noted(&connection).map_err(unopened)?.is_none())
+    }
+
+    /// The connection of the appliance's own database.
+    pub(super) fn connection(&self) -> Result<std::sync::MutexGuard<'_, Connection>, StoreError> {
+        self.0.lock().map_err(|_| StoreError::Closed)
     }
 
     /// Appends an entry and returns its number.
@@ -205,15 +300,15 @@ impl Audit {
         Ok(entry.sequence)
     }
 
-    /// Reads the whole chain; the number of entries. Entries cut off the end leave a whole chain: that takes
+    /// Reads the whole chain; the number of its last entry. Entries cut off the end leave a whole chain: that takes
     /// an anchor elsewhere to see.
     ///
     /// # Errors
     /// The first entry that does not fit.
     pub fn verify(&self) -> Result<u64, Broken> {
         let connection = self.0.lock().map_err(|_| StoreError::Closed)?;
-        let mut before = Vec::new();
-        let mut expected = 0;
+        // What is past its retention is gone from the start of the chain.
+        let (mut expected, mut before) = super::retention::anchor(&connection)?;
         let mut check = || -> Result<Option<u64>, StoreError> {
             let mut select = connection.prepare(
                 "SELECT sequence, at_ms, who, action, target, detail, hash FROM audit ORDER BY sequence",
@@ -251,6 +346,53 @@ impl Audit {
         let entries = select.query_map([before, limit], entry)?;
         Ok(entries.collect::<Result<_, _>>()?)
     }
+
+    /// The newest entries that a filter lets through, newest first.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn search(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
+        let connection = self.0.lock().map_err(|_| StoreError::Closed)?;
+        let mut select = connection.prepare_cached(
+            "SELECT sequence, at_ms, who, action, target, detail FROM audit
+             WHERE sequence < ?1 AND at_ms >= ?2 AND at_ms < ?3 AND (?4 IS NULL OR who = ?4)
+             AND (?5 IS NULL OR action = ?5) AND (?6 IS NULL OR target = ?6)
+             ORDER BY sequence DESC LIMIT ?7",
+        )?;
+        let before = filter.before.map_or(i64::MAX, |number| i64::try_from(number).unwrap_or(i64::MAX));
+        let entries = select.query_map(
+            params![
+                before,
+                filter.from_ms.unwrap_or(i64::MIN),
+                filter.to_ms.unwrap_or(i64::MAX),
+                filter.who,
+                filter.action,
+                filter.target,
+                i64::try_from(filter.limit).unwrap_or(i64::MAX),
+            ],
+            entry,
+        )?;
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+}
+
+/// Which entries of the audit trail are wanted; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only older ones than this number: the next page.
+    pub before: Option<u64>,
+    /// From this moment on.
+    pub from_ms: Option<i64>,
+    /// Before this moment.
+    pub to_ms: Option<i64>,
+    /// Who did it.
+    pub who: Option<String>,
+    /// What was done.
+    pub action: Option<String>,
+    /// To what.
+    pub target: Option<String>,
+    /// So many at most.
+    pub limit: usize,
 }
 
 fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditEntry> {
@@ -320,6 +462,49 @@ mod tests {
         let audit = trail();
         let page: Vec<u64> = audit.entries(Some(4), 2).unwrap().iter().map(|e| e.sequence).collect();
         assert_eq!(page, [3, 2]);
+    }
+
+    #[test]
+    fn a_store_is_opened_with_one_secret_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, key) = (dir.path().join("data"), dir.path().join("identity.key"));
+        let with =
+            |path: Option<&Path>| Config { identity_key: path.map(Path::to_owned), ..Config::default() };
+        let open = |config| Store::open(&data, &[], config).map(|store| store.fingerprint());
+        assert!(matches!(open(with(Some(&key))), Err(OpenError::Key { .. })), "never made by itself");
+        std::fs::write(&key, [7; KEY_BYTES]).unwrap();
+        let first = open(with(Some(&key))).unwrap();
+        assert_eq!(first, IdKey::new(&[7; KEY_BYTES]).fingerprint());
+        assert!(!data.join(KEY_FILE).exists());
+        std::fs::write(&key, [8; KEY_BYTES]).unwrap();
+        assert!(matches!(open(with(Some(&key))), Err(OpenError::OtherKey)));
+        std::fs::write(&key, [7; 5]).unwrap();
+        assert!(matches!(open(with(Some(&key))), Err(OpenError::Key { .. })));
+        std::fs::write(&key, [7; KEY_BYTES]).unwrap();
+        // Without the setting no second secret is made.
+        assert!(matches!(open(with(None)), Err(OpenError::OtherKey)));
+        assert!(!data.join(KEY_FILE).exists());
+        std::fs::write(data.join(KEY_FILE), [9; KEY_BYTES]).unwrap();
+        assert!(matches!(open(with(Some(&key))), Err(OpenError::OtherKey)), "two that differ");
+        std::fs::remove_file(data.join(KEY_FILE)).unwrap();
+        assert_eq!(open(with(Some(&key))).unwrap(), first);
+    }
+
+    #[test]
+    fn a_filter_lets_through_what_it_says() {
+        let audit = trail();
+        audit.append("editor", "replay", "message 1", "").unwrap();
+        let numbers = |filter: AuditFilter| -> Vec<u64> {
+            audit.search(&filter).unwrap().iter().map(|entry| entry.sequence).collect()
+        };
+        let all = AuditFilter { limit: 100, ..AuditFilter::default() };
+        assert_eq!(numbers(all.clone()), [6, 5, 4, 3, 2, 1]);
+        assert_eq!(numbers(AuditFilter { who: Some("operator".into()), limit: 2, ..all.clone() }), [5, 4]);
+        assert_eq!(numbers(AuditFilter { target: Some("message 1".into()), ..all.clone() }), [6, 1]);
+        assert_eq!(numbers(AuditFilter { before: Some(3), ..all.clone() }), [2, 1]);
+        assert_eq!(numbers(AuditFilter { action: Some("release".into()), ..all.clone() }), Vec::<u64>::new());
+        assert_eq!(numbers(AuditFilter { from_ms: Some(i64::MAX), ..all.clone() }), Vec::<u64>::new());
+        assert_eq!(numbers(AuditFilter { to_ms: Some(0), ..all }), Vec::<u64>::new());
     }
 
     #[test]

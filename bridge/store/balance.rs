@@ -1,27 +1,35 @@
-//! The ledger balances after whatever happened, and what is shared between requests ends up right.
+//! The ledger balances after whatever happened, consent that comes and goes included; a base has what it may have in
+//! the end and nothing else; and what is shared between requests ends up right.
 
 use super::tests::{
     NOW, accept, complete_next, deliver, done, facility, fresh, index, lab, next_delivery, open, quarantined,
     state, sum,
 };
-use super::{Selection, Settlement, State};
+use super::{
+    ConsentRow, FacilityStore, Selection, Settlement, Share, Sharing, State, TestPatients, Withdrawal,
+};
 use crate::record::tests::{resource, withdrawn};
 use proptest::prelude::{Strategy, prop, proptest};
 use proptest::prop_assert_eq;
 use proptest::test_runner::Config;
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Role, Status, Translation};
+use std::collections::BTreeSet;
 
 /// What may happen: a kind of step and a number that picks whom it happens to.
 fn steps() -> impl Strategy<Value = Vec<(u8, u8)>> {
-    prop::collection::vec((0..14_u8, 0..3_u8), 1..40)
+    prop::collection::vec((0..19_u8, 0..3_u8), 1..60)
 }
 
 fn message(step: u8, number: u8, time: u64) -> Translation {
     let mut message = lab(&format!("u{number}"), time, &["o"]);
-    if let Some(resource) = message.resources.first_mut() {
-        resource.id = format!("o{number}");
-    }
+    message.patient = Some(format!("p{number}"));
+    let patient = format!("p{number}");
+    let say = format!("o{number}");
+    message.resources = vec![
+        resource("Observation", &say, Role::Unit, &format!("at {time}"), &[&format!("Patient/{patient}")]),
+        resource("Patient", &patient, Role::Provisional, "p", &[]),
+    ];
     match step {
         0 => quarantined(message),
         1 => withdrawn(message),
@@ -33,6 +41,47 @@ fn message(step: u8, number: u8, time: u64) -> Translation {
     }
 }
 
+/// Who is shared, as the test knows it, and what the base has.
+struct Model {
+    everybody: bool,
+    listed: Vec<String>,
+    base: BTreeSet<String>,
+}
+
+impl Model {
+    fn shares(&self, id: &str) -> bool {
+        self.everybody || self.listed.iter().any(|patient| patient[1..] == id[1..])
+    }
+
+    fn list(&mut self, store: &FacilityStore, numbers: &[u8]) {
+        self.listed = numbers.iter().map(|number| format!("p{number}")).collect();
+        let rows = self.listed.iter().map(|patient| ConsentRow::always(patient)).collect();
+        store.consent_replace(rows, NOW, "command", "").unwrap();
+    }
+
+    fn set(&mut self, store: &FacilityStore, share: Share, withdrawal: Withdrawal) {
+        self.everybody = share == Share::All;
+        let destinations = vec![("base".into(), share)];
+        store.share(&Sharing { destinations, withdrawal, tests: TestPatients::default() }, NOW).unwrap();
+    }
+
+    /// Sends all that waits; nothing of whom is not shared may be in it.
+    fn deliver(&mut self, store: &FacilityStore) {
+        while let Some(claim) = next_delivery(store) {
+            let projection = store.projection(&claim).unwrap();
+            assert!(projection.puts.iter().all(|put| self.shares(&put.id)), "{:?}", projection.puts);
+            if !projection.is_empty() {
+                assert!(store.begin_send(&claim, &projection).unwrap());
+            }
+            self.base.extend(projection.puts.iter().map(|put| put.id.clone()));
+            for (_, id) in &projection.deletes {
+                self.base.remove(id);
+            }
+            store.settle(claim, Settlement::Registered { projection }).unwrap();
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(Config { cases: 24, ..Config::default() })]
 
@@ -41,6 +90,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (dir, mut root, mut store) = fresh();
         let mut received = 0;
+        let mut model = Model { everybody: true, listed: Vec::new(), base: BTreeSet::new() };
         for ((step, number), time) in steps.into_iter().zip(1..) {
             match step {
                 0..=4 => {
@@ -66,9 +116,7 @@ proptest! {
                 8 => {
                     store.discard(&Selection::State(State::Rejected), "x").unwrap();
                 }
-                9 => {
-                    deliver(&store);
-                }
+                9 => model.deliver(&store),
                 10 | 11 => {
                     let Some(claim) = next_delivery(&store) else { continue };
                     let settlement = match number {
@@ -82,6 +130,34 @@ proptest! {
                     drop((root, store));
                     root = open(dir.path());
                     store = facility(&root);
+                    model.everybody = true;
+                }
+                14 => model.list(&store, &[&[][..], &[0], &[0, 1, 2]][usize::from(number)]),
+                15 => model.list(&store, &[&[2][..], &[1], &[1, 2]][usize::from(number)]),
+                16 => {
+                    let withdrawal = if number == 0 { Withdrawal::Stop } else { Withdrawal::Delete };
+                    model.set(&store, Share::Listed, withdrawal);
+                }
+                17 => {
+                    store.sweep(NOW).unwrap();
+                }
+                18 => {
+                    // The list changes between the claim and the request.
+                    let Some(claim) = next_delivery(&store) else { continue };
+                    let projection = store.projection(&claim).unwrap();
+                    model.list(&store, &[number]);
+                    let go = store.begin_send(&claim, &projection).unwrap();
+                    let settlement = match go {
+                        true => {
+                            model.base.extend(projection.puts.iter().map(|put| put.id.clone()));
+                            for (_, id) in &projection.deletes {
+                                model.base.remove(id);
+                            }
+                            Settlement::Registered { projection }
+                        }
+                        false => Settlement::Retry { at_ms: NOW, error: "sharing-changed" },
+                    };
+                    store.settle(claim, settlement).unwrap();
                 }
                 _ => {
                     store.replay(&Selection::State(State::Held)).unwrap();
@@ -95,10 +171,29 @@ proptest! {
             let (number, time) = (0, 1_000 + u64::try_from(claim.id.row()).unwrap_or_default());
             store.complete(vec![(claim, done(message(4, number, time)))]).unwrap();
         }
-        deliver(&store);
+        store.sweep(NOW).unwrap();
+        model.deliver(&store);
         let end = sum(&store);
         prop_assert_eq!((end.received, end.pending), (received, 0));
         prop_assert_eq!(store.queue("base").unwrap().pending, 0);
+        // Nobody is shared any more, and everybody again.
+        model.set(&store, Share::Listed, Withdrawal::Delete);
+        model.list(&store, &[]);
+        store.sweep(NOW).unwrap();
+        model.deliver(&store);
+        prop_assert_eq!(&model.base, &BTreeSet::new());
+        let end = sum(&store);
+        prop_assert_eq!((end.received, end.pending, end.registered), (received, 0, 0));
+        model.set(&store, Share::All, Withdrawal::Delete);
+        store.sweep(NOW).unwrap();
+        model.deliver(&store);
+        let end = sum(&store);
+        prop_assert_eq!((end.received, end.pending), (received, 0));
+        let held = store.record_ids().unwrap();
+        let results: BTreeSet<String> =
+            held.iter().filter(|(kind, _)| kind == "Observation").map(|(_, id)| id.clone()).collect();
+        let sent: BTreeSet<String> = model.base.iter().filter(|id| id.starts_with('o')).cloned().collect();
+        prop_assert_eq!(sent, results);
         drop(root);
     }
 }

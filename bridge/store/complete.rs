@@ -6,6 +6,7 @@
 //! again, discarded or superseded; then they are put back into the queue, in their order. Messages that only
 //! add (`nothing`) never wait.
 
+use super::consent::{self, Gate};
 use super::ground::{Record, unit_row};
 use super::index::state;
 use super::{Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point};
@@ -219,6 +220,14 @@ fn take(
     {
         supersede(connection, unit, claim.id.0, &replaced.time)?;
     }
+    let gate = Gate::read(connection)?;
+    let mut patients: Vec<&str> = vec![done.translation.patient.as_deref().unwrap_or_default()];
+    patients.extend(claim.patients.iter().map(String::as_str));
+    let made = &done.translation.resources;
+    let people = made.iter().filter(|resource| resource.resource_type == "Patient");
+    let people: Vec<&str> = people.map(|resource| resource.id.as_str()).collect();
+    consent::known(connection, &gate, unit, &patients, &people)?;
+    let mut changed = false;
     for destination in &done.destinations {
         // A superseded message follows what stands, and brings nothing that is not on its way already.
         let again = if applied.superseded {
@@ -235,6 +244,10 @@ fn take(
         );
         let values = params![unit, destination, applied.version, state::PENDING, claim.received_ms];
         connection.prepare_cached(&sql)?.execute(values)?;
+        changed |= consent::enforce(connection, &gate, unit, destination, None)?;
+    }
+    if changed {
+        delivery::refresh(connection, unit)?;
     }
     Ok(())
 }

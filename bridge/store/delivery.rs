@@ -4,8 +4,10 @@
 //! record as it stands when the delivery is sent. A unit that waits for a retry, is held or was rejected does
 //! not keep other units of its patient back; two requests for one patient are never under way at once.
 
+use super::consent::{self, Gate};
 use super::ground::Sight;
 use super::index::state;
+use super::sharing::day_in_japan;
 use super::state::Carried;
 use super::{DeliveryClaim, FacilityStore, QueueDepth, Settlement, StoreError, complete, durable_point};
 use crate::record::{Projection, project};
@@ -20,7 +22,7 @@ const WINDOW: i64 = 4_096;
 const LONGEST_MS: i64 = 7 * 86_400_000;
 
 /// Why a delivery is excluded whose destination is no more in the configuration.
-const NOT_CONFIGURED: &str = "not-configured";
+pub(super) const NOT_CONFIGURED: &str = "not-configured";
 
 /// Why a message is excluded that nobody takes.
 pub(super) const NO_DESTINATION: &str = "not-for-any-destination";
@@ -41,10 +43,17 @@ impl FacilityStore {
     ) -> Result<Vec<DeliveryClaim>, StoreError> {
         let mut flying = self.flying.lock().map_err(|_| StoreError::Closed)?;
         let reader = self.reader()?;
-        let mut select = reader.prepare_cached(
-            "SELECT u.key, u.kind, u.patient, d.version, d.attempts, d.since_ms FROM delivery d JOIN unit u ON u.id = d.unit
+        let snapshot = reader.unchecked_transaction()?;
+        let gate = Gate::read(&snapshot)?;
+        // After midnight nothing goes out before the sweep has turned the day: a consent may have ended with it.
+        if gate.day < day_in_japan(now_ms) || gate.share(destination).is_none() {
+            return Ok(Vec::new());
+        }
+        let mut select = snapshot.prepare_cached(
+            "SELECT u.key, u.kind, u.patient, d.version, d.attempts, d.since_ms, d.unit
+             FROM delivery d JOIN unit u ON u.id = d.unit
              WHERE d.destination = ? AND d.state = ? AND d.next_ms > ? AND d.next_ms <= ?
-             ORDER BY d.next_ms, d.since_ms LIMIT ?",
+             ORDER BY d.next_ms, d.since_ms, d.unit LIMIT ?",
         )?;
         let mut claims = Vec::new();
         // What is due; then what a clock that has been put right since would have waited for too long.
@@ -60,20 +69,25 @@ impl FacilityStore {
                     version: row.get(3)?,
                     attempts: row.get(4)?,
                     since_ms: row.get(5)?,
+                    epoch: gate.epoch,
+                    shared: true,
+                    claimed_ms: now_ms,
                 };
                 if flying.partitions.insert(Self::partition(&claim)) {
                     let key = (claim.destination.clone(), claim.unit.clone());
                     // What is being committed now may be read by this delivery or not: then it goes once more.
                     let touched = flying.coming.contains_key(&key);
                     flying.units.insert(key, touched);
-                    claims.push(claim);
+                    let shared = gate.barred(&snapshot, row.get(6)?, destination)?.is_none();
+                    claims.push(DeliveryClaim { shared, ..claim });
                 }
             }
         }
         Ok(claims)
     }
 
-    /// What the destination lacks of the unit, as it stands now. Empty: settle it as registered.
+    /// What the destination lacks of the unit, as it stands now; of a unit that is not shared, what is to be deleted
+    /// there. Empty: settle it as registered.
     ///
     /// # Errors
     /// The database.
@@ -81,6 +95,9 @@ impl FacilityStore {
         let reader = self.reader()?;
         let snapshot = reader.unchecked_transaction()?;
         let Some((unit, _)) = unit(&snapshot, &claim.unit)? else { return Ok(Projection::default()) };
+        if !claim.shared {
+            return consent::withdrawal(&snapshot, unit, &claim.destination);
+        }
         project(&mut Sight {
             connection: &snapshot,
             unit,
@@ -90,11 +107,12 @@ impl FacilityStore {
     }
 
     /// Notes, before the request, that the destination may have these resources, so that a lost answer
-    /// cannot orphan one.
+    /// cannot orphan one. False where who is shared has changed since the claim: then the request must not be made,
+    /// and the delivery is to be settled for another try.
     ///
     /// # Errors
     /// The database; then the request must not be made.
-    pub fn begin_send(&self, claim: &DeliveryClaim, projection: &Projection) -> Result<(), StoreError> {
+    pub fn begin_send(&self, claim: &DeliveryClaim, projection: &Projection) -> Result<bool, StoreError> {
         let puts =
             projection.puts.iter().map(|p| (p.resource_type.clone(), p.id.clone(), Some(p.hash.clone())));
         let deletes = projection.deletes.iter().map(|(t, id)| (t.clone(), id.clone(), None));
@@ -116,8 +134,11 @@ impl FacilityStore {
             let ids = touched.iter().map(|(t, id, _)| (t.clone(), id.clone())).collect();
             flying.carries.insert((claim.destination.clone(), claim.unit.clone()), ids);
         }
-        let destination = claim.destination.clone();
-        self.run(move |connection| {
+        let (destination, epoch) = (claim.destination.clone(), claim.epoch);
+        let go = self.run(move |connection| {
+            if Gate::read(connection)?.epoch != epoch {
+                return Ok(false);
+            }
             for (resource_type, id, _) in &touched {
                 connection
                     .prepare_cached(
@@ -126,10 +147,10 @@ impl FacilityStore {
                     )?
                     .execute(params![resource_type, id, destination])?;
             }
-            Ok(())
+            Ok(true)
         })?;
         durable_point("begin-send.after-commit");
-        Ok(())
+        Ok(go)
     }
 
     /// Names the destinations that there are, at a start. What waits for another is left out, so that nothing
@@ -150,6 +171,7 @@ impl FacilityStore {
                 "UPDATE delivery SET state = ?3, error = ?4, next_ms = 0, attempts = 0 WHERE unit = ?1 AND destination = ?2",
             )?;
             let mut left_out = 0;
+            let gate = Gate::read(connection)?;
             for (unit, destination, was) in open {
                 match (names.contains(&destination), was == state::EXCLUDED) {
                     (false, false) => {
@@ -175,6 +197,7 @@ impl FacilityStore {
                     }
                     _ => continue,
                 }
+                consent::enforce(connection, &gate, unit, &destination, None)?;
                 refresh(connection, unit)?;
             }
             Ok(left_out)
@@ -302,8 +325,10 @@ fn end(
     let wanted: i64 = connection
         .prepare_cached("SELECT version FROM delivery WHERE unit = ? AND destination = ?")?
         .query_row(params![unit, claim.destination], |row| row.get(0))?;
-    // What came meanwhile decides: the newest version is sent whatever became of this one.
-    let moved = wanted > claim.version || contested || touched;
+    // What came meanwhile decides: the newest version is sent whatever became of this one, and who is shared now is
+    // asked again.
+    let gate = Gate::read(connection)?;
+    let moved = wanted > claim.version || contested || touched || gate.epoch != claim.epoch;
     let mut update = connection.prepare_cached(
         "UPDATE delivery SET state = ?3, settled = max(settled, ?4), attempts = ?5, next_ms = ?6, status = ?7,
          answer = ?8, error = ?9, findings = ?10 WHERE unit = ?1 AND destination = ?2",
@@ -313,7 +338,8 @@ fn end(
     match settlement {
         Settlement::Registered { projection } => {
             note(connection, unit, claim, projection, contested)?;
-            let (state, settled) = (state_or(state::REGISTERED), if contested { 0 } else { claim.version });
+            let (state, settled) =
+                (state_or(state::REGISTERED), if contested || !claim.shared { 0 } else { claim.version });
             update.execute(params![
                 unit,
                 to,
@@ -378,7 +404,15 @@ fn end(
             }
         }
     }
-    refresh(connection, unit)
+    if !claim.shared && matches!(settlement, Settlement::Registered { projection } if !projection.is_empty())
+    {
+        // It was deleted there; should it be shared again meanwhile, it lacks all.
+        connection
+            .prepare_cached("UPDATE delivery SET settled = 0 WHERE unit = ? AND destination = ?")?
+            .execute(params![unit, claim.destination])?;
+    }
+    consent::enforce(connection, &gate, unit, &claim.destination, None)?;
+    refresh_at(connection, unit, claim.claimed_ms)
 }
 
 /// Writes what the destination has now.
@@ -422,37 +456,69 @@ fn hold(connection: &Connection, unit: i64, findings: &[Finding]) -> Result<(), 
 
 /// Brings the states of a unit's messages in line with its deliveries: registered up to the version that
 /// every destination has, beyond it the worst of the deliveries, since a coalesced message follows what stands.
+/// A destination with which the unit is not shared counts only where there is no other, or while it still has to
+/// delete.
 pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreError> {
+    refresh_at(connection, unit, 0)
+}
+
+/// The same, with the time from which on messages count as registered that were not before. It is written
+/// once: what is sent again was registered when it first was.
+fn refresh_at(connection: &Connection, unit: i64, at_ms: i64) -> Result<(), StoreError> {
     let (settled, worst): (Option<i64>, Option<i64>) = connection
         .prepare_cached(
             "SELECT min(settled), max(CASE state WHEN 5 THEN 5 WHEN 4 THEN 4 WHEN 3 THEN 3 WHEN 2 THEN 2 ELSE 1 END)
-             FROM delivery WHERE unit = ? AND NOT (state = 2 AND coalesce(error, '') = ?)",
+             FROM delivery WHERE unit = ? AND NOT (state = 2 AND (coalesce(error, '') = ? OR unshared IS NOT NULL))",
         )?
         .query_row(params![unit, NOT_CONFIGURED], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some(settled), Some(worst)) = (settled, worst) else {
-        connection
-            .prepare_cached(
-                "UPDATE message SET state = ?2, reason = ?3 WHERE unit = ?1 AND state IN (3, 4, 5)",
-            )?
-            .execute(params![unit, state::EXCLUDED, NO_DESTINATION])?;
-        return Ok(());
-    };
-    // An excluded delivery is one whose refused message a person has discarded.
-    let beyond = [state::REGISTERED, state::EXCLUDED, state::PENDING, state::HELD, state::REJECTED]
-        .get(usize::try_from(worst - 1).unwrap_or_default())
-        .copied()
-        .unwrap_or(state::PENDING);
+    if let (Some(settled), Some(worst)) = (settled, worst) {
+        // An excluded delivery is one whose refused message a person has discarded.
+        let beyond = [state::REGISTERED, state::EXCLUDED, state::PENDING, state::HELD, state::REJECTED]
+            .get(usize::try_from(worst - 1).unwrap_or_default())
+            .copied()
+            .unwrap_or(state::PENDING);
+        return move_messages(connection, unit, settled, beyond, "discarded", at_ms);
+    }
+    let (settled, reason): (Option<i64>, Option<String>) = connection
+        .prepare_cached(
+            "SELECT max(settled), max(unshared) FROM delivery WHERE unit = ? AND unshared IS NOT NULL
+             AND coalesce(error, '') <> ?",
+        )?
+        .query_row(params![unit, NOT_CONFIGURED], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // What was sent before the consent ended, and stays there, stays registered.
+    move_messages(
+        connection,
+        unit,
+        settled.unwrap_or(0),
+        state::EXCLUDED,
+        reason.as_deref().unwrap_or(NO_DESTINATION),
+        at_ms,
+    )
+}
+
+/// Moves messages under way: registered up to a version, beyond it another state, with a reason where that is
+/// excluded.
+fn move_messages(
+    connection: &Connection,
+    unit: i64,
+    settled: i64,
+    beyond: i64,
+    reason: &str,
+    at_ms: i64,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE message SET state = ?2 WHERE unit = ?1 AND state IN (3, 4, 5) AND version <= ?3",
+            "UPDATE message SET state = ?2, registered_ms = coalesce(registered_ms, max(received_ms, ?4))
+             WHERE unit = ?1 AND state IN (3, 4, 5) AND version <= ?3",
         )?
-        .execute([unit, state::REGISTERED, settled])?;
+        .execute([unit, state::REGISTERED, settled, at_ms])?;
     connection
         .prepare_cached(
-            "UPDATE message SET state = ?2, reason = CASE WHEN ?2 = ?4 THEN 'discarded' ELSE reason END
-             WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
+            "UPDATE message SET state = ?2, reason = CASE WHEN ?2 = ?4 THEN ?5 ELSE reason END,
+             registered_ms = CASE WHEN ?2 = ?6 THEN coalesce(registered_ms, max(received_ms, ?7))
+             ELSE registered_ms END WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
         )?
-        .execute([unit, beyond, settled, state::EXCLUDED])?;
+        .execute(params![unit, beyond, settled, state::EXCLUDED, reason, state::REGISTERED, at_ms])?;
     if beyond != state::HELD {
         connection
             .prepare_cached(

@@ -10,11 +10,23 @@ pub struct Config {
     /// Under so many free bytes input is refused while sending goes on: `"512MiB"`.
     #[serde(deserialize_with = "size")]
     pub hard_free: u64,
+    /// How long the received bytes are kept once everything of their day is settled: `"90d"`. At least
+    /// [`RETENTION_MIN`].
+    #[serde(deserialize_with = "retention")]
+    pub retention: std::time::Duration,
+    /// The secret of ids, where it does not lie in the data directory.
+    pub identity_key: Option<std::path::PathBuf>,
 }
+
+/// The shortest retention: every window in which a message counts as a duplicate is shorter.
+pub const RETENTION_MIN: std::time::Duration = std::time::Duration::from_secs(40 * 86_400);
+
+/// The retention where none is set.
+const RETENTION: std::time::Duration = std::time::Duration::from_secs(90 * 86_400);
 
 impl Default for Config {
     fn default() -> Self {
-        Self { soft_free: 2 << 30, hard_free: 512 << 20 }
+        Self { soft_free: 2 << 30, hard_free: 512 << 20, retention: RETENTION, identity_key: None }
     }
 }
 
@@ -22,6 +34,14 @@ fn size<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Err
     let text = <String as serde::Deserialize>::deserialize(deserializer)?;
     parse_size(&text)
         .ok_or_else(|| serde::de::Error::custom("a size with its unit is wanted, such as \"512MiB\""))
+}
+
+fn retention<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<std::time::Duration, D::Error> {
+    let retention = crate::units::duration(deserializer)?;
+    if retention < RETENTION_MIN {
+        return Err(serde::de::Error::custom("a time of at least \"40d\" is wanted for the retention"));
+    }
+    Ok(retention)
 }
 
 /// A size with its unit: `B`, `KiB`, `MiB`, `GiB`, `TiB`.
@@ -74,9 +94,9 @@ mod tests {
     #[test]
     fn limits_are_those_of_the_settings() {
         let dir = tempfile::tempdir().unwrap();
-        let room = Config { soft_free: 0, hard_free: 0 }.look(dir.path());
+        let room = Config { soft_free: 0, hard_free: 0, ..Config::default() }.look(dir.path());
         assert!(room.free_bytes > 0 && !room.low && !room.full);
-        let none = Config { soft_free: u64::MAX, hard_free: u64::MAX }.look(dir.path());
+        let none = Config { soft_free: u64::MAX, hard_free: u64::MAX, ..Config::default() }.look(dir.path());
         assert!(none.low && none.full);
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Every durable point, in the order of the life of a message.
+/// Every durable point that a message passes, in the order of its life.
 pub const DURABLE_POINTS: &[&str] = &[
     "accept.before-commit",
     "accept.after-commit",
@@ -20,6 +20,9 @@ pub const DURABLE_POINTS: &[&str] = &[
     "settle.before-commit",
     "settle.after-commit",
 ];
+
+/// Those around a change of who is shared.
+pub const CONSENT_POINTS: &[&str] = &["consent.before-commit", "consent.after-commit", "sweep.before-commit"];
 
 struct Kill {
     name: String,

@@ -3,7 +3,9 @@
 //! The mark moves in the transaction that adds the messages, so a kill at any instant leaves either both or
 //! none of it, and the next start goes on where the mark stands.
 
-use super::{FacilityStore, Indexed, Journalled, MessageId, StoreError, claim, durable_point, journal};
+use super::{
+    FacilityStore, Indexed, Journalled, MessageId, StoreError, claim, durable_point, journal, participation,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Codes of states in the tables. Public words are those of [`super::State`].
@@ -96,7 +98,7 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
     connection
         .prepare_cached(
             "INSERT INTO message(id, feed, name, received_ms, day, control_id, message_type, order_number, time, state,
-             reason, duplicate_of, id_reused) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             reason, duplicate_of, id_reused, history) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             id,
@@ -112,6 +114,7 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
             duplicate.then_some("duplicate"),
             head.duplicate_of,
             head.id_reused,
+            participation::is_history(message.time.as_deref(), head.received_ms),
         ])?;
     for patient in message.patients.iter().filter(|patient| !patient.is_empty()) {
         connection
@@ -122,7 +125,9 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
         claim::enqueue(connection, id)?;
     }
     connection
-        .prepare_cached("INSERT INTO segment VALUES(?1, ?2) ON CONFLICT(day) DO UPDATE SET read_row = ?2")?
+        .prepare_cached(
+            "INSERT INTO segment VALUES(?1, ?2, NULL) ON CONFLICT(day) DO UPDATE SET read_row = ?2",
+        )?
         .execute(params![message.id.day(), message.id.row()])?;
     connection
         .prepare_cached(

@@ -56,7 +56,7 @@ impl From<OriginRow> for Origin {
 pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// Japan has one time and no summer time.
-const OFFSET_MS: i64 = 9 * 3_600_000;
+pub(super) const OFFSET_MS: i64 = 9 * 3_600_000;
 
 /// Bytes that one `unindexed` reads at most, so that memory stays bounded whatever the messages' size.
 const READ_BYTES: usize = 16 << 20;
@@ -126,6 +126,13 @@ impl Reader {
             open.insert(day, schema::open_reader(&path(&self.dir, day))?);
         }
         read(open.get(&day).ok_or(StoreError::Closed)?)
+    }
+
+    /// Forgets a day whose segment goes.
+    pub fn forget(&self, day: u32) -> Result<(), StoreError> {
+        self.days.lock().map_err(|_| StoreError::Closed)?.remove(&day);
+        self.open.lock().map_err(|_| StoreError::Closed)?.remove(&day);
+        Ok(())
     }
 
     /// Rows of a day.

@@ -1,8 +1,9 @@
 //! The ledger: every day of receipt balances.
 
-use super::index::state;
+use super::index::state::EXCLUDED;
 use super::{DaySum, FacilityStore, State, StoreError, complete, index};
-use std::collections::BTreeMap;
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl FacilityStore {
     /// The balance by day of receipt, days without messages left out. `received` is counted in the journal and
@@ -11,44 +12,23 @@ impl FacilityStore {
     /// # Errors
     /// The database.
     pub fn sums(&self, from_day: u32, to_day: u32) -> Result<Vec<DaySum>, StoreError> {
-        let mut sums: BTreeMap<u32, DaySum> = BTreeMap::new();
-        let days: Vec<u32> =
-            self.bodies.days()?.into_iter().filter(|day| (from_day..=to_day).contains(day)).collect();
+        let within = |day: &u32| (from_day..=to_day).contains(day);
+        let mut days: BTreeSet<u32> = self.bodies.days()?.into_iter().filter(within).collect();
         let console = self.console()?;
         let snapshot = console.unchecked_transaction()?;
-        let mut select = snapshot.prepare_cached(
-            "SELECT state, reason, count(*) FROM message WHERE day = ? GROUP BY state, reason",
-        )?;
+        let dropped = dropped(&snapshot)?;
+        days.extend(dropped.keys().copied().filter(within));
+        let mut sums = Vec::new();
         for day in days {
-            let mut sum = DaySum { day, ..DaySum::default() };
-            let mut rows = select.query([day])?;
-            while let Some(row) = rows.next()? {
-                let count: u64 = row.get(2)?;
-                let code: i64 = row.get(0)?;
-                match complete::public(code) {
-                    State::Registered => sum.registered += count,
-                    State::Pending => sum.pending += count,
-                    State::Quarantined | State::Held => sum.quarantined += count,
-                    State::Rejected => sum.rejected += count,
-                    State::Excluded => {
-                        sum.excluded += count;
-                        debug_assert_eq!(code, state::EXCLUDED);
-                        *sum.by_reason
-                            .entry(row.get::<_, Option<String>>(1)?.unwrap_or_default())
-                            .or_default() += count;
-                    }
-                }
-            }
-            let read = index::mark(&snapshot, day)?;
             // The journal is asked after the snapshot, so it is never behind it.
-            let rows = self.bodies.rows(day)?;
-            sum.received = u64::try_from(rows).unwrap_or_default();
-            sum.pending += u64::try_from(rows - read).unwrap_or_default();
-            if sum.received > 0 {
-                sums.insert(day, sum);
-            }
+            let rows = match dropped.get(&day) {
+                Some(rows) => *rows,
+                None => self.bodies.rows(day)?,
+            };
+            sums.push(day_sum(&snapshot, day, rows)?);
         }
-        Ok(sums.into_values().collect())
+        sums.retain(|sum| sum.received > 0);
+        Ok(sums)
     }
 
     /// When the last message of a feed came.
@@ -61,4 +41,50 @@ impl FacilityStore {
         let mut select = console.prepare_cached("SELECT received_ms FROM feed WHERE name = ?")?;
         Ok(select.query_row([feed], |row| row.get(0)).optional()?)
     }
+}
+
+/// Days whose segment was dropped after its retention, with the rows that it had: all of them were read.
+pub(super) fn dropped(state: &Connection) -> Result<BTreeMap<u32, i64>, StoreError> {
+    let mut select =
+        state.prepare_cached("SELECT day, read_row FROM segment WHERE dropped_ms IS NOT NULL")?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The sums of a state beside journal segments with so many rows, as a backup has them.
+pub(super) fn sums_of(state: &Connection, rows: &BTreeMap<u32, i64>) -> Result<Vec<DaySum>, StoreError> {
+    let mut days = rows.clone();
+    days.extend(dropped(state)?);
+    let mut sums =
+        days.into_iter().map(|(day, rows)| day_sum(state, day, rows)).collect::<Result<Vec<_>, _>>()?;
+    sums.retain(|sum| sum.received > 0);
+    Ok(sums)
+}
+
+/// The balance of a day whose journal has so many rows.
+fn day_sum(state: &Connection, day: u32, rows: i64) -> Result<DaySum, StoreError> {
+    let mut select = state
+        .prepare_cached("SELECT state, reason, count(*) FROM message WHERE day = ? GROUP BY state, reason")?;
+    let mut sum = DaySum { day, ..DaySum::default() };
+    let mut counts = select.query([day])?;
+    while let Some(row) = counts.next()? {
+        let count: u64 = row.get(2)?;
+        let code: i64 = row.get(0)?;
+        match complete::public(code) {
+            State::Registered => sum.registered += count,
+            State::Pending => sum.pending += count,
+            State::Quarantined | State::Held => sum.quarantined += count,
+            State::Rejected => sum.rejected += count,
+            State::Excluded => {
+                sum.excluded += count;
+                debug_assert_eq!(code, EXCLUDED);
+                *sum.by_reason.entry(row.get::<_, Option<String>>(1)?.unwrap_or_default()).or_default() +=
+                    count;
+            }
+        }
+    }
+    let read = index::mark(state, day)?;
+    sum.received = u64::try_from(rows).unwrap_or_default();
+    sum.pending += u64::try_from(rows - read).unwrap_or_default();
+    Ok(sum)
 }

@@ -14,6 +14,10 @@ mod backup;
 mod balance;
 mod claim;
 mod complete;
+mod consent;
+mod consent_list;
+#[cfg(test)]
+mod consent_tests;
 mod delivery;
 mod disk;
 mod durable;
@@ -25,24 +29,42 @@ mod ground;
 mod index;
 mod journal;
 mod ledger;
+mod participation;
 mod quarantine;
 mod query;
+pub mod restore;
+mod retention;
 mod schema;
+mod sealed;
+#[cfg(test)]
+mod search_tests;
 mod segment;
+mod sharing;
 mod state;
 #[cfg(test)]
 mod tests;
 mod types;
+#[cfg(test)]
+mod upkeep;
+mod users;
 
 pub use accept::Offered;
-pub use appliance::{Audit, AuditEntry, Broken, Store};
-pub use disk::{Config, Disk};
-pub use durable::{DURABLE_POINTS, durable_point};
+pub use appliance::{Audit, AuditEntry, AuditFilter, Broken, Store};
+pub use backup::{BackupConfig, BackupError, Made, Manifest};
+pub use consent_list::{ConsentChange, ConsentImport, ConsentRow, ConsentStatus};
+pub use disk::{Config, Disk, RETENTION_MIN};
+pub use durable::{CONSENT_POINTS, DURABLE_POINTS, durable_point};
 pub use files::{FILE_LINES, FileSum};
 pub use journal::day_of_file as journal_day;
+pub use participation::{Activity, HISTORY_DAYS, LedgerLine};
+pub use quarantine::{Cause, Selection};
+pub use retention::{AUDIT_RETENTION, Dropped};
+pub use sealed::{BackupKey, SealError};
+pub use sharing::{FOREVER, Share, Sharing, TestPatients, Withdrawal, day_in_japan, half_width};
 pub use state::FacilityStore;
 pub use types::{
-    AcceptError, Arrival, Cause, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,
-    Journalled, MessageDetail, MessageId, MessageSummary, OpenError, Origin, QueueDepth, Receipt, Selection,
-    Settlement, State, StoreError, UnreadCount,
+    AcceptError, Arrival, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,
+    Journalled, MessageDetail, MessageId, MessageSummary, OpenError, Origin, QueueDepth, Receipt, Settlement,
+    State, StoreError, UnreadCount,
 };
+pub use users::{ADMINISTRATOR, Change, Credentials, NewUser, Session, User, Users};

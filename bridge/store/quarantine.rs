@@ -3,8 +3,53 @@
 //! Both are a person's act; the caller writes it to the audit trail.
 
 use super::index::state;
-use super::{Cause, FacilityStore, MessageId, Selection, State, StoreError, claim, complete};
+use super::{FacilityStore, MessageId, State, StoreError, claim, complete};
 use rusqlite::{Connection, OptionalExtension, params};
+
+/// One cause of quarantine and the messages that wait for it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Cause {
+    /// The finding's code.
+    pub code: String,
+    /// Its position, without repetition and occurrence.
+    pub position: String,
+    /// The rule.
+    pub rule: String,
+    /// Messages.
+    pub count: u64,
+    /// Receipt of the oldest.
+    pub oldest_ms: i64,
+    /// One of them, the newest.
+    pub example: MessageId,
+}
+
+/// Which messages to replay or discard; only quarantined, held and rejected ones are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// These.
+    Messages(Vec<MessageId>),
+    /// All with that cause.
+    Cause {
+        /// The finding's code.
+        code: String,
+        /// Its position, without repetition and occurrence; any where it is empty.
+        position: String,
+        /// The rule; any where it is empty.
+        rule: String,
+    },
+    /// All of that row of [`FacilityStore::causes`] and no other: an empty part is
+    /// an empty one.
+    Exactly {
+        /// The finding's code.
+        code: String,
+        /// Its position, without repetition and occurrence.
+        position: String,
+        /// The rule.
+        rule: String,
+    },
+    /// Every message in that state.
+    State(State),
+}
 
 impl FacilityStore {
     /// Why messages are held, the most frequent first.
@@ -29,6 +74,43 @@ impl FacilityStore {
             })
         })?;
         Ok(causes.collect::<Result<_, _>>()?)
+    }
+
+    /// The messages held for that cause, newest first, older than `before`, at most `limit`.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn held_by(
+        &self,
+        cause: &Cause,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        let console = self.console()?;
+        let mut select = console.prepare_cached(
+            "SELECT c.message FROM cause c JOIN message m ON m.id = c.message
+             WHERE c.code = ? AND c.position = ? AND c.rule = ? AND c.message < ? AND m.state IN (1, 4)
+             ORDER BY c.message DESC LIMIT ?",
+        )?;
+        let before = before.map_or(i64::MAX, |id| id.0);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let ids = select
+            .query_map(params![cause.code, cause.position, cause.rule, before, limit], |row| row.get(0))?;
+        Ok(ids.map(|id| id.map(MessageId)).collect::<Result<_, _>>()?)
+    }
+
+    /// How many patients wait for that cause.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn patients_of(&self, cause: &Cause) -> Result<u64, StoreError> {
+        let console = self.console()?;
+        let mut select = console.prepare_cached(
+            "SELECT count(DISTINCT p.patient) FROM cause c JOIN message m ON m.id = c.message
+             JOIN message_patient p ON p.message = m.id
+             WHERE c.code = ? AND c.position = ? AND c.rule = ? AND m.state IN (1, 4)",
+        )?;
+        Ok(select.query_row([&cause.code, &cause.position, &cause.rule], |row| row.get(0))?)
     }
 
     /// Puts quarantined, held and rejected messages back to be translated again; how many. By their numbers also
@@ -101,7 +183,8 @@ impl FacilityStore {
 
 const HELD: &str = "state IN (1, 4, 5)";
 const REPLAYED: &str =
-    "(state IN (1, 4, 5) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted')))";
+    "(state IN (1, 4, 5) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted')))
+     AND day NOT IN (SELECT day FROM segment WHERE dropped_ms IS NOT NULL)";
 
 /// Message, unit and state of what is selected and held; of messages named by number, those of `by_number`.
 fn selected(
@@ -126,6 +209,14 @@ fn selected(
                 "SELECT id, unit, state FROM message WHERE {held} AND id IN
                  (SELECT message FROM cause
                   WHERE code = ?1 AND (?2 = '' OR position = ?2) AND (?3 = '' OR rule = ?3))"
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            select.query_map([code, position, rule], read)?.collect::<Result<_, _>>()?
+        }
+        Selection::Exactly { code, position, rule } => {
+            let sql = format!(
+                "SELECT id, unit, state FROM message WHERE {held} AND id IN
+                 (SELECT message FROM cause WHERE code = ? AND position = ? AND rule = ?)"
             );
             let mut select = connection.prepare_cached(&sql)?;
             select.query_map([code, position, rule], read)?.collect::<Result<_, _>>()?

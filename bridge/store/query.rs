@@ -6,7 +6,7 @@ use super::{
     DeliveryView, FacilityStore, Filter, MessageDetail, MessageId, MessageSummary, State, StoreError,
     UnreadCount,
 };
-use renkei_translate::finding::Finding;
+use renkei_translate::finding::{Finding, Severity};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
@@ -14,7 +14,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 const LINES: (usize, usize) = (100, 1_000);
 
 const SUMMARY: &str =
-    "m.id, m.feed, m.name, m.control_id, m.message_type, m.kind, m.received_ms, m.time, m.state, m.reason";
+    "m.id, m.feed, m.name, m.control_id, m.message_type, m.kind, m.received_ms, m.time, m.state, m.reason,
+     m.findings, m.mapping_version";
 
 impl FacilityStore {
     /// A list of messages, newest first.
@@ -29,11 +30,20 @@ impl FacilityStore {
             wheres.push("p.patient = ?");
             values.push(patient.clone().into());
         }
+        let among = format!(
+            "m.id IN (SELECT message FROM message_patient WHERE patient IN ({}))",
+            vec!["?"; filter.patients.len()].join(", ")
+        );
+        if !filter.patients.is_empty() {
+            wheres.push(&among);
+            values.extend(filter.patients.iter().map(|patient| Value::from(patient.clone())));
+        }
         if let Some(name) = &filter.name {
             wheres.push("m.id IN (SELECT id FROM message WHERE name = ? UNION SELECT id FROM message WHERE control_id = ?)");
             values.extend([name.clone().into(), name.clone().into()]);
         }
         for (condition, value) in [
+            ("m.order_number = ?", filter.order.clone().map(Value::from)),
             ("m.feed = ?", filter.feed.clone().map(Value::from)),
             ("m.kind = ?", filter.kind.clone().map(Value::from)),
             ("m.reason = ?", filter.reason.clone().map(Value::from)),
@@ -47,14 +57,12 @@ impl FacilityStore {
             }
         }
         if let Some(wanted) = filter.state {
-            wheres.push(match wanted {
-                State::Pending => "m.state IN (0, 3, 7)",
-                State::Quarantined => "m.state = 1",
-                State::Excluded => "m.state = 2",
-                State::Held => "m.state = 4",
-                State::Rejected => "m.state = 5",
-                State::Registered => "m.state = 6",
-            });
+            wheres.push(state_is(wanted));
+        }
+        let states: Vec<&str> = filter.states.iter().copied().map(state_is).collect();
+        let states = format!("({})", states.join(" OR "));
+        if !filter.states.is_empty() {
+            wheres.push(&states);
         }
         if !wheres.is_empty() {
             sql.push_str(" WHERE ");
@@ -78,7 +86,11 @@ impl FacilityStore {
     /// # Errors
     /// The database.
     pub fn message(&self, id: MessageId) -> Result<Option<MessageDetail>, StoreError> {
-        let Some((journalled, head)) = self.bodies.message(id)? else { return Ok(None) };
+        let found = match self.bodies.message(id)? {
+            None => self.dropped_message(id)?,
+            found => found,
+        };
+        let Some((journalled, head)) = found else { return Ok(None) };
         let mut body = journalled.body;
         if let Some(first) = journalled.duplicate_of {
             body = self.bodies.message(first)?.map(|(first, _)| first.body).unwrap_or_default();
@@ -96,6 +108,9 @@ impl FacilityStore {
                 state: State::Pending,
                 reason: None,
                 patients: Vec::new(),
+                errors: 0,
+                warnings: 0,
+                mapping_version: None,
             },
             body,
             origin: journalled.origin,
@@ -112,16 +127,16 @@ impl FacilityStore {
         };
         let console = self.console()?;
         let mut select = console.prepare_cached(&format!(
-            "SELECT {SUMMARY}, m.order_number, m.findings, m.mapping_version, m.unit, m.version, u.key, u.kind
+            "SELECT {SUMMARY}, m.order_number, m.unit, m.version, u.key, u.kind
              FROM message m LEFT JOIN unit u ON u.id = m.unit WHERE m.id = ?"
         ))?;
         let mut rows = select.query([id.0])?;
         let Some(row) = rows.next()? else { return Ok(Some(detail)) };
         detail.summary = summary(row)?;
         detail.summary.patients = patients(&console, id)?;
-        detail.order_number = row.get(10)?;
-        detail.findings = findings(row.get(11)?)?;
-        detail.mapping_version = row.get(12)?;
+        detail.findings = findings(row.get(10)?)?;
+        detail.mapping_version = row.get(11)?;
+        detail.order_number = row.get(12)?;
         detail.version = row.get(14)?;
         detail.unit = row.get(15)?;
         detail.unit_kind = row.get(16)?;
@@ -180,7 +195,21 @@ impl FacilityStore {
     }
 }
 
+fn state_is(wanted: State) -> &'static str {
+    match wanted {
+        State::Pending => "m.state IN (0, 3, 7)",
+        State::Quarantined => "m.state = 1",
+        State::Excluded => "m.state = 2",
+        State::Held => "m.state = 4",
+        State::Rejected => "m.state = 5",
+        State::Registered => "m.state = 6",
+    }
+}
+
 fn summary(row: &Row<'_>) -> rusqlite::Result<MessageSummary> {
+    // What cannot be read is said by the message's own page.
+    let found = findings(row.get(10)?).unwrap_or_default();
+    let count = |severity| found.iter().filter(|finding| finding.severity == severity).count();
     Ok(MessageSummary {
         id: MessageId(row.get(0)?),
         feed: row.get(1)?,
@@ -193,6 +222,9 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<MessageSummary> {
         state: public(row.get(8)?),
         reason: row.get(9)?,
         patients: Vec::new(),
+        errors: count(Severity::Error),
+        warnings: count(Severity::Warning),
+        mapping_version: row.get(11)?,
     })
 }
 
@@ -211,7 +243,8 @@ fn findings(json: Option<String>) -> Result<Vec<Finding>, StoreError> {
 
 fn deliveries(connection: &Connection, unit: i64) -> Result<Vec<DeliveryView>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT destination, state, version, settled, attempts, next_ms, status, answer, error, findings FROM delivery
+        "SELECT destination, state, version, settled, attempts, next_ms, status, answer, error, findings, unshared
+         FROM delivery
          WHERE unit = ? ORDER BY destination",
     )?;
     let mut rows = select.query([unit])?;
@@ -228,6 +261,7 @@ fn deliveries(connection: &Connection, unit: i64) -> Result<Vec<DeliveryView>, S
             answer: row.get::<_, Option<Vec<u8>>>(7)?.unwrap_or_default(),
             error: row.get(8)?,
             findings: findings(row.get(9)?)?,
+            unshared: row.get(10)?,
         });
     }
     Ok(views)

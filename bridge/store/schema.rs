@@ -21,16 +21,18 @@ INSERT INTO mark VALUES(1, 0);
 ";
 
 pub(super) const STATE: &str = "
-CREATE TABLE segment(day INTEGER PRIMARY KEY, read_row INTEGER NOT NULL);
+CREATE TABLE segment(day INTEGER PRIMARY KEY, read_row INTEGER NOT NULL, dropped_ms INTEGER);
 CREATE TABLE message(
   id INTEGER PRIMARY KEY, feed TEXT NOT NULL, name TEXT NOT NULL, received_ms INTEGER NOT NULL, day INTEGER NOT NULL,
   control_id TEXT, message_type TEXT, order_number TEXT, time TEXT, state INTEGER NOT NULL, reason TEXT, kind TEXT,
   mapping_version TEXT, unit INTEGER, version INTEGER, duplicate_of INTEGER, id_reused INTEGER NOT NULL,
-  findings TEXT);
-CREATE INDEX message_sum ON message(day, state, reason);
+  findings TEXT, history INTEGER NOT NULL DEFAULT 0, registered_ms INTEGER);
+CREATE INDEX message_sum ON message(day, state, reason, history);
+CREATE INDEX message_registered ON message(registered_ms, unit, reason, history) WHERE registered_ms IS NOT NULL;
 CREATE INDEX message_state ON message(state, id);
 CREATE INDEX message_name ON message(name);
 CREATE INDEX message_control ON message(control_id);
+CREATE INDEX message_order ON message(order_number) WHERE order_number IS NOT NULL;
 CREATE INDEX message_unit ON message(unit, state, version) WHERE unit IS NOT NULL;
 CREATE TABLE message_patient(patient TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(patient, message)) WITHOUT ROWID;
 CREATE INDEX message_patient_of ON message_patient(message);
@@ -52,7 +54,7 @@ CREATE TABLE standing(
 CREATE TABLE delivery(
   unit INTEGER NOT NULL, destination TEXT NOT NULL, state INTEGER NOT NULL, version INTEGER NOT NULL,
   settled INTEGER NOT NULL, attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL, since_ms INTEGER NOT NULL,
-  status INTEGER, answer BLOB, error TEXT, findings TEXT, PRIMARY KEY(unit, destination)) WITHOUT ROWID;
+  status INTEGER, answer BLOB, error TEXT, findings TEXT, unshared TEXT, PRIMARY KEY(unit, destination)) WITHOUT ROWID;
 CREATE INDEX delivery_next ON delivery(destination, state, next_ms, since_ms);
 CREATE TABLE sent(
   type TEXT NOT NULL, id TEXT NOT NULL, destination TEXT NOT NULL, hash TEXT,
@@ -66,6 +68,21 @@ CREATE TABLE unread(
   example INTEGER NOT NULL, PRIMARY KEY(feed, kind, mapping_version, position)) WITHOUT ROWID;
 CREATE TABLE discarded(message INTEGER PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE feed(name TEXT PRIMARY KEY, received_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE consent_state(
+  only_row INTEGER PRIMARY KEY CHECK(only_row = 1), epoch INTEGER NOT NULL, day INTEGER NOT NULL, policy TEXT NOT NULL);
+INSERT INTO consent_state VALUES(1, 0, 0, '{}');
+CREATE TABLE consent(
+  patient TEXT PRIMARY KEY, from_day INTEGER NOT NULL, until_day INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX consent_from ON consent(from_day);
+CREATE INDEX consent_until ON consent(until_day);
+CREATE TABLE consent_import(
+  id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, source TEXT NOT NULL, hash TEXT NOT NULL, rows INTEGER NOT NULL,
+  added INTEGER NOT NULL, removed INTEGER NOT NULL, changed INTEGER NOT NULL, unchanged INTEGER NOT NULL);
+CREATE TABLE resweep(patient TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE unit_patient(patient TEXT NOT NULL, unit INTEGER NOT NULL, PRIMARY KEY(patient, unit)) WITHOUT ROWID;
+CREATE INDEX unit_patient_of ON unit_patient(unit);
+CREATE TABLE person(
+  patient TEXT NOT NULL, id TEXT NOT NULL, test INTEGER NOT NULL, PRIMARY KEY(patient, id)) WITHOUT ROWID;
 ";
 
 pub(super) const APPLIANCE: &str = "
@@ -73,6 +90,14 @@ CREATE TABLE audit(
   sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
   detail TEXT NOT NULL, hash BLOB NOT NULL);
 CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE user(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, display TEXT NOT NULL, roles TEXT NOT NULL,
+  facilities TEXT, password TEXT NOT NULL, temporary_until_ms INTEGER, totp BLOB, totp_step INTEGER NOT NULL,
+  recovery TEXT NOT NULL, stopped INTEGER NOT NULL, created_ms INTEGER NOT NULL, last_ms INTEGER,
+  settings TEXT NOT NULL);
+CREATE TABLE session(
+  token BLOB PRIMARY KEY, user INTEGER NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX session_user ON session(user);
 ";
 
 /// Opens a database for its writer, and makes it where it is missing.

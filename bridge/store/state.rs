@@ -4,10 +4,11 @@
 //! each piece in a savepoint of its own, and answers after the commit.
 
 use super::accept::{self, Request, Shared};
-use super::{Config, DeliveryClaim, Disk, MessageId, OpenError, StoreError, backup, journal, schema};
+use super::{Config, DeliveryClaim, Disk, MessageId, OpenError, StoreError, journal, ledger, schema};
 use rusqlite::Connection;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -83,9 +84,19 @@ impl FacilityStore {
                 .map_err(|error| OpenError::Database { file: file.into(), error })
         };
         let (console, reader) = (Mutex::new(reader("state.sqlite")?), Mutex::new(reader("state.sqlite")?));
+        let failed = |error| match error {
+            StoreError::Database(error) => OpenError::Database { file: "state.sqlite".into(), error },
+            _ => OpenError::Io(std::io::ErrorKind::InvalidData.into()),
+        };
+        let dropped: BTreeSet<u32> = ledger::dropped(&state).map_err(failed)?.into_keys().collect();
+        let mut days = accept::days(&dir)?;
+        // A kill may have come between the decision and the files' end.
+        days.retain(|day| !dropped.contains(day));
         let shared = Shared {
             config,
-            days: Arc::new(Mutex::new(accept::days(&dir)?)),
+            days: Arc::new(Mutex::new(days)),
+            dropped: Arc::new(Mutex::new(dropped)),
+            commits: Arc::default(),
             caught_up: Arc::default(),
             arrivals: Arc::new(Notify::new()),
             low: Arc::default(),
@@ -141,19 +152,22 @@ impl FacilityStore {
         self.shared.config.look(&self.shared.dir)
     }
 
-    /// Copies its files, online, into a directory that exists.
-    ///
-    /// # Errors
-    /// What could not be read or written.
-    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        // The state first: one that has read further than its journal could not be caught up on restore.
-        backup::copy(&self.shared.dir.join("state.sqlite"), to)?;
-        let days: Vec<u32> =
-            self.shared.days.lock().map_err(|_| StoreError::Closed)?.iter().copied().collect();
-        for day in days {
-            backup::copy(&journal::path(&self.shared.dir, day), to)?;
+    /// Whether both writers work: the state's commits, and the journal's is not stuck in a commit for so long.
+    /// Waits as long as the state's writer takes, which is for ever where it is stuck.
+    pub fn answers(&self, patience: std::time::Duration) -> bool {
+        let begun = self.shared.commits.load(Ordering::SeqCst);
+        if self.run(|_| Ok(())).is_err() || self.journal.as_ref().is_none_or(mpsc::Sender::is_closed) {
+            return false;
         }
-        Ok(())
+        let until = std::time::Instant::now() + patience;
+        // Odd while a group is written; another number means that one was finished meanwhile.
+        while begun % 2 == 1 && self.shared.commits.load(Ordering::SeqCst) == begun {
+            if std::time::Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        true
     }
 
     /// Runs work on the state, in a commit that other work may share; the answer is on the disk.

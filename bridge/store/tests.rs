@@ -2,7 +2,7 @@
 
 use super::{
     Arrival, Claim, Completion, Config, DaySum, DeliveryClaim, FacilityStore, Filter, Indexed, MessageId,
-    Origin, Selection, Settlement, State, Store,
+    Origin, Selection, Settlement, Sharing, State, Store,
 };
 use crate::record::tests::{resource, translation, withdrawn};
 use renkei_translate::finding::{Finding, Location};
@@ -18,11 +18,14 @@ const WINDOW: i64 = 7 * DAY;
 const TODAY: u32 = 20_260_105;
 
 pub(super) fn open(dir: &Path) -> Arc<Store> {
-    Store::open(dir, &["1319999999".into()], Config { soft_free: 0, hard_free: 0 }).unwrap()
+    Store::open(dir, &["1319999999".into()], Config { soft_free: 0, hard_free: 0, ..Config::default() })
+        .unwrap()
 }
 
 pub(super) fn facility(store: &Store) -> Arc<FacilityStore> {
-    store.facility("1319999999").unwrap()
+    let facility = store.facility("1319999999").unwrap();
+    facility.share(&Sharing::all(&["base", "other"]), NOW).unwrap();
+    facility
 }
 
 pub(super) fn fresh() -> (TempDir, Arc<Store>, Arc<FacilityStore>) {
@@ -400,32 +403,11 @@ async fn a_start_catches_up_from_wherever_it_ended() {
 #[tokio::test]
 async fn under_the_hard_limit_input_is_refused_and_sending_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let config = Config { soft_free: u64::MAX, hard_free: u64::MAX };
+    let config = Config { soft_free: u64::MAX, hard_free: u64::MAX, ..Config::default() };
     let store = Store::open(dir.path(), &["f".into()], config).unwrap();
     let store = store.facility("f").unwrap();
     let refused = store.accept(arrival("1", "p:", NOW)).await;
     assert!(matches!(refused, Err(super::AcceptError::Full { .. })));
     assert!(store.disk().full && store.unindexed(10).unwrap().is_empty());
     assert!(next_delivery(&store).is_none());
-}
-
-#[tokio::test]
-async fn a_restored_backup_goes_on_with_the_same_identity() {
-    let (_dir, store, facility_store) = fresh();
-    accept(&facility_store, "1", "p:").await;
-    index(&facility_store);
-    complete_next(&facility_store, lab("u", 1, &["o"]));
-    deliver(&facility_store);
-    accept(&facility_store, "2", "p:").await;
-    store.audit().append("operator", "backup", "", "").unwrap();
-    let copy = tempfile::tempdir().unwrap();
-    store.backup(&copy.path().join("b")).unwrap();
-    let restored = open(&copy.path().join("b"));
-    assert_eq!(restored.id_key().fingerprint(), store.id_key().fingerprint());
-    assert_eq!(restored.audit().verify().unwrap(), 1);
-    let restored = facility(&restored);
-    index(&restored);
-    complete_next(&restored, lab("u", 2, &["o", "o2"]));
-    assert_eq!(deliver(&restored).0, ["o", "o2"]);
-    assert_eq!(sum(&restored).registered, 2);
 }

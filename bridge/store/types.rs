@@ -145,6 +145,20 @@ pub enum OpenError {
         /// The newest known here.
         known: i64,
     },
+    /// The secret of ids cannot be read.
+    #[error("the identity key {path} cannot be used: {reason}")]
+    Key {
+        /// Its file.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The secret of ids is not the one that this store was made with.
+    #[error(
+        "the identity key is not the one that this store was made with: with another everything would be registered \
+         a second time. Put the right key back, from the backup if need be"
+    )]
+    OtherKey,
     /// A facility code that cannot name a directory.
     #[error("a facility code must be letters, digits, - or _")]
     Code,
@@ -307,6 +321,12 @@ pub struct DeliveryClaim {
     pub attempts: u32,
     /// Since when the unit has been waiting.
     pub since_ms: i64,
+    /// Who is shared, as it stood at the claim: moves with every change.
+    pub epoch: i64,
+    /// Whether the unit is shared with the destination; if not, what it has is to be deleted.
+    pub shared: bool,
+    /// When it was claimed: the day on which it counts as registered, if it is.
+    pub claimed_ms: i64,
 }
 
 /// How a delivery ended.
@@ -339,7 +359,7 @@ pub enum Settlement {
 }
 
 /// The balance of one day of receipt.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DaySum {
     /// `YYYYMMDD`, in Japan.
     pub day: u32,
@@ -384,14 +404,20 @@ impl DaySum {
 pub struct Filter {
     /// A patient, normalised.
     pub patient: Option<String>,
+    /// A patient, under any of these ids.
+    pub patients: Vec<String>,
     /// Control id or file name.
     pub name: Option<String>,
+    /// Order number.
+    pub order: Option<String>,
     /// A feed.
     pub feed: Option<String>,
     /// A message file of the mapping set: `OML-11`.
     pub kind: Option<String>,
     /// A state.
     pub state: Option<State>,
+    /// Any of these states.
+    pub states: Vec<State>,
     /// Why left out.
     pub reason: Option<String>,
     /// First day of receipt, `YYYYMMDD`.
@@ -429,6 +455,12 @@ pub struct MessageSummary {
     pub reason: Option<String>,
     /// Its patients.
     pub patients: Vec<String>,
+    /// Errors found in it.
+    pub errors: usize,
+    /// Warnings.
+    pub warnings: usize,
+    /// The mapping set that translated it.
+    pub mapping_version: Option<String>,
 }
 
 /// Everything known of one message.
@@ -485,41 +517,8 @@ pub struct DeliveryView {
     pub error: Option<String>,
     /// Why it is held.
     pub findings: Vec<Finding>,
-}
-
-/// One cause of quarantine and the messages that wait for it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Cause {
-    /// The finding's code.
-    pub code: String,
-    /// Its position, without repetition and occurrence.
-    pub position: String,
-    /// The rule.
-    pub rule: String,
-    /// Messages.
-    pub count: u64,
-    /// Receipt of the oldest.
-    pub oldest_ms: i64,
-    /// One of them, the newest.
-    pub example: MessageId,
-}
-
-/// Which messages to replay or discard; only quarantined, held and rejected ones are taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// These.
-    Messages(Vec<MessageId>),
-    /// All with that cause.
-    Cause {
-        /// The finding's code.
-        code: String,
-        /// Its position, without repetition and occurrence; any where it is empty.
-        position: String,
-        /// The rule; any where it is empty.
-        rule: String,
-    },
-    /// Every message in that state.
-    State(State),
+    /// Why the unit is not shared with the destination: `not-shared`, `test-patient`.
+    pub unshared: Option<String>,
 }
 
 /// What waits for a destination.

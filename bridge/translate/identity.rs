@@ -43,6 +43,14 @@ impl IdKey {
         mac.finalize().into_bytes().iter().take(4).map(|b| format!("{b:02x}")).collect()
     }
 
+    /// A key for another purpose of the appliance: none says anything of this one or of each other.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        mac.update(b"renkei-bridge derived key: ");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
     /// The id of the given parts. Each part is preceded by its length, so that no two lists of parts share
     /// an input.
     pub fn id<'a>(&self, parts: impl IntoIterator<Item = &'a str>) -> String {
@@ -86,6 +94,14 @@ mod tests {
         assert_eq!(key.id(["ab", "c"]), key.id(["ab", "c"]));
         assert_eq!(key.id(["x"]).len(), ID_CHARS);
         assert_ne!(key.id(["x"]), IdKey::new(b"other").id(["x"]));
+    }
+
+    #[test]
+    fn derived_keys_differ_by_purpose_and_by_key() {
+        let key = IdKey::test();
+        assert_eq!(key.derive("a"), key.derive("a"));
+        assert_ne!(key.derive("a"), key.derive("b"));
+        assert_ne!(key.derive("a"), IdKey::new(b"other").derive("a"));
     }
 
     #[test]

@@ -2,4 +2,5 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
+mod consent;
 mod rehearsal;

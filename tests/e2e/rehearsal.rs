@@ -95,7 +95,7 @@ impl Site {
         let (base, _) = rehearsal::spawn(any, RehearsalConfig::default(), stop_base.clone()).await.unwrap();
         let text = format!(
             "data_dir = 'data'\n[console]\nlisten = '127.0.0.1:0'\n[store]\nsoft_free = '0B'\nhard_free = '0B'\n\
-             [[facility]]\ncode = '{CODE}'\n\
+             [[facility]]\ncode = '{CODE}'\nshare = 'all'\n\
              [[feed]]\nname = 'his'\nfacility = '{CODE}'\nkind = 'mllp'\nlisten = '127.0.0.1:0'\nlists = '{lists}'\n\
              [[base]]\nname = 'base'\nkind = 'fhir-rest'\nurl = '{}'\n",
             base.url()

@@ -36,7 +36,7 @@ impl Appliance {
         let config = format!(
             "data_dir = {data:?}\n\
              [console]\nlisten = \"127.0.0.1:{console}\"\n\
-             [[facility]]\ncode = \"{FACILITY}\"\nname = \"試験病院\"\n\
+             [[facility]]\ncode = \"{FACILITY}\"\nname = \"試験病院\"\nshare = \"all\"\n\
              [[feed]]\nname = \"{FEED}\"\nfacility = \"{FACILITY}\"\nkind = \"mllp\"\nlisten = \"127.0.0.1:{mllp}\"\n\
              [[base]]\nname = \"{BASE}\"\nkind = \"fhir-rest\"\nurl = \"{base_url}\"\n\
              retry_min = \"50ms\"\nretry_max = \"500ms\"\nbreaker = {{ failures = 5, pause = \"200ms\" }}\n{more}\n"

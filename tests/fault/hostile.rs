@@ -23,7 +23,7 @@ async fn a_flooded_listener_costs_little_and_disturbs_nobody() {
     let (base, _) = base::open(dir.path()).await;
     let port = free_port();
     let more = format!(
-        "[[facility]]\ncode = \"1329999999\"\nname = \"乙病院\"\n\
+        "[[facility]]\ncode = \"1329999999\"\nname = \"乙病院\"\nshare = \"all\"\n\
          [[feed]]\nname = \"b-mllp\"\nfacility = \"1329999999\"\nkind = \"mllp\"\nlisten = \"127.0.0.1:{port}\"\n\
          max_connections = 2100\nmax_connections_per_address = 2100\n"
     );

@@ -7,6 +7,8 @@
 //! nobody can derive by hand. Every value in `expected.json` has a row in `why.tsv` (path, value, source
 //! position, the sentence of the mapping facts), and every row a value: nothing is pasted from the output.
 
+mod pairs;
+
 use crate::shipped;
 use renkei_bridge::record::Memory;
 use renkei_translate::charset::GaijiTable;

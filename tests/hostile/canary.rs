@@ -32,7 +32,8 @@ impl Seen {
         let host = appliance.console().replace("http://", "");
         let mut stream = TcpStream::connect(&host).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+        let cookie = &appliance.cookie;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         assert!(answer.starts_with(b"HTTP/1."), "{path}");
@@ -180,7 +181,7 @@ async fn until(what: &str, mut so: impl FnMut() -> bool) {
 }
 
 fn status(appliance: &Appliance) -> serde_json::Value {
-    let body = support::get(&format!("{}/api/v1/status", appliance.console())).unwrap();
+    let body = support::get_as(&format!("{}/api/v1/status", appliance.console()), &appliance.cookie).unwrap();
     serde_json::from_slice(&body).unwrap()
 }
 

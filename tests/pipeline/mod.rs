@@ -30,7 +30,7 @@ struct Bench {
 impl Bench {
     fn start(set: MappingSet, destinations: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = store::Config { soft_free: 0, hard_free: 0 };
+        let config = store::Config { soft_free: 0, hard_free: 0, ..store::Config::default() };
         let all = Store::open(folder.path(), &[CODE.to_owned()], config).unwrap();
         let store = all.facility(CODE).unwrap();
         let set = Arc::new(ArcSwap::from_pointee(set));

@@ -39,17 +39,50 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
 }
 
+/// The cookie of somebody who has just signed in with these roles, made beside a program at work. The person
+/// is made where there is none with those roles.
+pub fn signed_in(data: &Path, roles: &[&str]) -> String {
+    let users = renkei_bridge::store::Users::open(data).expect("the appliance's database opens");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("the clock is right");
+    let now = i64::try_from(now.as_millis()).expect("the clock is right");
+    let name = if roles.is_empty() { "nobody".to_owned() } else { roles.join("-") };
+    let new = renkei_bridge::store::NewUser {
+        name: name.clone(),
+        display: name.clone(),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        ..Default::default()
+    };
+    users.add(&new, now).expect("a person is added");
+    let known = users.credentials(&name).expect("the database answers").expect("the person is there");
+    format!("session={}", users.open_session(known.user.id, now).expect("a session is opened"))
+}
+
 /// The body of a 200 answer, by HTTP/1.0 so that the end of the connection is the end of the body.
 pub fn get(url: &str) -> Option<Vec<u8>> {
+    get_as(url, "")
+}
+
+/// The same, with a cookie.
+pub fn get_as(url: &str, cookie: &str) -> Option<Vec<u8>> {
     let (host, path) = url.strip_prefix("http://")?.split_once('/')?;
     let mut stream = TcpStream::connect(host).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\r\n").ok()?;
+    write!(
+        stream,
+        "GET /{path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n{}\r\n",
+        header(cookie)
+    )
+    .ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
     let status = String::from_utf8_lossy(&answer[..end]);
     status.split(' ').nth(1).is_some_and(|code| code == "200").then(|| answer[end + 4..].to_vec())
+}
+
+/// The header of a cookie, where there is one.
+fn header(cookie: &str) -> String {
+    if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") }
 }
 
 /// Figures of the day's sum.
@@ -74,6 +107,8 @@ pub struct Appliance {
     child: Child,
     folder: PathBuf,
     console: u16,
+    /// The cookie of an operator.
+    pub cookie: String,
     /// Where the feed listens.
     pub mllp_port: u16,
 }
@@ -96,11 +131,23 @@ impl Appliance {
         more: &str,
         variables: &[(&str, &str)],
     ) -> Self {
+        Self::start_as(folder, base, lists, "share = \"all\"", more, variables)
+    }
+
+    /// The same, with settings of the facility in place of `share = "all"`.
+    pub fn start_as(
+        folder: &Path,
+        base: &str,
+        lists: &str,
+        facility: &str,
+        more: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let (console, mllp_port) = (free_port(), free_port());
         let text = format!(
             "data_dir = \"{data}\"\n\n[console]\nlisten = \"127.0.0.1:{console}\"\n\n\
-             [[facility]]\ncode = \"{FACILITY}\"\nname = \"架空市民病院\"\n\n\
+             [[facility]]\ncode = \"{FACILITY}\"\nname = \"架空市民病院\"\n{facility}\n\n\
              [[feed]]\nname = \"mllp\"\nfacility = \"{FACILITY}\"\nkind = \"mllp\"\nlisten = \"127.0.0.1:{mllp_port}\"\n\
              allow = [\"127.0.0.0/8\"]\nlists = \"{lists}\"\n\n\
              [[base]]\nname = \"base\"\nkind = \"fhir-rest\"\nurl = \"{base}\"\nfacilities = [\"*\"]\n{more}\n",
@@ -117,12 +164,14 @@ impl Appliance {
             .stderr(log.expect("a log file"))
             .spawn()
             .expect("serve starts");
-        let appliance = Self { child, folder: folder.to_owned(), console, mllp_port };
+        let mut appliance =
+            Self { child, folder: folder.to_owned(), console, cookie: String::new(), mllp_port };
         let end = Instant::now() + Duration::from_secs(60);
         while get(&format!("http://127.0.0.1:{console}/readyz")).is_none() {
             assert!(Instant::now() < end, "serve does not get ready:\n{}", appliance.log());
             std::thread::sleep(Duration::from_millis(100));
         }
+        appliance.cookie = signed_in(&folder.join("data"), &["operator"]);
         appliance
     }
 
@@ -143,8 +192,8 @@ impl Appliance {
 
     /// The day's sum now.
     pub fn total(&self) -> Total {
-        let body =
-            get(&format!("http://127.0.0.1:{}/api/v1/status", self.console)).expect("the status answers");
+        let body = get_as(&format!("http://127.0.0.1:{}/api/v1/status", self.console), &self.cookie)
+            .expect("the status answers");
         let status: serde_json::Value = serde_json::from_slice(&body).expect("the status is JSON");
         assert_eq!(status["balanced"], true, "the sum does not hold: {}", status["total"]);
         serde_json::from_value(status["total"].clone()).expect("the status has a total")

@@ -10,7 +10,6 @@ mod show;
 
 use super::open::ConfigFile;
 use crate::store::{FacilityStore, MessageId, Store};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -94,30 +93,8 @@ pub(super) fn audit(command: &Audit) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The arguments of `backup`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Backup {
-    #[command(flatten)]
-    file: ConfigFile,
-    /// The directory of the copy; it is made.
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
-}
-
-/// Copies the store.
-pub(super) fn backup(arguments: &Backup) -> anyhow::Result<ExitCode> {
-    let (_, store) = match arguments.file.store()? {
-        Ok(opened) => opened,
-        Err(code) => return Ok(code),
-    };
-    store.audit().append(&who(), "backup", "", "")?;
-    store.backup(&arguments.to)?;
-    eprintln!("copied to {}", arguments.to.display());
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Who the audit trail names: the person behind sudo, else the user of the process.
-fn who() -> String {
+pub(super) fn who() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     format!("cli:{}", name.unwrap_or_else(|| "unknown".into()))
 }

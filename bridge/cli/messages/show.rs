@@ -5,7 +5,6 @@ use crate::cli::print::{say, sentences, time};
 use crate::shape;
 use crate::store::{FacilityStore, MessageDetail};
 use renkei_translate::charset::{GaijiTable, decode};
-use renkei_translate::hl7v2;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -112,15 +111,13 @@ fn summary(facility: &FacilityStore, detail: &MessageDetail, reveal: bool) -> st
 }
 
 fn body(detail: &MessageDetail, reveal: bool) -> std::io::Result<()> {
-    let decoded = decode(&detail.body, &GaijiTable::default());
     say!();
+    let gaiji = GaijiTable::default();
     if reveal {
+        let decoded = decode(&detail.body, &gaiji);
         say!("{}", decoded.text.replace("\r\n", "\n").replace('\r', "\n"));
         return Ok(());
     }
-    match hl7v2::Message::parse(decoded.text.clone()) {
-        Ok((message, _)) => say!("{}", shape::message(&message).trim_end()),
-        Err(_) => say!("{}", shape::of(&decoded.text.replace('\r', "\n"))),
-    }
+    say!("{}", shape::body(&detail.body, &gaiji).trim_end());
     Ok(())
 }

@@ -105,6 +105,9 @@ impl Outbox for Queue {
                     version: 1,
                     attempts: unit.attempts,
                     since_ms: 0,
+                    epoch: 0,
+                    shared: true,
+                    claimed_ms: now_ms,
                 });
             }
         }
@@ -113,11 +116,11 @@ impl Outbox for Queue {
     fn projection(&self, claim: &DeliveryClaim) -> Result<Projection, StoreError> {
         Ok(self.units.lock().unwrap()[&claim.unit].projection.clone())
     }
-    fn begin_send(&self, claim: &DeliveryClaim, projection: &Projection) -> Result<(), StoreError> {
+    fn begin_send(&self, claim: &DeliveryClaim, projection: &Projection) -> Result<bool, StoreError> {
         let mut units = self.units.lock().unwrap();
         let unit = units.get_mut(&claim.unit).unwrap();
         unit.begun.extend(projection.puts.iter().map(|put| format!("{}/{}", put.resource_type, put.id)));
-        Ok(())
+        Ok(true)
     }
     fn settle(&self, claim: DeliveryClaim, settlement: Settlement) -> Result<(), StoreError> {
         if self.fails.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {

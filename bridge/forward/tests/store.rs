@@ -80,6 +80,7 @@ async fn a_correction_with_one_entry_less_deletes_it_though_every_answer_was_los
     let dir = tempfile::tempdir().unwrap();
     let stores = Store::open(dir.path(), &[FACILITY.to_owned()], Config::default()).unwrap();
     let store = stores.facility(FACILITY).unwrap();
+    store.share(&crate::store::Sharing::all(&["base"]), now_ms()).unwrap();
     let rehearsal = rehearse(Faults::default()).await;
     rehearsal.script([Fault::DropAfterCommit, Fault::None, Fault::DropAfterCommit]);
     let shutdown = CancellationToken::new();

@@ -1,7 +1,9 @@
 //! Which encoding bytes are in, whatever their label says.
 
+use super::iso2022;
 use super::label::Label;
-use super::{iso2022, tables};
+use super::plausible::{self, Reading};
+use std::borrow::Cow;
 
 /// An encoding that bytes can be found to be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,156 +41,223 @@ impl Encoding {
     }
 }
 
-/// Finds the encoding. The label decides only where the bytes leave it open.
-pub(super) fn detect(bytes: &[u8], label: &Label) -> Encoding {
+/// Two readings closer than this are about equally plausible: the better one is the right one less than
+/// 256 times as often.
+const NEAR_BITS: u64 = 8;
+/// The declared encoding is taken where it reads so much worse than another, or less.
+const LABEL_BITS: u64 = 12;
+/// From here on the bytes speak against the label that is followed (16 to 1), and that is said.
+const AGAINST_LABEL_BITS: u64 = 4;
+/// As [`LABEL_BITS`], where the bytes break the declared encoding: then the message is held, which is safe, and
+/// another reading of damaged bytes is a guess.
+const LABEL_BROKEN_BITS: u64 = 24;
+
+/// What bytes were found to be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Detected {
+    pub(super) encoding: Encoding,
+    /// Another encoding in which the bytes read about as well, or better than in the declared one.
+    pub(super) or: Option<Encoding>,
+}
+
+/// Finds the encoding: the one in which the whole reads best. The label decides only where that is near.
+pub(super) fn detect(bytes: &[u8], label: &Label) -> Detected {
+    let sure = |encoding| Detected { encoding, or: None };
     let escape = |(at, byte): (usize, &u8)| *byte == 0x1B && iso2022::designator(&bytes[at..]).is_some();
     if bytes.iter().enumerate().any(escape) {
-        return Encoding::Iso2022Jp;
+        return sure(Encoding::Iso2022Jp);
     }
     if bytes.is_ascii() {
         let shifts = bytes.contains(&0x0E);
-        return if shifts { Encoding::Iso2022Jp } else { Encoding::Ascii };
+        return sure(if shifts { Encoding::Iso2022Jp } else { Encoding::Ascii });
     }
-    if std::str::from_utf8(bytes).is_ok() {
-        // A pair of half-width kana can read as one Latin or Greek letter: ﾃｽ is C3 BD is ý.
-        let unsaid = !label.utf_8 && label.iso_8859.is_none();
-        let kana = unsaid && !bytes.iter().any(|byte| *byte >= 0xE0) && Shape::of_cp932(bytes).is_kana();
-        return if kana { Encoding::Cp932 } else { Encoding::Utf8 };
+    // Whole characters of three bytes happen in no other encoding. Those of two do: half-width kana and
+    // kanji of EUC-JP read as Latin or Greek letters.
+    if bytes.iter().any(|byte| *byte >= 0xE0) && std::str::from_utf8(bytes).is_ok() {
+        return sure(Encoding::Utf8);
     }
-    if let Some(part) = label.iso_8859 {
-        // Letters with accents stand alone; Japanese text in eight bits comes in runs.
-        if !bytes.windows(2).any(|pair| pair[0] >= 0x80 && pair[1] >= 0x80) {
-            return Encoding::Iso8859(part);
-        }
-    }
-    let (broken, valid) = utf_8(bytes);
-    if valid > 8 * broken || label.utf_8 && valid > broken {
-        // Mostly UTF-8 with some of it damaged: two other encodings would take it for rare kanji.
-        return Encoding::Utf8;
-    }
-    let (cp932, euc_jp) = (Shape::of_cp932(bytes), Shape::of_euc_jp(bytes));
-    match (cp932.broken, euc_jp.broken) {
-        (0, 0) => {
-            let declared = label.cp932 || label.kana;
-            if label.euc_jp || !declared && euc_jp.score > cp932.score.max(0) {
-                Encoding::EucJp
-            } else {
-                Encoding::Cp932
-            }
-        }
-        // All half-width kana is what damaged EUC-JP looks like.
-        (0, _) if label.euc_jp && cp932.two_byte == 0 => Encoding::EucJp,
-        (0, _) => Encoding::Cp932,
-        (_, 0) => Encoding::EucJp,
-        (cp932, euc_jp) => {
-            let candidates = [(broken, Encoding::Utf8), (cp932, Encoding::Cp932), (euc_jp, Encoding::EucJp)];
-            let fewest = candidates
-                .into_iter()
-                .min_by_key(|(broken, encoding)| (*broken, !encoding.is_declared(label)));
-            fewest.map_or(Encoding::Cp932, |(_, encoding)| encoding)
-        }
-    }
+    choose(&readings(bytes, label), label)
 }
 
-/// Whether the bytes are well-formed EUC-JP, assigned or not.
-pub(crate) fn is_euc_jp(bytes: &[u8]) -> bool {
-    Shape::of_euc_jp(bytes).broken == 0
+/// The bytes in every encoding that comes into question. Of two as good the first is taken.
+fn readings(bytes: &[u8], label: &Label) -> Vec<Reading> {
+    let bytes = &near_text(bytes);
+    let cues = plausible::cues(bytes, label);
+    let latin = label.iso_8859.map(Encoding::Iso8859);
+    let candidates = [Encoding::Cp932, Encoding::Utf8, Encoding::EucJp].into_iter().chain(latin);
+    let mut readings: Vec<_> = candidates.map(|encoding| plausible::read(bytes, encoding, &cues)).collect();
+    readings.sort_by_key(|reading| reading.bits);
+    readings
 }
 
-/// How many bytes break UTF-8, and how many characters of three bytes and more are whole.
-fn utf_8(bytes: &[u8]) -> (usize, usize) {
-    let (mut broken, mut whole) = (0, 0);
-    for chunk in bytes.utf8_chunks() {
-        broken += chunk.invalid().len();
-        whole += chunk.valid().bytes().filter(|byte| *byte >= 0xE0).count();
+/// How much ASCII is kept on either side of what is not ASCII.
+const NEAR_BYTES: usize = 512;
+
+/// The bytes without the stretches of ASCII that are far from anything else: they say nothing, and a
+/// scanned letter has megabytes of them.
+fn near_text(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.len() < 64 * NEAR_BYTES {
+        return Cow::Borrowed(bytes);
     }
-    (broken, whole)
+    let (mut kept, mut to) = (Vec::new(), 0);
+    for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| !byte.is_ascii()) {
+        let end = (at + NEAR_BYTES).min(bytes.len());
+        kept.extend_from_slice(&bytes[to.max(at.saturating_sub(NEAR_BYTES))..end]);
+        to = end;
+    }
+    Cow::Owned(kept)
 }
 
-/// How bytes look as an encoding.
-#[derive(Default)]
-struct Shape {
-    /// Bytes that break it.
-    broken: usize,
-    /// Characters of two bytes or more.
-    two_byte: usize,
-    /// How much it looks like Japanese: kana and frequent kanji for it, rare kanji and codes without a
-    /// character against it.
-    score: i64,
-}
-
-impl Shape {
-    /// Half-width kana beside ASCII and nothing else.
-    fn is_kana(&self) -> bool {
-        self.broken == 0 && self.two_byte == 0
+fn choose(readings: &[Reading], label: &Label) -> Detected {
+    let (best, second) = (readings[0], readings[1]);
+    if best.encoding.is_declared(label) {
+        return Detected { encoding: best.encoding, or: None };
     }
-
-    /// Counts a character. `frequent` is a kanji of level 1, the frequent half of JIS X 0208: rows 16-47.
-    fn judge(&mut self, c: Option<char>, frequent: bool) {
-        self.two_byte += 1;
-        self.score += match c {
-            Some('ぁ'..='ヿ') => 3,
-            Some('\u{3000}'..='〿' | '\u{FF01}'..='\u{FF5E}') => 2,
-            Some('\u{4E00}'..='\u{9FFF}') if frequent => 2,
-            Some('\u{4E00}'..='\u{9FFF}') => -3,
-            Some(_) => 0,
-            None => -3,
-        };
-    }
-
-    fn of_cp932(bytes: &[u8]) -> Self {
-        let mut shape = Self::default();
-        let mut at = 0;
-        while at < bytes.len() {
-            at += match (bytes[at], bytes.get(at + 1)) {
-                (0x00..=0x7F | 0xA1..=0xDF, _) => 1,
-                (lead, Some(trail)) if tables::is_cp932_pair(lead, *trail) => {
-                    // Where CP932 keeps rows 16-47.
-                    let frequent = matches!((lead, *trail), (0x88..=0x97, _) | (0x98, 0x40..=0x72));
-                    shape.judge(tables::cp932(lead, *trail), frequent);
-                    2
-                }
-                _ => {
-                    shape.broken += 1;
-                    1
-                }
-            };
+    if let Some(declared) = readings.iter().find(|reading| reading.encoding.is_declared(label)) {
+        let limit = if declared.broken > 0 { LABEL_BROKEN_BITS } else { LABEL_BITS };
+        let worse = declared.bits - best.bits;
+        if worse > limit {
+            return Detected { encoding: best.encoding, or: None };
         }
-        shape
+        // Where the declared one is broken, that is said already.
+        let or = (worse >= AGAINST_LABEL_BITS && declared.broken == 0).then_some(best.encoding);
+        return Detected { encoding: declared.encoding, or };
     }
-
-    fn of_euc_jp(bytes: &[u8]) -> Self {
-        let mut shape = Self::default();
-        let mut at = 0;
-        while at < bytes.len() {
-            let high = |ahead: usize| bytes.get(at + ahead).copied().filter(|b| (0xA1..=0xFE).contains(b));
-            at += match (bytes[at], high(1), high(2)) {
-                (0x00..=0x7F, _, _) => 1,
-                (0x8E, Some(0xA1..=0xDF), _) => 2,
-                (0x8F, Some(row), Some(cell)) => {
-                    shape.judge(tables::jis_x_0212(row & 0x7F, cell & 0x7F), false);
-                    3
-                }
-                (row @ 0xA1..=0xFE, Some(cell), _) => {
-                    shape.judge(tables::jis_x_0208(row & 0x7F, cell & 0x7F), (0xB0..=0xCF).contains(&row));
-                    2
-                }
-                _ => {
-                    shape.broken += 1;
-                    1
-                }
-            };
-        }
-        shape
-    }
+    // JIS X 0201 kana in eight bits, which this label means, are half-width kana of CP932.
+    let kana = label.kana && best.encoding == Encoding::Cp932 && best.wide == 0;
+    let or = (second.bits - best.bits < NEAR_BITS && !kana).then_some(second.encoding);
+    Detected { encoding: best.encoding, or }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Encoding, Label, detect};
+    use super::{Encoding, Label, Reading, detect, near_text, readings};
 
     fn check(bytes: &[u8], label: Label, expected: Encoding) {
-        assert_eq!(detect(bytes, &label), expected, "{bytes:02X?} {}", label.name());
+        assert_eq!(detect(bytes, &label).encoding, expected, "{bytes:02X?} {}", label.name());
+    }
+
+    /// A PID with the name in PID-5, as the whole message: the label is given apart.
+    fn named(name: &str, encoding: &'static encoding_rs::Encoding) -> Vec<u8> {
+        encoding.encode(&format!("PID|1||0000000001||{name}||19700101|M\r")).0.into_owned()
+    }
+
+    fn hl7(label: Label) -> Label {
+        Label { present: true, separators: Some(*b"|^~"), ..label }
+    }
+
+    /// Under every label but its own: the encoding and whether another is named as possible.
+    #[track_caller]
+    fn check_name(name: &str, encoding: &'static encoding_rs::Encoding, expected: Encoding) {
+        let none = Label::default();
+        let labels = [
+            none,
+            Label { valued: true, iso_2022: true, ..none },
+            Label { valued: true, iso_2022: true, kana: true, ..none },
+            Label { valued: true, utf_8: true, ..none },
+            Label { valued: true, cp932: true, ..none },
+            Label { valued: true, euc_jp: true, ..none },
+            Label { valued: true, iso_8859: Some(1), ..none },
+        ];
+        for label in labels {
+            let found = detect(&named(name, encoding), &hl7(label));
+            assert_eq!(found.encoding, expected, "{name} {}", label.name());
+            assert_eq!(found.or, None, "{name} {}", label.name());
+        }
+    }
+
+    #[test]
+    fn a_name_is_read_rightly_under_any_label() {
+        use encoding_rs::{EUC_JP, SHIFT_JIS};
+        for (kanji, kana) in [
+            ("山田^太郎", "ﾔﾏﾀﾞ^ﾀﾛｳ"),
+            ("佐藤^花子", "ｻﾄｳ^ﾊﾅｺ"),
+            ("鈴木^一郎", "ｽｽﾞｷ^ｲﾁﾛｳ"),
+            ("高橋^健", "ﾀｶﾊｼ^ｹﾝ"),
+            ("田中^実", "ﾀﾅｶ^ﾐﾉﾙ"),
+            ("伊藤^さくら", "ｲﾄｳ^ｻｸﾗ"),
+            ("小林^誠", "ｺﾊﾞﾔｼ^ﾏｺﾄ"),
+            ("井上^愛", "ｲﾉｳｴ^ｱｲ"),
+            ("安藤^直", "ｱﾝﾄﾞｳ^ﾅｵ"),
+        ] {
+            let both = format!("{kanji}^^^^^L^I~{kana}^^^^^L^P");
+            for (encoding, expected) in [(EUC_JP, Encoding::EucJp), (SHIFT_JIS, Encoding::Cp932)] {
+                check_name(&both, encoding, expected);
+                check_name(&format!("{kanji}^^^^^L^I"), encoding, expected);
+            }
+            check_name(&format!("{kana}^^^^^L^P"), SHIFT_JIS, Encoding::Cp932);
+        }
+    }
+
+    #[test]
+    fn two_equal_readings_are_said_unless_the_label_settles_it() {
+        // ﾀｶﾊｼ in half-width kana is 清兵 in EUC-JP.
+        let bytes = b"NTE|1||\xC0\xB6\xCA\xBC\r";
+        let none = Label::default();
+        let found = detect(bytes, &hl7(none));
+        assert_eq!(
+            found.or,
+            Some(if found.encoding == Encoding::Cp932 { Encoding::EucJp } else { Encoding::Cp932 })
+        );
+        for (label, expected) in [
+            (Label { valued: true, cp932: true, ..none }, Encoding::Cp932),
+            (Label { valued: true, euc_jp: true, ..none }, Encoding::EucJp),
+        ] {
+            assert_eq!(detect(bytes, &hl7(label)).encoding, expected);
+        }
+    }
+
+    #[test]
+    fn ascii_far_from_text_changes_nothing() {
+        let name = named("山田^太郎^^^^^L^I", encoding_rs::EUC_JP);
+        let filler = |length: usize| format!("OBX|1|ED|X||{}\r", "QUJD".repeat(length)).into_bytes();
+        let long = [filler(10), name.clone(), filler(20_000), name.clone(), filler(20_000)].concat();
+        let short = [filler(10), name.clone(), filler(300), name].concat();
+        let found = |bytes: &[u8]| readings(bytes, &hl7(Label::default()));
+        assert_eq!(found(&long)[0].encoding, Encoding::EucJp);
+        let margin = |readings: &[Reading]| readings[1].bits - readings[0].bits;
+        assert_eq!(margin(&found(&long)), margin(&found(&short)));
+        assert!(near_text(&long).len() < 3_000);
+        assert_eq!(near_text(&long[..1_000]), &long[..1_000]);
+    }
+
+    #[test]
+    fn a_declared_utf_8_that_is_cut_stays_utf_8() {
+        let utf_8 = hl7(Label { valued: true, utf_8: true, ..Label::default() });
+        for name in ["山田", "病院", "佐々木", "髙橋", "ﾔﾏ", "é"] {
+            for cut in 1..name.len() {
+                if !name.is_char_boundary(cut) {
+                    let bytes =
+                        [b"PID|1||1||", &name.as_bytes()[..cut], b"^X^^^^^L^I||19700101|M\r"].concat();
+                    check(&bytes, utf_8, Encoding::Utf8);
+                }
+            }
+        }
+        // Most of it whole: UTF-8 whatever the label says.
+        let long = "東京都千代田区霞が関一丁目二番三号".as_bytes();
+        check(
+            &long[..long.len() - 1],
+            hl7(Label { valued: true, cp932: true, ..Label::default() }),
+            Encoding::Utf8,
+        );
+    }
+
+    #[test]
+    fn signs_of_units_in_utf_8_are_no_kana() {
+        let none = Label::default();
+        for unit in ["µg/dL^µg/dL^99L", "°C", "10 mm²", "5.0±0.3", "×10³/µL", "Ω", "37 °C", "José", "Zürich"]
+        {
+            let bytes = format!("OBX|1|NM|X^VITB^99L||5|{unit}|||||F\r");
+            for label in
+                [none, Label { valued: true, iso_2022: true, ..none }, Label { valued: true, ..none }]
+            {
+                check(bytes.as_bytes(), hl7(label), Encoding::Utf8);
+            }
+        }
+        // And kana that are valid UTF-8 are none of them.
+        for kana in ["ﾃｽﾄ", "ﾃｽ", "ﾄｻﾞﾜ"] {
+            check(&encoding_rs::SHIFT_JIS.encode(kana).0, hl7(none), Encoding::Cp932);
+        }
     }
 
     #[test]

@@ -117,20 +117,24 @@ pub(super) fn euc_jp(bytes: &[u8], base: usize, sink: &mut Sink<'_>) {
 
 /// Decodes a part of ISO 8859.
 pub(super) fn iso_8859(bytes: &[u8], base: usize, part: u8, sink: &mut Sink<'_>) {
-    let encoding = encoding_rs::Encoding::for_label(format!("iso-8859-{part}").as_bytes());
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
             0x00..=0x7F => sink.ascii(base + at, *byte),
-            // WHATWG reads part 1 as windows-1252, which has characters where ISO 8859-1 has controls.
-            0xA0.. if part == 1 => sink.text.push(char::from(*byte)),
-            _ => {
-                let one = std::slice::from_ref(byte);
-                let text = encoding.and_then(|e| e.decode_without_bom_handling_and_without_replacement(one));
-                match text.as_deref().and_then(|text| text.chars().next()).filter(|c| !c.is_control()) {
-                    Some(c) => sink.text.push(c),
-                    None => sink.broken(base + at, 1),
-                }
-            }
+            _ => match iso_8859_character(part, *byte) {
+                Some(c) => sink.text.push(c),
+                None => sink.broken(base + at, 1),
+            },
         }
     }
+}
+
+/// The character of a byte outside ASCII in a part of ISO 8859.
+pub(super) fn iso_8859_character(part: u8, byte: u8) -> Option<char> {
+    // WHATWG reads part 1 as windows-1252, which has characters where ISO 8859-1 has controls.
+    if part == 1 && byte >= 0xA0 {
+        return Some(char::from(byte));
+    }
+    let encoding = encoding_rs::Encoding::for_label(format!("iso-8859-{part}").as_bytes())?;
+    let text = encoding.decode_without_bom_handling_and_without_replacement(std::slice::from_ref(&byte))?;
+    text.chars().next().filter(|c| !c.is_control())
 }

@@ -21,12 +21,18 @@ pub(super) struct Label {
     pub(super) iso_8859: Option<u8>,
     /// Some repetition is no name that is known here.
     pub(super) unknown: bool,
+    /// The field, component and repetition separators that MSH declares, where each is one byte.
+    pub(super) separators: Option<[u8; 3]>,
 }
 
 impl Label {
     pub(super) fn read(header: Option<&Header>) -> Self {
         let Some(header) = header else { return Self::default() };
-        let mut label = Self { present: true, ..Self::default() };
+        let separators = match (header.field(1), header.field(2)) {
+            ([field], [component, repetition, ..]) => Some([*field, *component, *repetition]),
+            _ => None,
+        };
+        let mut label = Self { present: true, separators, ..Self::default() };
         // MSH-2 declares the repetition separator second; a label holds no such character otherwise.
         let separator = header.field(2).get(1).copied().unwrap_or(b'~');
         for name in header.field(18).split(|byte| *byte == separator || *byte == b'~') {

@@ -5,10 +5,11 @@
 //! code without a character goes through the facility's 外字 table or becomes 〓 with a warning. U+FFFD
 //! never comes out.
 
-pub(crate) mod detect;
+mod detect;
 mod eight_bit;
 mod iso2022;
 mod label;
+mod plausible;
 mod sink;
 mod tables;
 
@@ -18,15 +19,34 @@ mod samples;
 mod tests;
 
 use crate::finding::{Finding, Location};
-use detect::Encoding;
+use detect::{Detected, Encoding};
 use label::Label;
 use sink::Sink;
 use std::collections::HashMap;
 
 /// 外字 of a facility: code in upper-case hexadecimal → text. The code is that of CP932 (`F040`), of
-/// JIS X 0208 (`7521`), of JIS X 0212 as EUC-JP writes it (`8FF5A1`) or of Unicode (`U+E000`); a code of
-/// JIS X 0208 or Unicode is sought under its CP932 code too.
+/// JIS X 0208 (`7521`), of JIS X 0212 as EUC-JP writes it (`8FF5A1`), of plane 2 of JIS X 0213 (`2-7521`) or
+/// of Unicode (`U+E000`); a code of JIS X 0208 or Unicode is sought under its CP932 code too.
 pub type GaijiTable = HashMap<String, String>;
+
+/// The code of a 外字 as [`GaijiTable`] has it; `None` where it is none of those forms.
+pub fn gaiji_code(written: &str) -> Option<String> {
+    let code = written.trim().to_ascii_uppercase();
+    let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_form = match (code.strip_prefix("U+"), code.strip_prefix("2-"), code.strip_prefix("8F")) {
+        (Some(digits), ..) => {
+            let value = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+            (4..=6).contains(&digits.len())
+                && !digits.starts_with('0')
+                && value.is_some_and(tables::is_private)
+        }
+        (_, Some(digits), _) => digits.len() == 4 && is_hex(digits),
+        (.., Some(digits)) if digits.len() == 4 => u16::from_str_radix(digits, 16)
+            .is_ok_and(|n| n.to_be_bytes().iter().all(|b| (0xA1..=0xFE).contains(b))),
+        _ => code.len() == 4 && is_hex(&code),
+    };
+    is_form.then_some(code)
+}
 
 /// What decoding gave.
 #[derive(Clone, Debug)]
@@ -47,7 +67,9 @@ pub fn decode(bytes: &[u8], gaiji: &GaijiTable) -> Decoded {
     let (base, body) = unframed(bytes);
     let marked = body.starts_with(b"\xEF\xBB\xBF");
     let (base, body) = if marked { (base + 3, &body[3..]) } else { (base, body) };
-    let encoding = if marked { Encoding::Utf8 } else { detect::detect(body, &label) };
+    let found =
+        if marked { Detected { encoding: Encoding::Utf8, or: None } } else { detect::detect(body, &label) };
+    let encoding = found.encoding;
     let mut sink = Sink::new(gaiji, body.len() + body.len() / 4);
     if header.is_none() && is_no_text(body) {
         sink.findings.push(Finding::error("not-text", Location::byte(base)));
@@ -61,6 +83,11 @@ pub fn decode(bytes: &[u8], gaiji: &GaijiTable) -> Decoded {
         let finding = if label.valued { Finding::warning(code, at) } else { Finding::information(code, at) };
         let declared = if label.valued { label.name() } else { "nothing" };
         sink.findings.push(finding.detail(format!("{declared} declared, {} found", encoding.name())));
+    }
+    if let Some(or) = found.or {
+        let at = body.iter().position(|byte| !byte.is_ascii()).unwrap_or_default();
+        let detail = format!("{} read, {} possible", encoding.name(), or.name());
+        sink.findings.push(Finding::warning("charset-ambiguous", Location::byte(base + at)).detail(detail));
     }
     match encoding {
         Encoding::Ascii | Encoding::Iso2022Jp => {

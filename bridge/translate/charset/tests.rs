@@ -1,6 +1,6 @@
 //! Decoding as a whole: message in, text and findings out.
 
-use super::{Decoded, GaijiTable, decode};
+use super::{Decoded, GaijiTable, decode, gaiji_code};
 use crate::finding::{Finding, Severity};
 use encoding_rs::{EUC_JP, ISO_2022_JP, SHIFT_JIS};
 
@@ -203,4 +203,48 @@ fn bytes_without_one_letter_are_no_text() {
     assert!(decoded.findings.is_empty());
     let decoded = decode(b"\xEF\xBB\xBFMSH|^~\\&|1\r", &GaijiTable::new());
     assert_eq!((decoded.text.as_str(), decoded.encoding), ("MSH|^~\\&|1\r", "utf-8"));
+}
+
+#[test]
+fn a_text_that_two_encodings_read_is_said() {
+    let missing = "charset-label-missing MSH-18 nothing declared, cp932 found";
+    let bytes = SHIFT_JIS.encode("ﾃｽ").0;
+    check("", &bytes, "ﾃｽ", "cp932", &[missing, "charset-ambiguous@0 cp932 read, utf-8 possible"]);
+    check("CP932", &bytes, "ﾃｽ", "cp932", &[]);
+    // EUC-JP under the label of another: the better reading, and its label is called wrong.
+    let name = EUC_JP.encode("山田^太郎^^^^^L^I").0;
+    let wrong = "charset-label-wrong MSH-18 cp932 declared, euc-jp found";
+    check("Shift_JIS", &name, "山田^太郎^^^^^L^I", "euc-jp", &[wrong]);
+}
+
+#[test]
+fn utf_8_that_is_cut_is_broken_and_not_another_encoding() {
+    let cut = [&"山田".as_bytes()[..5], b"^X^^^^^L^I"].concat();
+    check("UNICODE UTF-8", &cut, "山〓^X^^^^^L^I", "utf-8", &["charset-broken@3"]);
+    let many = "東京都千代田区霞が関".as_bytes();
+    let wrong = "charset-label-wrong MSH-18 iso-2022-jp declared, utf-8 found";
+    check("~ISO IR87", &many[..29], "東京都千代田区霞が〓", "utf-8", &[wrong, "charset-broken@27"]);
+}
+
+#[test]
+fn every_form_of_a_gaiji_code_is_found_in_the_table() {
+    for (code, label, bytes) in [
+        ("f040", "CP932", b"\xF0\x40".to_vec()),
+        ("7521", "~ISO IR87", b"\x1b$Bu!\x1b(B".to_vec()),
+        ("8ff5a1", "EUC-JP", b"\x8F\xF5\xA1".to_vec()),
+        ("8FF5A1", "~ISO IR87", b"\x1b$(Du!\x1b(B".to_vec()),
+        ("2-7521", "~ISO IR87", b"\x1b$(Pu!\x1b(B".to_vec()),
+        ("U+E001", "UTF-8", "\u{E001}".into()),
+        (" u+10fffd", "UTF-8", "\u{10FFFD}".into()),
+    ] {
+        let gaiji = GaijiTable::from([(gaiji_code(code).unwrap(), "𠮷".to_owned())]);
+        let decoded = decode(&message(label, &bytes), &gaiji);
+        assert_eq!((body(&decoded), decoded.findings.len()), ("𠮷", 0), "{code} {:?}", decoded.findings);
+    }
+    for code in
+        ["", "F04", "F0401", "8F2121", "8FF5", "9FF5A1", "U+3042", "U+0E001", "U+E0", "2-75", "外字", "G040"]
+    {
+        // 8FF5 alone is a code of CP932.
+        assert_eq!(gaiji_code(code).is_some(), code == "8FF5", "{code}");
+    }
 }

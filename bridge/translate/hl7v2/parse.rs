@@ -75,10 +75,14 @@ fn find_header(text: &str) -> Option<usize> {
     candidates().find(at_line_start).or_else(|| candidates().next())
 }
 
-fn read_delimiters(header: &str) -> Result<Delimiters, &'static str> {
-    let mut chars = header[3..].chars();
-    let field = chars.next().ok_or("MSH-1")?;
-    let declared: Vec<char> = chars.take_while(|c| *c != field && *c != '\r' && *c != '\n').collect();
+/// Whether a message can be parsed by MSH-1 and the characters of MSH-2.
+///
+/// # Errors
+/// What of it is wrong.
+pub(super) fn are_delimiters(field: char, declared: &[char]) -> Result<(), &'static str> {
+    if !is_delimiter(field) {
+        return Err("MSH-1");
+    }
     if declared.is_empty() || declared.len() > 5 || !declared.iter().copied().all(is_delimiter) {
         return Err("MSH-2");
     }
@@ -86,6 +90,14 @@ fn read_delimiters(header: &str) -> Result<Delimiters, &'static str> {
     if all().enumerate().any(|(i, c)| all().skip(i + 1).any(|other| other == c)) {
         return Err("delimiters are not distinct");
     }
+    Ok(())
+}
+
+fn read_delimiters(header: &str) -> Result<Delimiters, &'static str> {
+    let mut chars = header[3..].chars();
+    let field = chars.next().ok_or("MSH-1")?;
+    let declared: Vec<char> = chars.take_while(|c| *c != field && *c != '\r' && *c != '\n').collect();
+    are_delimiters(field, &declared)?;
     let nth = |n: usize| declared.get(n).copied().unwrap_or('\0');
     Ok(Delimiters {
         field,

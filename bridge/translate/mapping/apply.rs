@@ -1,8 +1,8 @@
 //! One message, from its segments to its resources.
 
 use super::groups::Cut;
-use super::item::NOWHERE;
-use super::plan::{EventKind, For, Map, MessagePlan, Plan};
+use super::item::{NOWHERE, Pos};
+use super::plan::{Else, EventKind, For, Map, MessagePlan, Plan};
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
 use super::{MappingSet, Trace};
 use crate::feed::record::Sources;
@@ -41,6 +41,7 @@ pub(crate) fn start<'m>(
         arena: Arena::for_text(message.text().len()),
         findings: Vec::new(),
         read: vec![0; message.len()],
+        repeated: HashMap::new(),
         patient,
         message_lets: Vec::new(),
         instances: Rc::new(Vec::new()),
@@ -103,6 +104,7 @@ pub(crate) fn apply<'m>(
     });
     let Some(kind) = kind else {
         out.findings.push(Finding::error("message-type-not-mapped", Location::field("MSH", 9)));
+        Cut::out_of_any_place(message, &mut out.findings);
         return (out, Vec::new());
     };
     out.kind = Some(kind.id.clone());
@@ -128,6 +130,8 @@ pub(crate) fn apply<'m>(
             run.findings.extend(found);
         }
         out.unread = unread(&run);
+    } else {
+        not_sent(&mut run);
     }
     let rows = std::mem::take(&mut run.rows);
     let traces = rows
@@ -142,6 +146,17 @@ pub(crate) fn apply<'m>(
     out.findings = run.findings;
     out.status = if out.has_error() { Status::Quarantined } else { Status::Translated };
     (out, traces)
+}
+
+/// What a message that takes its unit back says besides whose and which it is: named, so that nothing is left
+/// out in silence.
+fn not_sent(run: &mut Run<'_>) {
+    for segment in run.message.segments() {
+        if !matches!(segment.name(), "MSH" | "SFT" | "EVN" | "PID" | "PD1" | "PV1" | "PV2" | "ORC") {
+            let pos = Pos { segment: segment.index() as u32, ..NOWHERE };
+            run.finding(Severity::Information, "withdrawn-content", pos);
+        }
+    }
 }
 
 pub(crate) fn message_lets(run: &mut Run<'_>) {
@@ -263,6 +278,10 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
             if let Some(cond) = &map.when
                 && !run.holds(&scope, None, cond)
             {
+                if let Else::Warn(Some(code)) = &map.otherwise {
+                    let pos = run.stand(&scope);
+                    run.finding(Severity::Warning, code.clone(), pos);
+                }
                 continue;
             }
             *ordinal += 1;
@@ -462,18 +481,15 @@ fn unread(run: &Run<'_>) -> Vec<String> {
             continue;
         }
         for field in 1..=segment.field_count().min(128) {
-            if run.read[n] >> (field - 1) & 1 == 1 || skipped.contains(&(field as u16)) {
+            if skipped.contains(&(field as u16)) {
                 continue;
             }
             let value = segment.field(field);
-            if value.is_empty()
-                || value.is_null()
-                || !value.raw().chars().any(|c| {
-                    c != run.delimiters.component
-                        && c != run.delimiters.subcomponent
-                        && c != run.delimiters.repetition
-                })
-            {
+            if run.read[n] >> (field - 1) & 1 == 1 {
+                repetitions(run, n as u32, field, &mut out);
+                continue;
+            }
+            if value.is_null() || !says_something(run, value.raw()) {
                 continue;
             }
             let position = match run.sources {
@@ -489,4 +505,27 @@ fn unread(run: &Run<'_>) -> Vec<String> {
         }
     }
     out
+}
+
+/// Whether there is more than delimiters.
+fn says_something(run: &Run<'_>, raw: &str) -> bool {
+    let delimiters = &run.delimiters;
+    raw.chars()
+        .any(|c| c != delimiters.component && c != delimiters.subcomponent && c != delimiters.repetition)
+}
+
+/// The repetitions of a field that was read which no rule has asked for: `PV1-7[2]`.
+fn repetitions(run: &Run<'_>, segment: u32, field: usize, out: &mut Vec<String>) {
+    let Some(read) = run.repeated.get(&(segment, field as u16)) else { return };
+    let at = run.message.segment(segment as usize);
+    let value = at.field(field);
+    for n in 1..=value.repetition_count() {
+        let raw = value.repetition(n).raw();
+        if read & super::run::repetition_bit(n) == 0 && raw != "\"\"" && says_something(run, raw) {
+            let position = format!("{}-{field}[{n}]", at.name());
+            if !out.contains(&position) {
+                out.push(position);
+            }
+        }
+    }
 }

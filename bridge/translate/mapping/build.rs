@@ -116,6 +116,7 @@ impl<'m> Run<'m> {
                 let delimiters = self.delimiters;
                 for (n, item) in items.into_iter().filter(|i| i.valued(&delimiters)).enumerate() {
                     let pos = item.pos();
+                    let repeats = matches!(item, Item::Repetition(..));
                     let made = match used {
                         Some(used) => {
                             let map = &self.set.inner[*used];
@@ -131,6 +132,14 @@ impl<'m> Run<'m> {
                         None => self.made(rule, &[smallvec![item]], scope, n + 1, writing),
                     };
                     self.touched.clear();
+                    // Kanji and kana of one doctor are two repetitions and one participant.
+                    if repeats
+                        && let Ok(Some((_, node))) = &made
+                        && self.listed(root, &rule.target, *node)
+                    {
+                        wrote = true;
+                        continue;
+                    }
                     wrote |= self.write_made(rule, root, made, pos, writing);
                 }
                 wrote
@@ -175,6 +184,10 @@ impl<'m> Run<'m> {
         let mut items = Items::new();
         for path in paths {
             self.resolve(scope, None, path, &mut items);
+        }
+        if self.tracing {
+            // Each is traced where it is written: what stands beside it was looked at and not used.
+            self.touched.retain(|pos| !items.iter().any(|item| item.pos() == *pos));
         }
         items.retain(|item| item.valued(&delimiters));
         if let Some(Make::Ordinal { .. }) = &rule.make {

@@ -78,6 +78,20 @@ impl Cut {
         cut
     }
 
+    /// What stands where no structure has it, of a message that no file is for: EVN stands behind the header in
+    /// every structure (HL7 v2.5 chapter 3), and a header only in front.
+    pub(super) fn out_of_any_place(message: &Message, findings: &mut Vec<Finding>) {
+        let mut in_front = true;
+        for segment in message.segments() {
+            let name = segment.name();
+            if (name == "MSH" && segment.index() > 0) || (name == "EVN" && !in_front) {
+                let at = format!("{name}[{}]", segment.occurrence());
+                findings.push(Finding::error("segment-out-of-place", Location::at(at)));
+            }
+            in_front &= matches!(name, "MSH" | "SFT");
+        }
+    }
+
     /// The instance that takes a segment of that name, opened where need be.
     fn place(&mut self, name: Sym, groups: &[Group], open: &mut Vec<usize>) -> Option<usize> {
         // From the innermost open group outwards: does it take the segment, or does one of its inner groups begin with it?

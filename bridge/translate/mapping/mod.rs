@@ -69,6 +69,7 @@ mod build;
 mod compile;
 mod compile_map;
 mod compile_message;
+pub mod describe;
 pub mod functions;
 mod groups;
 mod item;
@@ -114,6 +115,7 @@ pub struct SourceFile {
 pub struct MappingSet {
     version: String,
     messages: Vec<String>,
+    files: Vec<SourceFile>,
     plan: plan::Plan,
 }
 
@@ -178,9 +180,9 @@ impl MappingSet {
             all += &format!("{}:{path}{}:{text}", path.len(), text.len());
         }
         let version = sha256_hex(all.as_bytes());
-        let plan = compile::compile(files)?;
+        let plan = compile::compile(files.clone())?;
         let messages = plan.messages.iter().map(|message| message.id.clone()).collect();
-        Ok(Self { version, messages, plan })
+        Ok(Self { version, messages, files, plan })
     }
 
     /// A digest of the files: the same files give the same version.
@@ -201,6 +203,16 @@ impl MappingSet {
     /// A layout by its id.
     pub fn layout(&self, id: &str) -> Option<&Layout> {
         self.layouts().find(|layout| layout.id == id)
+    }
+
+    /// The set as people read it.
+    pub fn describe(&self) -> describe::SetText {
+        describe::describe(&self.files)
+    }
+
+    /// A page of a code table: `limit` rows behind the first `from`.
+    pub fn table_page(&self, name: &str, from: usize, limit: usize) -> Option<describe::TablePage> {
+        describe::table_page(&self.files, name, from, limit)
     }
 
     /// Runs the tests that stand in the files.

@@ -38,6 +38,7 @@ impl Parser<'_> {
             "facility.local-base" => Some(Setting::LocalBase),
             "flag" => Some(Setting::Flag),
             "folder" => Some(Setting::Folder),
+            "folder-date" => Some(Setting::FolderDate),
             _ => None,
         };
         if let Some(setting) = setting {
@@ -86,6 +87,9 @@ impl Parser<'_> {
             self.seen.push(sym);
         }
         let (pick, rest) = self.pick(&text[end..])?;
+        if matches!(pick, Pick::Same) {
+            return Err(format!("'{text}': [same] chooses a repetition, not a segment"));
+        }
         let Some(rest) = rest.strip_prefix('-') else {
             if !rest.is_empty() {
                 return Err(format!("'{text}' is not a path"));
@@ -115,7 +119,7 @@ impl Parser<'_> {
             let head = &rest[..open];
             let (pick, after) = self.pick(&rest[open..])?;
             let mut parts = self.parts(head)?;
-            if parts.len() > 1 || matches!(pick, Pick::Where(_)) {
+            if parts.len() > 1 || matches!(pick, Pick::Where(_) | Pick::Same) {
                 return Err(format!("'{rest}': only a field repeats"));
             }
             parts.extend(self.parts(after)?);
@@ -158,6 +162,7 @@ impl Parser<'_> {
         let pick = match inside.trim() {
             "*" => Pick::All,
             "first" => Pick::First,
+            "same" => Pick::Same,
             n if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => match n.parse::<u16>() {
                 Ok(n) if n > 0 => Pick::Nth(n),
                 _ => return Err(format!("'[{n}]': counted from 1")),

@@ -53,6 +53,7 @@ pub(crate) enum Setting {
     LocalBase,
     Flag,
     Folder,
+    FolderDate,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +61,8 @@ pub(crate) enum Pick {
     First,
     Nth(u16),
     All,
+    /// The repetition of the value that a submap is about: `ZPR-4[same]` beside `each = "ZPR-1[*]"`.
+    Same,
     Where(Box<Cond>),
 }
 
@@ -299,6 +302,8 @@ pub(crate) struct Map {
     pub(crate) instances: For,
     pub(crate) within: Option<Sym>,
     pub(crate) when: Option<Cond>,
+    /// What is said of an instance for which `when` does not hold.
+    pub(crate) otherwise: Else,
     pub(crate) key: Vec<Path>,
     pub(crate) same: Same,
     pub(crate) shared: bool,

@@ -88,6 +88,8 @@ pub(crate) struct Run<'m> {
     pub(crate) findings: Vec<Finding>,
     /// Fields read, 128 a segment.
     pub(crate) read: Vec<u128>,
+    /// Repetitions read, of fields that have more than one: a bit each, the last for all beyond.
+    pub(crate) repeated: HashMap<(u32, u16), u64>,
     pub(crate) patient: String,
     pub(crate) message_lets: Vec<(Sym, Named<'m>)>,
     pub(crate) instances: Rc<Vec<Instance<'m>>>,
@@ -108,6 +110,11 @@ pub(crate) struct Run<'m> {
     pub(crate) rows: Vec<Row>,
     /// Counters of `ordinal by`.
     pub(crate) counters: HashMap<(usize, usize, Option<u32>, String), usize>,
+}
+
+/// The bit of a repetition among those read.
+pub(super) fn repetition_bit(n: usize) -> u64 {
+    1 << n.saturating_sub(1).min(63)
 }
 
 /// Writes a number; positions are printed for every finding, and hardly any has more than two digits.
@@ -258,6 +265,18 @@ impl<'m> Run<'m> {
     ) {
         match &path.root {
             Root::Segment { name, pick, field } => {
+                let repetition = match (&path.repetition, &scope.inst) {
+                    (Pick::Same, Inst::Value(item)) => &Pick::Nth(item.pos().repetition.max(1)),
+                    (other, _) => other,
+                };
+                // What a submap makes of a repetition, it makes beside the fields of that very segment.
+                if let (Inst::Value(item), Pick::First) = (&scope.inst, pick)
+                    && self.cut.names.get(item.pos().segment as usize) == Some(&Some(*name))
+                    && *field > 0
+                {
+                    self.field(item.pos().segment, *field, repetition, &path.parts, out);
+                    return;
+                }
                 let seen = self.segments(scope, *name);
                 if seen.is_empty() && *field == 0 {
                     let mut list = Places::new();
@@ -268,7 +287,7 @@ impl<'m> Run<'m> {
                 }
                 let mut list = Places::new();
                 match pick {
-                    Pick::First => list.extend(seen.first().copied()),
+                    Pick::First | Pick::Same => list.extend(seen.first().copied()),
                     Pick::Nth(n) => list.extend(seen.get(usize::from(*n) - 1).copied()),
                     Pick::All => list.extend_from_slice(seen),
                     Pick::Where(cond) => {
@@ -285,7 +304,7 @@ impl<'m> Run<'m> {
                     if *field == 0 {
                         self.parts(Item::Segment(segment), &path.repetition, &path.parts, out);
                     } else {
-                        self.field(s, *field, &path.repetition, &path.parts, out);
+                        self.field(s, *field, repetition, &path.parts, out);
                     }
                 }
             }
@@ -348,6 +367,11 @@ impl<'m> Run<'m> {
                         Some(file) => Cow::Borrowed(&file.data_type),
                         None => return,
                     },
+                    // 診療日; `-` where the data type has none.
+                    Setting::FolderDate => match &self.context.file {
+                        Some(file) if file.date != "-" => Cow::Borrowed(&file.date),
+                        _ => return,
+                    },
                 };
                 if !text.is_empty() {
                     out.push(Item::Text(text, NOWHERE));
@@ -383,10 +407,14 @@ impl<'m> Run<'m> {
         self.mark(s, field);
         let read = self.message.segment(s as usize).field(usize::from(field));
         let range = match pick {
-            Pick::First => 1..=1,
+            Pick::First | Pick::Same => 1..=1,
             Pick::Nth(n) => usize::from(*n)..=usize::from(*n),
             Pick::All | Pick::Where(_) => 1..=read.repetition_count(),
         };
+        if read.repetition_count() > 1 {
+            let bits = self.repeated.entry((s, field)).or_default();
+            range.clone().for_each(|n| *bits |= repetition_bit(n));
+        }
         for n in range {
             let pos = Pos { segment: s, field, repetition: n as u16, component: 0, subcomponent: 0 };
             self.parts(Item::Repetition(read.repetition(n), pos), &Pick::First, parts, out);
@@ -416,7 +444,7 @@ impl<'m> Run<'m> {
                 None => return,
             }
         }
-        if self.tracing && item.pos().segment != u32::MAX {
+        if self.tracing && item.pos().segment != u32::MAX && item.valued(&self.delimiters) {
             self.touched.push(item.pos());
         }
         out.push(item);
@@ -478,6 +506,11 @@ impl<'m> Run<'m> {
         if let Some(item) = out.first() {
             return item.pos();
         }
+        self.stand(scope)
+    }
+
+    /// Where a scope itself stands.
+    pub(crate) fn stand(&self, scope: &Scope<'_, 'm>) -> Pos {
         match &scope.inst {
             Inst::Segment(s) => Pos { segment: *s, ..NOWHERE },
             Inst::Group(g) => self.cut.instances[*g as usize]

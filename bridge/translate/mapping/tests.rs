@@ -203,6 +203,9 @@ fn what_no_rule_reads_is_listed_by_position() {
     let out = run(&set, &format!("{HEADER}\nPID|||1||患者^太郎||1970|M|||住所^^\nZZZ|1\nNK1|1"));
     assert_eq!(out.unread, ["PID-11", "ZZZ-1", "NK1-1"]);
     assert_eq!(codes(&out), [("segment-not-read", "NK1[1]")]);
+    // The map reads one date of birth, and the second is not left out in silence.
+    let out = run(&set, &format!("{HEADER}\nPID|||1||患者^太郎||1970~1971|M~\"\"~F"));
+    assert_eq!(out.unread, ["PID-7[2]", "PID-8[3]"]);
 }
 
 #[test]
@@ -213,6 +216,7 @@ fn the_trace_names_rule_and_positions_of_every_value() {
     let (out, rows) = trace(&set, &message, &context());
     let row = |path: &str| rows.iter().find(|row| row.path == path).unwrap();
     assert_eq!(row("name[1]").rule, "patient/name");
+    assert_eq!(row("name[0]").positions, ["PID-5"]);
     assert_eq!(row("name[1]").positions, ["PID-5[2]"]);
     assert_eq!(row("gender").positions, ["PID-8"]);
     assert_eq!(row("birthDate").resource, format!("Patient/{}", out.resources[0].id));

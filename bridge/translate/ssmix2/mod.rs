@@ -81,9 +81,16 @@ impl FileName {
         })
     }
 
-    /// What folders and file name say against each other, which needs no content: all reasons at once.
+    /// What folders and file name say against each other and the calendar, which needs no content: all
+    /// reasons at once.
     pub fn check_path(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
+        for (part, right) in [("date", self.date == "-" || is_day(&self.date)), ("time", is_time(&self.time))]
+        {
+            if !right {
+                findings.push(Finding::error("storage-name-invalid", Location::at("path")).detail(part));
+            }
+        }
         let Some((patient, date, data_type)) = &self.folders else { return findings };
         let parts = [
             ("patient", patient, &self.patient),
@@ -114,8 +121,36 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// The form of 診療日 alone: what has it belongs to the storage, whatever day it names.
 fn is_date(text: &str) -> bool {
     text == "-" || text.len() == 8 && is_digits(text)
+}
+
+/// A day of the calendar, `YYYYMMDD`.
+fn is_day(text: &str) -> bool {
+    if text.len() != 8 || !is_digits(text) {
+        return false;
+    }
+    let number = |range: std::ops::Range<usize>| text[range].parse::<u32>().unwrap_or_default();
+    let (year, month, day) = (number(0..4), number(4..6), number(6..8));
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return false,
+    };
+    (1..=last).contains(&day) && year > 0
+}
+
+/// Whether 17 digits are a day and a time from 00:00 to 23:59:59.999. Hours of 24 and more occur in messages
+/// and not here: the writer of the storage takes 発生日時 from its clock.
+fn is_time(text: &str) -> bool {
+    if text.len() != 17 || !is_digits(text) {
+        return false;
+    }
+    is_day(&text[..8]) && text[8..10] < *"24" && text[10..12] < *"60" && text[12..14] < *"60"
 }
 
 /// `OMP-01`, or `OMD`, which has no number.
@@ -178,6 +213,28 @@ mod tests {
                 assert_eq!(found, expected);
             }
         }
+    }
+
+    #[test]
+    fn a_day_or_a_time_that_the_calendar_lacks_is_said() {
+        let name = |date: &str, time: &str| format!("1_{date}_OMP-01_1_{time}_01_1");
+        for (date, time, expected) in [
+            ("20261399", "20260101", &["storage-name-invalid date"][..]),
+            ("20260101", "20261399999999999", &["storage-name-invalid time"]),
+            ("20260229", "20260229", &["storage-name-invalid date", "storage-name-invalid time"]),
+            ("20240229", "20240229235959999", &[]),
+            ("19000229", "20260101240000000", &["storage-name-invalid date", "storage-name-invalid time"]),
+            ("20000229", "20260101236000000", &["storage-name-invalid time"]),
+            ("20260430", "20260101235960000", &["storage-name-invalid time"]),
+            ("20260431", "20260100", &["storage-name-invalid date", "storage-name-invalid time"]),
+            ("-", "202612312", &[]),
+            ("-", "20261231240", &["storage-name-invalid time"]),
+        ] {
+            assert_eq!(codes(&name(date, time)), expected, "{date} {time}");
+        }
+        // A folder with such a date is the storage's still, and contradicts the name.
+        let odd = GOOD.replacen("/20210501/", "/20211399/", 1);
+        assert_eq!(codes(&odd), ["path-name-contradicts date"]);
     }
 
     #[test]

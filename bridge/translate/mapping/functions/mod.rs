@@ -80,7 +80,7 @@ list![
     Quantity: "Quantity", "[CONTEXT]", Inputs::Several(2), "Quantity", "値と単位(CWE)からQuantity。値だけでもよい。", "A Quantity from a value and a unit (CWE); the value alone will do.";
     QuantityDose: "Quantity.dose", "", Inputs::Several(2), "Quantity", "用量。0と空は用量なし。", "A dose: 0 and empty are no dose.";
     QuantityCq: "Quantity.cq", "", Inputs::Each, "Quantity", "CQ(`3^TAB&錠&MR9P`)からQuantity。", "A Quantity from a CQ (`3^TAB&錠&MR9P`).";
-    QuantityDuration: "Quantity.duration", "", Inputs::Each, "Duration", "期間(`5^d`、`7^D&日&ISO+`)からUCUMのDuration。", "A Duration in UCUM from `5^d` or `7^D&日&ISO+`.";
+    QuantityDuration: "Quantity.duration", "[days]", Inputs::Each, "Duration", "期間(`5^d`、`7^D&日&ISO+`)からUCUMのDuration。days なら週も日にする。", "A Duration in UCUM from `5^d` or `7^D&日&ISO+`; with days, weeks are told in days.";
     RatioPerTime: "Ratio.per-time", "", Inputs::Several(3), "Ratio", "値、単位、時間単位からRatio(毎時など)。", "A Ratio from value, unit and unit of time (per hour where it is empty).";
     RatioPerDay: "Ratio.per-day", "", Inputs::Each, "Ratio", "CQから1日あたりのRatio。", "A Ratio per day from a CQ.";
     RatioPerAdministration: "Ratio.per-administration", "", Inputs::Several(2), "Ratio", "値と単位から1回あたりのRatio。", "A Ratio per administration (1 回) from a value and a unit.";
@@ -195,7 +195,7 @@ impl<'m> Run<'m> {
                 let (value, unit) = (item.part(1), item.part(2));
                 self.dose(value.as_ref(), unit.as_ref())
             }
-            Op::QuantityDuration => self.duration(item),
+            Op::QuantityDuration => self.duration(item, argument == Some("days")),
             Op::RatioPerTime => self.per_time(input(0), input(1), input(2)),
             Op::RatioPerDay => {
                 let (value, unit) = (item.part(1), item.part(2));

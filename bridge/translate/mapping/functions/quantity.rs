@@ -56,6 +56,10 @@ impl<'m> Run<'m> {
         if code.is_empty() && words.is_empty() {
             (code, words, name) = (text(4), text(5), text(6));
         }
+        // A unit in words alone is the facility's own, whatever code system stands beside the empty code.
+        if code.is_empty() {
+            name = Cow::Borrowed("");
+        }
         let words = if words.is_empty() { &code } else { &words };
         let code = if code.is_empty() { words } else { &code };
         self.arena.put_text(quantity, key::UNIT, words);
@@ -125,7 +129,7 @@ impl<'m> Run<'m> {
         quantity
     }
 
-    pub(super) fn duration(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
+    pub(super) fn duration(&mut self, item: &Item<'m>, days: bool) -> Result<Made, &'static str> {
         let value = item.part(1).map(|i| i.text()).unwrap_or_default();
         if value.is_empty() {
             return Ok(None);
@@ -133,7 +137,16 @@ impl<'m> Run<'m> {
         let number = number(&value).ok_or("number-invalid")?;
         let unit = item.part(2);
         let code = unit.as_ref().and_then(|u| u.part(1)).map(|i| i.text()).unwrap_or_default();
-        let (code, words) = unit_of_time(&code).ok_or("unit-unknown")?;
+        let words = unit.as_ref().and_then(|u| u.part(2)).map(|i| i.text()).unwrap_or_default();
+        let (code, words) =
+            unit_of_time(if code.is_empty() { &words } else { &code }).ok_or("unit-unknown")?;
+        // JP_MedicationRequest counts in days and nothing else.
+        let number = match (days, code) {
+            (false, _) | (true, "d") => number,
+            (true, "wk") => Cow::Owned((number.parse::<u32>().map_err(|_| "unit-unknown")? * 7).to_string()),
+            _ => return Err("unit-unknown"),
+        };
+        let (code, words) = if days { ("d", "日") } else { (code, words) };
         Ok(Some(("Duration", self.ucum(&number, code, words))))
     }
 

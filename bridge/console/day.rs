@@ -1,0 +1,58 @@
+//! Days as people type them: `2026-11-20`, `2026/11/20`, `20261120`, `R8.11.20`, also in full width.
+
+use chrono::{Datelike, NaiveDate};
+
+/// The first year of 令和 less one.
+const REIWA: i32 = 2018;
+
+/// `YYYYMMDD` of what was typed; `None` where it is no day.
+pub fn read(typed: &str) -> Option<u32> {
+    let text: String = super::reading::tidy(typed)
+        .chars()
+        .map(|c| if matches!(c, '/' | '.' | '年' | '月') { '-' } else { c })
+        .filter(|c| *c != '日')
+        .collect();
+    let (text, before) = match text.strip_prefix(['R', 'r']).or_else(|| text.strip_prefix("令和")) {
+        Some(rest) => (rest, REIWA),
+        None => (text.as_str(), 0),
+    };
+    let parts: Vec<&str> = text.split('-').collect();
+    let (year, month, day) = match parts[..] {
+        [year, month, day] => (year, month, day),
+        [whole] if whole.len() == 8 && whole.is_ascii() && before == 0 => {
+            (&whole[..4], &whole[4..6], &whole[6..])
+        }
+        _ => return None,
+    };
+    let number = |text: &str| text.trim().parse::<u32>().ok();
+    let year = i32::try_from(number(year)?).ok()?.checked_add(before)?;
+    let date = NaiveDate::from_ymd_opt(year, number(month)?, number(day)?)?;
+    let whole = date.year() * 10_000 + i32::try_from(date.month() * 100 + date.day()).ok()?;
+    u32::try_from(whole).ok().filter(|_| (1900..10_000).contains(&year))
+}
+
+/// `2026-11-20`; nothing for none.
+pub fn written(day: Option<u32>) -> String {
+    day.map(|day| format!("{:04}-{:02}-{:02}", day / 10_000, day / 100 % 100, day % 100)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{read, written};
+
+    #[test]
+    fn days_are_read_in_the_ways_in_which_they_are_typed() {
+        let check = |typed: &str, day: Option<u32>| assert_eq!(read(typed), day, "{typed}");
+        check("2026-11-20", Some(20_261_120));
+        check("2026/11/2", Some(20_261_102));
+        check("20261120", Some(20_261_120));
+        check("R8.11.20", Some(20_261_120));
+        check("令和8年11月20日", Some(20_261_120));
+        check("２０２６－１１－２０", Some(20_261_120));
+        check("2026-02-30", None);
+        check("yesterday", None);
+        check("", None);
+        check("99999-1-1", None);
+        assert_eq!(written(Some(20_261_102)), "2026-11-02");
+    }
+}

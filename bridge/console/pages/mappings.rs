@@ -1,0 +1,242 @@
+//! マッピング: maps, their rules and the code tables, to read.
+//!
+//! Shows the active set as its files say it, with the outcome of its tests, and what no rule of it reads.
+
+use super::messages::short;
+use crate::console::answer::{Answer, Failure};
+use crate::console::page::Frame;
+use crate::console::request::Request;
+use askama::Template;
+use renkei_translate::mapping::TestResult;
+use renkei_translate::mapping::describe::{MapText, MessageText, RowText, TablePage, TableText, Title};
+use std::collections::BTreeMap;
+
+/// Rows of a table on one page.
+const ROWS: usize = 100;
+/// Positions shown that nothing reads.
+const UNREAD: usize = 10;
+
+/// A map in the list.
+#[derive(Clone, Debug)]
+struct Line {
+    id: String,
+    title: Title,
+    of: String,
+    makes: String,
+    rules: usize,
+    passed: usize,
+    tests: usize,
+    messages: String,
+}
+
+/// A position that no rule reads.
+#[derive(Clone, Debug)]
+struct Unread {
+    facility: String,
+    kind: String,
+    position: String,
+    count: u64,
+    example: String,
+}
+
+#[derive(Template)]
+#[template(path = "mappings.html", config = "web/askama.toml")]
+struct ListPage {
+    frame: Frame,
+    version: String,
+    lines: Vec<Line>,
+    types: Vec<Line>,
+    messages: Vec<MessageText>,
+    tables: Vec<TableText>,
+    passed: usize,
+    tests: usize,
+    unread: Vec<Unread>,
+}
+
+/// A part of a map: the map itself, then its submaps.
+#[derive(Clone, Debug)]
+struct Part {
+    id: String,
+    of: String,
+    makes: String,
+    rows: Vec<Shown>,
+}
+
+/// A row of a map.
+#[derive(Clone, Debug)]
+struct Shown {
+    number: usize,
+    row: RowText,
+    /// The table that its conversion names.
+    table: String,
+}
+
+#[derive(Template)]
+#[template(path = "mapping.html", config = "web/askama.toml")]
+struct MapPage {
+    frame: Frame,
+    version: String,
+    title: Title,
+    id: String,
+    of: String,
+    makes: String,
+    profile: String,
+    file: String,
+    parts: Vec<Part>,
+    messages: Vec<MessageText>,
+    tests: Vec<TestResult>,
+    passed: usize,
+}
+
+#[derive(Template)]
+#[template(path = "mapping-table.html", config = "web/askama.toml")]
+struct TableView {
+    frame: Frame,
+    version: String,
+    name: String,
+    table: TablePage,
+    from: usize,
+    to: usize,
+    before: Option<usize>,
+    next: Option<usize>,
+    used: Vec<(String, String)>,
+}
+
+/// GET `/mappings`.
+///
+/// # Errors
+/// The store.
+pub fn list(request: &Request) -> Result<Answer, Failure> {
+    let bench = &request.state.bench;
+    let (set, tests) = (bench.set(), bench.tests());
+    let text = set.describe();
+    let line = |map: &MapText| {
+        let own: Vec<&TestResult> = tests.iter().filter(|test| test.file == map.file).collect();
+        let used = text.messages.iter().filter(|message| message.maps.contains(&map.id));
+        Line {
+            id: map.id.clone(),
+            title: map.title.clone(),
+            of: map.of.clone(),
+            makes: map.makes.clone(),
+            rules: map.rules(),
+            passed: own.iter().filter(|test| test.failures.is_empty()).count(),
+            tests: own.len(),
+            messages: used.map(|message| message.id.as_str()).collect::<Vec<_>>().join(" "),
+        }
+    };
+    Answer::page(&ListPage {
+        frame: request.frame("/mappings", "mapping"),
+        version: short(set.version()).to_owned(),
+        lines: text.maps.iter().map(line).collect(),
+        types: text.types.iter().map(line).collect(),
+        passed: tests.iter().filter(|test| test.failures.is_empty()).count(),
+        tests: tests.len(),
+        unread: unread(request, set.version())?,
+        messages: text.messages,
+        tables: text.tables,
+    })
+}
+
+/// What the active set does not read, the most frequent first.
+fn unread(request: &Request, version: &str) -> Result<Vec<Unread>, Failure> {
+    let mut counts: BTreeMap<(String, String, String), (u64, String)> = BTreeMap::new();
+    for info in request.facilities() {
+        for unread in request.facility(&info.code)?.unread()? {
+            if unread.mapping_version != version {
+                continue;
+            }
+            let entry = counts
+                .entry((info.name.clone(), unread.kind, unread.position))
+                .or_insert((0, format!("/messages/{}-{}", info.code, unread.example)));
+            entry.0 += unread.count;
+        }
+    }
+    let mut all: Vec<Unread> = counts
+        .into_iter()
+        .map(|((facility, kind, position), (count, example))| Unread {
+            facility,
+            kind,
+            position,
+            count,
+            example,
+        })
+        .collect();
+    all.sort_by_key(|unread| std::cmp::Reverse(unread.count));
+    all.truncate(UNREAD);
+    Ok(all)
+}
+
+/// GET `/mappings/{map}`: a map, or a datatype map.
+///
+/// # Errors
+/// There is none of that id.
+pub fn map(request: &Request) -> Result<Answer, Failure> {
+    let bench = &request.state.bench;
+    let set = bench.set();
+    let text = set.describe();
+    let wanted = request.param(0);
+    let found = text.maps.iter().chain(&text.types).find(|map| map.id == wanted).ok_or(Failure::NotFound)?;
+    let mut parts = vec![part(found)];
+    parts.extend(found.inner.iter().map(part));
+    let tests: Vec<TestResult> =
+        bench.tests().iter().filter(|test| test.file == found.file).cloned().collect();
+    let messages = text.messages.iter().filter(|message| message.maps.contains(&found.id)).cloned().collect();
+    Answer::page(&MapPage {
+        frame: request.frame("/mappings", "mapping"),
+        version: short(set.version()).to_owned(),
+        title: found.title.clone(),
+        id: found.id.clone(),
+        of: found.of.clone(),
+        makes: found.makes.clone(),
+        profile: found.profile.clone(),
+        file: found.file.clone(),
+        parts,
+        messages,
+        passed: tests.iter().filter(|test| test.failures.is_empty()).count(),
+        tests,
+    })
+}
+
+fn part(map: &MapText) -> Part {
+    let rows = map.rows.iter().enumerate().map(|(n, row)| {
+        let mut words = row.make.split(' ');
+        let named = words.next().is_some_and(|word| word == "table" || word == "code");
+        let table = if named { words.next().unwrap_or_default() } else { "" };
+        Shown { number: n + 1, row: row.clone(), table: table.to_owned() }
+    });
+    Part { id: map.id.clone(), of: map.of.clone(), makes: map.makes.clone(), rows: rows.collect() }
+}
+
+/// GET `/mappings/tables/{table}`.
+///
+/// # Errors
+/// There is none of that name.
+pub fn table(request: &Request) -> Result<Answer, Failure> {
+    let set = request.state.bench.set();
+    let name = request.param(0);
+    let from = request.query.text("from").parse::<usize>().unwrap_or(1).max(1) - 1;
+    let table = set.table_page(name, from, ROWS).ok_or(Failure::NotFound)?;
+    let text = set.describe();
+    let mut used = Vec::new();
+    for map in text.maps.iter().chain(&text.types) {
+        for part in std::iter::once(map).chain(&map.inner) {
+            for row in &part.rows {
+                let words = [&row.make, &row.when];
+                if words.iter().any(|text| text.split([' ', ',', '(', ')']).any(|word| word == name)) {
+                    used.push((map.id.clone(), format!("{}/{}", part.id, row.id)));
+                }
+            }
+        }
+    }
+    Answer::page(&TableView {
+        frame: request.frame("/mappings", "mapping"),
+        version: short(set.version()).to_owned(),
+        name: name.to_owned(),
+        from: if table.rows.is_empty() { 0 } else { from + 1 },
+        to: from + table.rows.len(),
+        before: (from > 0).then(|| from.saturating_sub(ROWS) + 1),
+        next: (from + table.rows.len() < table.total).then(|| from + ROWS + 1),
+        table,
+        used,
+    })
+}

@@ -1,0 +1,26 @@
+// Warns before the session ends and goes on at one key. What was typed stays: a form that is sent after the end
+// is kept by the server and shown again after the sign-in.
+const dialog = document.getElementById('idle');
+if (dialog) {
+  const seconds = (name) => Number(dialog.dataset[name]);
+  let since = Date.now();
+  const tick = () => {
+    const idle = (Date.now() - since) / 1000;
+    if (idle < seconds('warn')) return;
+    if (!dialog.open) dialog.showModal();
+    const ended = idle >= seconds('end');
+    dialog.querySelector('[data-soon]').hidden = ended;
+    dialog.querySelector('[data-ended]').hidden = !ended;
+  };
+  setInterval(tick, 5000);
+  document.addEventListener('visibilitychange', tick);
+  dialog.addEventListener('close', async () => {
+    try {
+      // A redirect to the sign-in means that the session has ended: the page is left as it stands.
+      const answer = await fetch('/me', { method: 'HEAD', redirect: 'manual' });
+      if (answer.ok) since = Date.now();
+    } catch {
+      // The appliance does not answer: the warning comes again.
+    }
+  });
+}
