@@ -1,6 +1,7 @@
 //! Files through a folder feed into the stores of two facilities and of the sender, and on to the rehearsal base.
 
 use super::{cp932, result};
+use crate::support::get;
 use renkei_bridge::app::{self, App};
 use renkei_bridge::config;
 use renkei_bridge::forward::rehearsal::{self, Rehearsal, RehearsalConfig};
@@ -34,8 +35,8 @@ impl Site {
         let (base, _) = rehearsal::spawn(any, RehearsalConfig::default(), stop_base.clone()).await.unwrap();
         let text = format!(
             "data_dir = 'data'\n[console]\nlisten = '127.0.0.1:0'\n[store]\nsoft_free = '0B'\nhard_free = '0B'\n\
-             [[facility]]\ncode = '{CLINIC}'\npatient_id = {{ width = 10 }}\n\
-             [[facility]]\ncode = '{HOSPITAL}'\n\
+             [[facility]]\ncode = '{CLINIC}'\npatient_id = {{ width = 10 }}\nshare = 'all'\n\
+             [[facility]]\ncode = '{HOSPITAL}'\nshare = 'all'\n\
              [[feed]]\nname = 'lab'\nkind = 'folder'\npath = 'lab'\nlayout = 'lab-csv44'\nfacility = 'field'\n\
              sender = '{SENDER}'\nallow = ['{CLINIC}', '{HOSPITAL}']\nscan = '50ms'\nsettle = '200ms'\n\
              [[base]]\nname = 'base'\nkind = 'fhir-rest'\nurl = '{}'\nfacilities = ['*']\n",
@@ -81,8 +82,9 @@ impl Site {
 
     fn at_base(&self, kind: &str) -> Vec<Value> {
         let all = self.base.resources();
-        let of_kind = all.iter().filter(|(url, _)| url.starts_with(&format!("{kind}/")));
-        of_kind.map(|(_, json)| serde_json::from_str(json).unwrap()).collect()
+        let of_kind = all.keys().filter(|url| url.starts_with(&format!("{kind}/")));
+        let read = |url: &String| get(&format!("{}/{url}", self.base.url())).expect("the base answers");
+        of_kind.map(|url| serde_json::from_slice(&read(url)).unwrap()).collect()
     }
 
     /// Codes of what is held at a store.
