@@ -5,6 +5,7 @@ mod conformance;
 mod console;
 mod e2e;
 mod fault;
+mod feeds;
 mod golden;
 mod hostile;
 mod machine;

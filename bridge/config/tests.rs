@@ -54,6 +54,22 @@ fn names_of_files_are_relative_to_the_configuration() {
 }
 
 #[test]
+fn a_sender_whose_rows_name_their_facility_has_a_store_and_no_base() {
+    let text = "data_dir = 'data'\n[[facility]]\ncode = '1319999999'\n\
+                [[feed]]\nname = 'l'\nkind = 'folder'\npath = 'lab'\nlayout = 'lab-csv44'\nfacility = 'field'\n\
+                sender = 'lab-a'\nallow = ['1319999999']\n\
+                [[base]]\nname = 'b'\nkind = 'fhir-rest'\nurl = 'http://localhost/'\nfacilities = ['*']\n";
+    let (config, problems) = parse(Path::new("/etc/renkei/bridge.toml"), text).unwrap();
+    assert_eq!(problems, []);
+    assert_eq!(config.senders(), ["lab-a"]);
+    assert!(config.sends(&config.bases[0], "1319999999") && !config.sends(&config.bases[0], "lab-a"));
+    assert!(
+        matches!(&config.feeds[0].kind, Kind::Folder(folder) if folder.path == Path::new("/etc/renkei/lab"))
+    );
+    check(&text.replace("allow = ['1319999999']", "allow = ['1319999998']"), &[(11, "feed[1].allow")]);
+}
+
+#[test]
 fn every_problem_is_said_at_once_with_its_line() {
     let text = "\
 data_dir = '/tmp/x'
