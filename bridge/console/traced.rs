@@ -145,6 +145,9 @@ struct Building<'m> {
     panes: Panes,
 }
 
+/// Anchor of a place → numbers of the edges from it, and where they lead: label and anchor.
+type Places = HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)>;
+
 /// A resource with its label and the traces that wrote into it.
 struct Made<'t> {
     label: String,
@@ -181,7 +184,7 @@ impl Building<'_> {
             }
         }
         let mut used: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut places: HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)> = HashMap::new();
+        let mut places = Places::new();
         let mut whole = Vec::new();
         for (n, made) in made.iter().enumerate() {
             if n >= MOST_RESOURCES {
@@ -211,7 +214,9 @@ impl Building<'_> {
     }
 
     fn is_shown(&self, made: &Made<'_>, path: &str) -> bool {
+        // The name of an extension comes from the set's table, whatever is written under it.
         self.open
+            || path.contains("extension[") && path.ends_with("].url")
             || mask::is_shown(made.kind, path)
                 && made
                     .traces
@@ -225,7 +230,7 @@ impl Building<'_> {
         n: usize,
         made: &Made<'_>,
         used: &mut BTreeMap<usize, usize>,
-        places: &mut HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)>,
+        places: &mut Places,
     ) {
         let mut first = Some(format!("{} — {}", made.label, made.map));
         for leaf in mask::leaves(&made.json) {
@@ -367,12 +372,7 @@ impl Building<'_> {
         text
     }
 
-    fn source(
-        &mut self,
-        translation: &Translation,
-        findings: &[Finding],
-        places: &HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)>,
-    ) {
+    fn source(&mut self, translation: &Translation, findings: &[Finding], places: &Places) {
         let message = self.message;
         let mut at_place: HashMap<String, Vec<(&'static str, String)>> = HashMap::new();
         for finding in findings {
@@ -408,16 +408,13 @@ impl Building<'_> {
                         subcomponent: 0,
                     };
                     let again = if n > 0 { format!("[{}]", n + 1) } else { String::new() };
-                    let field_name = format!("{}-{number}", segment.name());
+                    let known = name == segment.name();
+                    let field_name = format!("{}-{number}", if known { &name } else { "segment" });
                     let (edges, to) = places.get(&at.anchor()).cloned().unwrap_or_default();
                     let row = SourceRow {
                         segment: first.take(),
                         position: format!("{title}-{number}{again}"),
-                        anchor: if shape::segment_name(segment) == segment.name() {
-                            at.anchor()
-                        } else {
-                            format!("s-{}", self.panes.source.len())
-                        },
+                        anchor: if known { at.anchor() } else { format!("s-{}", self.panes.source.len()) },
                         value: self.field_text(segment, number, repetition.raw()),
                         masked: !(self.open || shape::is_shown(segment, number)),
                         unread: edges.is_empty() && translation.unread.contains(&field_name),

@@ -8,6 +8,7 @@ use super::{MappingSet, Trace};
 use crate::fhir::Arena;
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::Message;
+use crate::hl7v2::parse::is_segment_id;
 use crate::profile::{self, tree::Node};
 use crate::translation::{Context, Event, Lists, Replaces, Resource, Role, Status, Translation, Unit};
 use std::borrow::Cow;
@@ -464,7 +465,9 @@ fn unread(run: &Run<'_>) -> Vec<String> {
             {
                 continue;
             }
-            let position = format!("{}-{field}", segment.name());
+            // A line end within a text makes a segment whose name may be a patient's.
+            let name = if is_segment_id(segment.name()) { segment.name() } else { "segment" };
+            let position = format!("{name}-{field}");
             if !out.contains(&position) {
                 out.push(position);
             }
