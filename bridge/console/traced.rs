@@ -190,6 +190,9 @@ struct Building<'m> {
     places: HashMap<String, At>,
 }
 
+/// Anchor of a place → numbers of the edges from it, and where they lead: label and anchor.
+type Places = HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)>;
+
 /// A resource with its label and the traces that wrote into it.
 struct Made<'t> {
     label: String,
@@ -226,7 +229,7 @@ impl Building<'_> {
             }
         }
         let mut used: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut places: HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)> = HashMap::new();
+        let mut places = Places::new();
         let mut whole = Vec::new();
         for (n, made) in made.iter().enumerate() {
             if n >= MOST_RESOURCES {
@@ -261,7 +264,9 @@ impl Building<'_> {
     }
 
     fn is_shown(&self, made: &Made<'_>, path: &str) -> bool {
+        // The name of an extension comes from the set's table, whatever is written under it.
         self.open
+            || path.contains("extension[") && path.ends_with("].url")
             || mask::is_shown(made.kind, path)
                 && made
                     .traces
@@ -275,7 +280,7 @@ impl Building<'_> {
         n: usize,
         made: &Made<'_>,
         used: &mut BTreeMap<usize, usize>,
-        places: &mut HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)>,
+        places: &mut Places,
     ) {
         let mut first = Some(format!("{} — {}", made.label, made.map));
         for leaf in mask::leaves(&made.json) {
@@ -417,12 +422,7 @@ impl Building<'_> {
         text
     }
 
-    fn source(
-        &mut self,
-        translation: &Translation,
-        findings: &[Finding],
-        places: &HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)>,
-    ) {
+    fn source(&mut self, translation: &Translation, findings: &[Finding], places: &Places) {
         let message = self.message;
         let mut at_place: HashMap<String, Vec<(&'static str, String)>> = HashMap::new();
         for finding in findings {
@@ -462,7 +462,8 @@ impl Building<'_> {
                         subcomponent: 0,
                     };
                     let again = if n > 0 { format!("[{}]", n + 1) } else { String::new() };
-                    let field_name = format!("{}-{number}", segment.name());
+                    let known = name == segment.name();
+                    let field_name = format!("{}-{number}", if known { &name } else { "segment" });
                     let (edges, to) = places.get(&at.anchor()).cloned().unwrap_or_default();
                     let in_file = named.get(&at.anchor());
                     let row = SourceRow {
@@ -471,11 +472,7 @@ impl Building<'_> {
                             Some(name) => (*name).clone(),
                             None => format!("{title}-{number}{again}"),
                         },
-                        anchor: if shape::segment_name(segment) == segment.name() {
-                            at.anchor()
-                        } else {
-                            format!("s-{}", self.panes.source.len())
-                        },
+                        anchor: if known { at.anchor() } else { format!("s-{}", self.panes.source.len()) },
                         value: self.field_text(segment, number, repetition.raw()),
                         masked: !(self.open || shape::is_shown(segment, number)),
                         unread: edges.is_empty() && translation.unread.contains(&field_name),
