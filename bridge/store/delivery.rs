@@ -1,8 +1,9 @@
 //! Deliveries: one row per unit and destination, which names the version wanted and holds no body.
 //!
 //! What waits is coalesced: a newer message moves the wanted version, and the projection is made from the
-//! record as it stands when the delivery is sent. A unit that waits for a retry, is held or was rejected does
-//! not keep other units of its patient back; two requests for one patient are never under way at once.
+//! record as it stands when the delivery is sent. The units of a patient go out in the order in which they began
+//! to wait: one that is being tried again keeps the later ones of its patient back, one that is held or was
+//! rejected does not. Two requests for one patient are never under way at once.
 
 use super::ground::Sight;
 use super::index::state;
@@ -42,10 +43,13 @@ impl FacilityStore {
         let mut flying = self.flying.lock().map_err(|_| StoreError::Closed)?;
         let reader = self.reader()?;
         let mut select = reader.prepare_cached(
-            "SELECT u.key, u.kind, u.patient, d.version, d.attempts, d.since_ms FROM delivery d JOIN unit u ON u.id = d.unit
+            "SELECT u.key, u.kind, u.patient, d.version, d.attempts, d.since_ms, d.unit
+             FROM delivery d JOIN unit u ON u.id = d.unit
              WHERE d.destination = ? AND d.state = ? AND d.next_ms > ? AND d.next_ms <= ?
-             ORDER BY d.next_ms, d.since_ms LIMIT ?",
+             AND NOT EXISTS(SELECT 1 FROM rebuild r WHERE r.patient = u.patient)
+             ORDER BY d.next_ms, d.since_ms, d.unit LIMIT ?",
         )?;
+        let tried = tried(&reader, destination)?;
         let mut claims = Vec::new();
         // What is due; then what a clock that has been put right since would have waited for too long.
         for (after, until) in [(-1, now_ms), (now_ms.saturating_add(LONGEST_MS), i64::MAX)] {
@@ -61,6 +65,10 @@ impl FacilityStore {
                     attempts: row.get(4)?,
                     since_ms: row.get(5)?,
                 };
+                let place: (i64, i64) = (claim.since_ms, row.get(6)?);
+                if tried.get(&claim.patient).is_some_and(|earlier| *earlier < place) {
+                    continue;
+                }
                 if flying.partitions.insert(Self::partition(&claim)) {
                     let key = (claim.destination.clone(), claim.unit.clone());
                     // What is being committed now may be read by this delivery or not: then it goes once more.
@@ -284,6 +292,21 @@ impl FacilityStore {
     }
 }
 
+/// By patient, the earliest unit that was tried and is to be tried again: since when it waits, and its row.
+fn tried(connection: &Connection, destination: &str) -> Result<HashMap<String, (i64, i64)>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT u.patient, d.since_ms, d.unit FROM delivery d JOIN unit u ON u.id = d.unit
+         WHERE d.destination = ? AND d.state = ? AND d.next_ms > 0 AND u.patient <> '' ORDER BY d.next_ms LIMIT ?",
+    )?;
+    let mut rows = select.query(params![destination, state::PENDING, WINDOW])?;
+    let mut tried: HashMap<String, (i64, i64)> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let place = (row.get(1)?, row.get(2)?);
+        tried.entry(row.get(0)?).and_modify(|first| *first = place.min(*first)).or_insert(place);
+    }
+    Ok(tried)
+}
+
 fn unit(connection: &Connection, key: &str) -> Result<Option<(i64, i64)>, StoreError> {
     let mut select = connection.prepare_cached("SELECT id, version FROM unit WHERE key = ?")?;
     Ok(select.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
@@ -412,6 +435,17 @@ fn note(
     Ok(())
 }
 
+/// The unit was made anew: every destination is to be looked at again.
+pub(super) fn again(connection: &Connection, unit: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE delivery SET version = (SELECT version FROM unit WHERE id = ?1), state = ?2, attempts = 0, next_ms = 0,
+             status = NULL, answer = NULL, error = NULL, findings = NULL WHERE unit = ?1 AND state <> ?3",
+        )?
+        .execute([unit, state::PENDING, state::EXCLUDED])?;
+    Ok(())
+}
+
 /// The newest message of a held unit stands among the causes.
 fn hold(connection: &Connection, unit: i64, findings: &[Finding]) -> Result<(), StoreError> {
     let newest: Option<i64> = connection
@@ -437,7 +471,6 @@ pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreErr
             .execute(params![unit, state::EXCLUDED, NO_DESTINATION])?;
         return Ok(());
     };
-    // An excluded delivery is one whose refused message a person has discarded.
     let beyond = [state::REGISTERED, state::EXCLUDED, state::PENDING, state::HELD, state::REJECTED]
         .get(usize::try_from(worst - 1).unwrap_or_default())
         .copied()
@@ -449,10 +482,9 @@ pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreErr
         .execute([unit, state::REGISTERED, settled])?;
     connection
         .prepare_cached(
-            "UPDATE message SET state = ?2, reason = CASE WHEN ?2 = ?4 THEN 'discarded' ELSE reason END
-             WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
+            "UPDATE message SET state = ?2 WHERE unit = ?1 AND state IN (3, 4, 5) AND state <> ?2 AND version > ?3",
         )?
-        .execute([unit, beyond, settled, state::EXCLUDED])?;
+        .execute([unit, beyond, settled])?;
     if beyond != state::HELD {
         connection
             .prepare_cached(

@@ -141,7 +141,7 @@ async fn who_waits_behind_a_message_is_freed_when_it_turns_out_to_be_of_another_
 }
 
 #[tokio::test]
-async fn a_late_older_message_of_a_discarded_one_is_not_called_registered() {
+async fn a_late_older_message_of_a_discarded_one_comes_to_its_own_end() {
     let (_dir, _root, store) = fresh();
     accept(&store, "1", "p:").await;
     accept(&store, "2", "p:").await;
@@ -151,8 +151,10 @@ async fn a_late_older_message_of_a_discarded_one_is_not_called_registered() {
     store.settle(claim, Settlement::Rejected { status: 422, answer: Vec::new() }).unwrap();
     store.discard(&Selection::Messages(vec![newer]), "test data").unwrap();
     let older = complete_next(&store, lab("u", 1, &["o"]));
-    assert_eq!(state(&store, older), (State::Excluded, Some("discarded".into())));
-    sum(&store);
+    assert_eq!(state(&store, older), (State::Pending, None));
+    assert!(deliver(&store).0.contains(&"o".to_owned()));
+    assert_eq!(state(&store, older), (State::Registered, None));
+    assert_eq!((sum(&store).registered, sum(&store).excluded), (1, 1));
 }
 
 #[tokio::test]

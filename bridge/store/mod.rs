@@ -15,6 +15,8 @@ mod balance;
 mod claim;
 mod complete;
 mod delivery;
+#[cfg(test)]
+mod discard_tests;
 mod disk;
 mod durable;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod journal;
 mod ledger;
 mod quarantine;
 mod query;
+mod rebuild;
 mod schema;
 mod segment;
 mod state;

@@ -41,6 +41,7 @@ CREATE TABLE unit(
   id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, patient TEXT NOT NULL, version INTEGER NOT NULL,
   live INTEGER NOT NULL, state BLOB);
 CREATE INDEX unit_live ON unit(patient) WHERE live = 1;
+CREATE INDEX unit_patient ON unit(patient);
 CREATE TABLE entry(
   type TEXT NOT NULL, id TEXT NOT NULL, unit INTEGER NOT NULL, hash TEXT, rank INTEGER NOT NULL, time TEXT NOT NULL,
   sequence INTEGER NOT NULL, PRIMARY KEY(type, id, unit)) WITHOUT ROWID;
@@ -64,6 +65,12 @@ CREATE INDEX cause_message ON cause(message);
 CREATE TABLE unread(
   feed TEXT NOT NULL, kind TEXT NOT NULL, mapping_version TEXT NOT NULL, position TEXT NOT NULL, count INTEGER NOT NULL,
   example INTEGER NOT NULL, PRIMARY KEY(feed, kind, mapping_version, position)) WITHOUT ROWID;
+CREATE TABLE replaced(
+  type TEXT NOT NULL, id TEXT NOT NULL, replaced_by INTEGER NOT NULL, role TEXT NOT NULL, hash TEXT NOT NULL,
+  time TEXT NOT NULL, sequence INTEGER NOT NULL, withdrawn INTEGER NOT NULL, refs TEXT NOT NULL, json TEXT NOT NULL,
+  PRIMARY KEY(type, id)) WITHOUT ROWID;
+CREATE TABLE rebuild(message INTEGER PRIMARY KEY, patient TEXT NOT NULL);
+CREATE INDEX rebuild_patient ON rebuild(patient);
 CREATE TABLE discarded(message INTEGER PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE feed(name TEXT PRIMARY KEY, received_ms INTEGER NOT NULL) WITHOUT ROWID;
 ";
