@@ -24,6 +24,10 @@ pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(7 * 86_400);
 
 /// The longest window: each message is looked for in the journal of every day of it.
 pub const DUPLICATE_WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
+/// A limit on messages below this would refuse nearly all of them: a header alone has some hundred bytes.
+pub const MIN_MESSAGE_BYTES: usize = 1 << 10;
+/// A wait below this is a mistake: nothing comes over a network so soon, and a walk would never rest.
+pub const MIN_TIME: Duration = Duration::from_millis(100);
 /// How often a storage is walked: shares show no events.
 pub const SCAN: Duration = Duration::from_secs(30);
 /// How long size and time of a file must stand still before it is taken.
@@ -209,31 +213,55 @@ fn size_option<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opti
     units::size_usize(deserializer).map(Some)
 }
 
-/// Says which keys do not belong to the kind.
-fn only_for(kind: &str, keys: &[(&str, bool)]) -> Result<(), String> {
-    let wrong: Vec<&str> = keys.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect();
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("only for a feed of kind \"{kind}\": {}", wrong.join(", ")))
+/// Everything that is wrong with a feed, each with its key: `key TAB sentence` a line, so that a reader that knows
+/// where the keys stand can say it there.
+#[derive(Default)]
+struct Wrong(Vec<String>);
+
+impl Wrong {
+    fn says(&mut self, key: &str, sentence: &str) {
+        self.0.push(format!("{key}\t{sentence}"));
     }
-}
 
-impl TryFrom<Written> for Feed {
-    type Error = String;
+    /// Keys that do not belong to the kind.
+    fn only_for(&mut self, kind: &str, keys: &[(&str, bool)]) {
+        for (key, _) in keys.iter().filter(|(_, given)| *given) {
+            self.says(key, &format!("{key} is only for a feed of kind \"{kind}\""));
+        }
+    }
 
-    fn try_from(written: Written) -> Result<Self, String> {
-        let w = written;
+    fn of(w: &Written) -> Self {
+        let mut wrong = Self::default();
         if w.name.is_empty() || !w.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-            return Err("the name of a feed has letters, digits, '-', '_' and '.' only".into());
+            wrong.says("name", "the name of a feed has letters, digits, '-', '_' and '.' only");
         }
         if w.duplicate_window.is_some_and(|window| window > DUPLICATE_WINDOW_MAX) {
-            return Err("duplicate_window is at most 31d".into());
+            wrong.says("duplicate_window", "duplicate_window is at most 31d");
         }
-        let max_message = w.max_message.unwrap_or(MAX_MESSAGE_BYTES);
-        let kind = match w.kind {
+        if w.max_message.is_some_and(|bytes| bytes < MIN_MESSAGE_BYTES) {
+            wrong.says("max_message", "max_message is at least 1KiB");
+        }
+        for (key, count) in [
+            ("max_connections", w.max_connections),
+            ("max_connections_per_address", w.max_connections_per_address),
+        ] {
+            if count == Some(0) {
+                wrong.says(key, &format!("{key} is at least 1"));
+            }
+        }
+        for (key, time) in [
+            ("idle_timeout", w.idle_timeout),
+            ("read_timeout", w.read_timeout),
+            ("write_timeout", w.write_timeout),
+            ("scan", w.scan),
+        ] {
+            if time.is_some_and(|time| time < MIN_TIME) {
+                wrong.says(key, &format!("{key} is at least 100ms"));
+            }
+        }
+        match w.kind {
             KindName::Mllp => {
-                only_for(
+                wrong.only_for(
                     "ssmix2",
                     &[
                         ("path", w.path.is_some()),
@@ -241,29 +269,13 @@ impl TryFrom<Written> for Feed {
                         ("settle", w.settle.is_some()),
                         ("path_patient", w.path_patient.is_some()),
                     ],
-                )?;
-                let standard =
-                    MllpFeed::new(w.listen.ok_or("a feed of kind \"mllp\" needs listen = \"ADDRESS:PORT\"")?);
-                let feed = MllpFeed {
-                    allow: w.allow.unwrap_or_default(),
-                    tls: w.tls,
-                    max_message,
-                    max_connections: w.max_connections.unwrap_or(standard.max_connections),
-                    max_connections_per_address: w
-                        .max_connections_per_address
-                        .unwrap_or(standard.max_connections_per_address),
-                    idle_timeout: w.idle_timeout.unwrap_or(standard.idle_timeout),
-                    read_timeout: w.read_timeout.unwrap_or(standard.read_timeout),
-                    write_timeout: w.write_timeout.unwrap_or(standard.write_timeout),
-                    ..standard
-                };
-                if feed.max_connections == 0 || feed.max_connections_per_address == 0 {
-                    return Err("max_connections and max_connections_per_address are at least 1".into());
+                );
+                if w.listen.is_none() {
+                    wrong.says("listen", "a feed of kind \"mllp\" needs listen = \"ADDRESS:PORT\"");
                 }
-                Kind::Mllp(feed)
             }
             KindName::Ssmix2 => {
-                only_for(
+                wrong.only_for(
                     "mllp",
                     &[
                         ("listen", w.listen.is_some()),
@@ -275,9 +287,45 @@ impl TryFrom<Written> for Feed {
                         ("read_timeout", w.read_timeout.is_some()),
                         ("write_timeout", w.write_timeout.is_some()),
                     ],
-                )?;
-                let path = w.path.ok_or("a feed of kind \"ssmix2\" needs path = \"ROOT OF THE STORAGE\"")?;
-                let standard = StorageFeed::new(path);
+                );
+                if w.path.is_none() {
+                    wrong.says("path", "a feed of kind \"ssmix2\" needs path = \"ROOT OF THE STORAGE\"");
+                }
+            }
+        }
+        wrong
+    }
+}
+
+impl TryFrom<Written> for Feed {
+    type Error = String;
+
+    fn try_from(w: Written) -> Result<Self, String> {
+        let Wrong(wrong) = Wrong::of(&w);
+        if !wrong.is_empty() {
+            return Err(wrong.join("\n"));
+        }
+        let max_message = w.max_message.unwrap_or(MAX_MESSAGE_BYTES);
+        let missing = "a feed needs listen or path";
+        let kind = match w.kind {
+            KindName::Mllp => {
+                let standard = MllpFeed::new(w.listen.ok_or(missing)?);
+                Kind::Mllp(MllpFeed {
+                    allow: w.allow.unwrap_or_default(),
+                    tls: w.tls,
+                    max_message,
+                    max_connections: w.max_connections.unwrap_or(standard.max_connections),
+                    max_connections_per_address: w
+                        .max_connections_per_address
+                        .unwrap_or(standard.max_connections_per_address),
+                    idle_timeout: w.idle_timeout.unwrap_or(standard.idle_timeout),
+                    read_timeout: w.read_timeout.unwrap_or(standard.read_timeout),
+                    write_timeout: w.write_timeout.unwrap_or(standard.write_timeout),
+                    ..standard
+                })
+            }
+            KindName::Ssmix2 => {
+                let standard = StorageFeed::new(w.path.ok_or(missing)?);
                 Kind::Ssmix2(StorageFeed {
                     scan: w.scan.unwrap_or(standard.scan),
                     settle: w.settle.unwrap_or(standard.settle),
@@ -346,6 +394,8 @@ mod tests {
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\ncolour = 1", "colour");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nidle_timeout = '10'", "unit");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nmax_connections = 0", "at least 1");
+        check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nmax_message = '1023B'", "at least 1KiB");
+        check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nread_timeout = '0s'", "at least 100ms");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nduplicate_window = '32d'", "31d");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nallow = ['10.0.0.1/8']", "prefix");
     }
