@@ -23,7 +23,7 @@ pub const CR: u8 = b'\r';
 pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
 
 /// How much of an oversize block is kept, for its MSH: the refusal must name the control id.
-pub const HEAD_BYTES: usize = 4 << 10;
+pub const HEAD_BYTES: usize = 64 << 10;
 
 /// What the decoder cuts out of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,9 @@
 use super::{FacilityStore, Indexed, Journalled, MessageId, StoreError, claim, durable_point, journal};
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// Why a message is excluded that was refused at the door.
+pub(super) const REFUSED: &str = "refused";
+
 /// Codes of states in the tables. Public words are those of [`super::State`].
 pub(super) mod state {
     /// Waits for its translation.
@@ -92,7 +95,11 @@ pub(super) fn mark(connection: &Connection, day: u32) -> Result<i64, StoreError>
 
 fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Result<(), StoreError> {
     let MessageId(id) = message.id;
-    let duplicate = head.duplicate_of.is_some();
+    let left_out = match (head.refused, head.duplicate_of) {
+        (true, _) => Some(REFUSED),
+        (false, Some(_)) => Some("duplicate"),
+        (false, None) => None,
+    };
     connection
         .prepare_cached(
             "INSERT INTO message(id, feed, name, received_ms, day, control_id, message_type, order_number, time, state,
@@ -108,8 +115,8 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
             message.message_type,
             message.order_number,
             message.time,
-            if duplicate { state::EXCLUDED } else { state::RECEIVED },
-            duplicate.then_some("duplicate"),
+            if left_out.is_some() { state::EXCLUDED } else { state::RECEIVED },
+            left_out,
             head.duplicate_of,
             head.id_reused,
         ])?;
@@ -118,7 +125,7 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
             .prepare_cached("INSERT OR IGNORE INTO message_patient VALUES(?, ?)")?
             .execute(params![patient, id])?;
     }
-    if !duplicate {
+    if left_out.is_none() {
         claim::enqueue(connection, id)?;
     }
     connection

@@ -44,6 +44,13 @@ impl FacilityStore {
             let rows = self.bodies.rows(day)?;
             sum.received = u64::try_from(rows).unwrap_or_default();
             sum.pending += u64::try_from(rows - read).unwrap_or_default();
+            // Beyond those that are kept, refusals are counted only: there is nothing of them to translate.
+            let refused = u64::try_from(self.bodies.refused(day)?).unwrap_or_default();
+            if refused > 0 {
+                sum.received += refused;
+                sum.excluded += refused;
+                *sum.by_reason.entry(index::REFUSED.to_owned()).or_default() += refused;
+            }
             if sum.received > 0 {
                 sums.insert(day, sum);
             }

@@ -8,7 +8,7 @@
 use super::index::state;
 use super::{StoreError, claim, delivery, ground};
 use crate::record::{Ground, Standing, UnitState};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 
 /// Messages that have a part in a unit: taken into it, or left out because another took their place there.
@@ -143,8 +143,5 @@ fn before(
 /// Messages of a rebuild that are still to be recorded.
 #[cfg(test)]
 pub(super) fn under_way(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(connection
-        .query_row("SELECT count(*) FROM rebuild", [], |row| row.get(0))
-        .optional()?
-        .unwrap_or_default())
+    Ok(connection.query_row("SELECT count(*) FROM rebuild", [], |row| row.get(0))?)
 }

@@ -14,7 +14,8 @@ const BUSY: Duration = Duration::from_secs(20);
 pub(super) const JOURNAL: &str = "
 CREATE TABLE message(
   row INTEGER PRIMARY KEY, feed TEXT NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL, received_ms INTEGER NOT NULL,
-  duplicate_of INTEGER, id_reused INTEGER NOT NULL, origin TEXT NOT NULL, body BLOB);
+  duplicate_of INTEGER, id_reused INTEGER NOT NULL, origin TEXT NOT NULL, body BLOB, refused INTEGER NOT NULL);
+CREATE TABLE refused(feed TEXT PRIMARY KEY, kept INTEGER NOT NULL, more INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE seen(key INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY(key, row)) WITHOUT ROWID;
 CREATE TABLE mark(only_row INTEGER PRIMARY KEY CHECK(only_row = 1), seen_row INTEGER NOT NULL);
 INSERT INTO mark VALUES(1, 0);
