@@ -3,6 +3,7 @@
 //! No timer: while one commit is under way the next group gathers. A sender is answered after the commit that
 //! holds its message, never before.
 
+use super::reserve::Reserve;
 use super::segment::{Keyed, Segment, body_key, name_key, stem};
 use super::{
     AcceptError, Arrival, Config, Disk, FacilityStore, MessageId, OpenError, Receipt, durable_point, journal,
@@ -97,6 +98,7 @@ pub(super) struct Shared {
     pub caught_up: Arc<Mutex<HashSet<u32>>>,
     pub arrivals: Arc<Notify>,
     pub low: Arc<AtomicBool>,
+    pub reserve: Reserve,
 }
 
 struct Writer {
@@ -172,7 +174,9 @@ impl Writer {
         if self.broken {
             return Err(AcceptError::Broken);
         }
-        let Disk { free_bytes, low, full } = self.shared.config.look(&self.shared.dir);
+        let Disk { free_bytes, low, mut full } = self.shared.config.look(&self.shared.dir);
+        // What sending used of the room set aside is to be made good before input is taken again.
+        full |= !self.shared.reserve.make(free_bytes, self.shared.config.hard_free);
         if self.shared.low.swap(low, Ordering::Relaxed) != low && low {
             tracing::warn!(free_bytes, "The disk is getting full.");
         }

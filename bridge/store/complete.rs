@@ -34,7 +34,7 @@ impl FacilityStore {
             .iter()
             .map(|(claim, done)| (record::unit_key(&done.translation, claim.id.0), done.destinations.clone()))
             .collect();
-        if let Err(error) = self.touch(&units) {
+        if let Err(error) = self.room().and_then(|()| self.touch(&units)) {
             self.unclaim(claims.iter());
             return Err(error);
         }

@@ -125,7 +125,7 @@ impl FacilityStore {
             flying.carries.insert((claim.destination.clone(), claim.unit.clone()), ids);
         }
         let destination = claim.destination.clone();
-        self.run(move |connection| {
+        self.run_on_reserve(move |connection| {
             for (resource_type, id, _) in &touched {
                 connection
                     .prepare_cached(
@@ -198,7 +198,7 @@ impl FacilityStore {
         let contested = self.contested(&claim)?;
         let touched = self.landed(&claim)?;
         let partition = Self::partition(&claim);
-        let result = self.run(move |connection| {
+        let result = self.run_on_reserve(move |connection| {
             end(connection, &claim, &settlement, contested, touched)?;
             durable_point("settle.before-commit");
             Ok(())

@@ -58,6 +58,7 @@ impl FacilityStore {
     /// # Errors
     /// The database; a gap between the mark and the messages given.
     pub fn index(&self, mut indexed: Vec<Indexed>) -> Result<(), StoreError> {
+        self.room()?;
         indexed.sort_by_key(|message| message.id);
         let mut heads = Vec::with_capacity(indexed.len());
         for message in indexed {

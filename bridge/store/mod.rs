@@ -29,6 +29,7 @@ mod ledger;
 mod quarantine;
 mod query;
 mod rebuild;
+mod reserve;
 mod schema;
 mod segment;
 mod state;
@@ -37,7 +38,7 @@ mod tests;
 mod types;
 
 pub use accept::Offered;
-pub use appliance::{Audit, AuditEntry, Broken, Store};
+pub use appliance::{Audit, AuditEntry, Broken, Store, inspect};
 pub use disk::{Config, Disk};
 pub use durable::{DURABLE_POINTS, durable_point};
 pub use journal::day_of_file as journal_day;

@@ -109,12 +109,14 @@ const HELD: &str = "state IN (1, 4, 5)";
 const REPLAYED: &str =
     "(state IN (1, 4, 5) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted', 'discarded')))";
 
+type Selected = (i64, Option<i64>, Option<i64>);
+
 /// Message, unit and version there of what is selected and held; of messages named by number, those of `by_number`.
 fn selected(
     connection: &Connection,
     selection: &Selection,
     by_number: &str,
-) -> Result<Vec<(i64, Option<i64>, Option<i64>)>, StoreError> {
+) -> Result<Vec<Selected>, StoreError> {
     let held = HELD;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let rows = match selection {

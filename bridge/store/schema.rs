@@ -92,6 +92,7 @@ pub(super) fn open(path: &Path, tables: &str) -> Result<Connection, OpenError> {
     if found > VERSION {
         return Err(OpenError::Newer { file, found, known: VERSION });
     }
+    look(&connection, tables).map_err(fail)?;
     Ok(connection)
 }
 
@@ -100,7 +101,6 @@ fn prepare(connection: &Connection, tables: &str) -> rusqlite::Result<i64> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // Before a positive answer the bytes are on the disk: NORMAL would lose the last commits at a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    let version = |c: &Connection| c.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     let found = version(connection)?;
     if found != 0 {
         return Ok(found);
@@ -113,6 +113,26 @@ fn prepare(connection: &Connection, tables: &str) -> rusqlite::Result<i64> {
     }
     connection.execute_batch("COMMIT")?;
     Ok(VERSION)
+}
+
+/// The version of the tables; 0 before they are made.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Reads the schema and the first and last rows of every table: what a damaged file cannot give. The whole file is
+/// not read, which would take minutes for a large one.
+pub(super) fn look(connection: &Connection, tables: &str) -> rusqlite::Result<()> {
+    for table in tables.split("CREATE TABLE ").skip(1) {
+        let name = table.split('(').next().unwrap_or_default();
+        let has_rows_by_number = !table.split(';').next().unwrap_or_default().contains("WITHOUT ROWID");
+        let last = if has_rows_by_number { "ORDER BY rowid DESC" } else { "" };
+        for order in ["", last] {
+            let mut select = connection.prepare(&format!("SELECT * FROM {name} {order} LIMIT 1"))?;
+            select.query([])?.next()?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens a database that a writer has made, for reading.
