@@ -4,11 +4,12 @@
 //! Everything that the console, the API and the tests want to know stands in [`AppState`]. No work is done
 //! here: workers meet in the store.
 
+mod feeds;
 pub mod mappings;
 
 use crate::config::{self, Config};
 use crate::store::{OpenError, Store};
-use crate::{console, forward, intake, pipeline, telemetry};
+use crate::{console, forward, pipeline, telemetry};
 use arc_swap::ArcSwap;
 use renkei_translate::mapping::{MappingSet, Problem};
 use renkei_translate::translation;
@@ -16,10 +17,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// What is not done so long after the shutdown is left: the store can be cut off at any moment anyway.
 pub const STOP: Duration = Duration::from_millis(4_500);
@@ -32,9 +34,6 @@ pub enum AppError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// A feed.
-    #[error(transparent)]
-    Intake(#[from] intake::IntakeError),
     /// A destination.
     #[error("base {base}: {reason}")]
     Forward {
@@ -54,9 +53,6 @@ pub enum AppError {
         /// Why.
         reason: String,
     },
-    /// A facility of the configuration that the store does not have: a fault of ours.
-    #[error("the store has no facility {0}")]
-    Facility(String),
     /// The console.
     #[error(transparent)]
     Console(#[from] console::ConsoleError),
@@ -75,6 +71,8 @@ pub struct FeedStatus {
     pub local_addr: Option<SocketAddr>,
     /// What it follows, for a storage.
     pub path: Option<PathBuf>,
+    /// Whether it takes messages. One whose port is taken, or whose facility's store is damaged, does not.
+    pub working: Arc<AtomicBool>,
 }
 
 /// What is known of the appliance at work; clones share it.
@@ -183,6 +181,20 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     let set = Arc::new(ArcSwap::from_pointee(set));
     let mut tasks = vec![tokio::spawn(upkeep(shutdown.clone()))];
 
+    for code in facilities.keys() {
+        let damage = store.damaged().iter().find(|(damaged, _)| damaged == code);
+        metrics::gauge!("renkei_facility_damaged", "facility" => code.clone()).set(if damage.is_some() {
+            1.0
+        } else {
+            0.0
+        });
+        if let Some((_, error)) = damage {
+            error!(
+                facility = %code, %error,
+                "The store of a facility cannot be used: restore it from a backup. The others are served."
+            );
+        }
+    }
     for store in store.facilities() {
         let bases = config.bases.iter().filter(|base| base.serves(store.code()));
         let names: Vec<String> = bases.map(|base| base.name.clone()).collect();
@@ -206,7 +218,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
 
     let permits = config.pipeline.permits();
     for (code, facility) in &facilities {
-        let store_of = store.facility(code).ok_or_else(|| AppError::Facility(code.clone()))?;
+        let Some(store_of) = store.facility(code) else { continue };
         let bases = config.bases.iter().filter(|base| base.serves(code));
         let pipeline = pipeline::Pipeline {
             store: store_of,
@@ -221,21 +233,9 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
 
     let mut feeds = Vec::new();
     for feed in &config.feeds {
-        let store_of =
-            store.facility(&feed.facility).ok_or_else(|| AppError::Facility(feed.facility.clone()))?;
-        let running = intake::spawn(feed.clone(), store_of, shutdown.clone())?;
-        let (kind, path) = match &feed.kind {
-            intake::Kind::Mllp(_) => ("mllp", None),
-            intake::Kind::Ssmix2(storage) => ("ssmix2", Some(storage.path.clone())),
-        };
-        feeds.push(FeedStatus {
-            name: feed.name.clone(),
-            facility: feed.facility.clone(),
-            kind,
-            local_addr: running.local_addr,
-            path,
-        });
-        tasks.push(running.task);
+        let (status, task) = feeds::spawn(feed, store.facility(&feed.facility), &shutdown);
+        feeds.push(status);
+        tasks.extend(task);
     }
 
     let state = AppState {
@@ -272,6 +272,8 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
             .collect(),
     };
     let mappings = state.mappings.clone();
+    let (store, feeds) = (state.store.clone(), state.feeds.clone());
+    let damaged = move |code: &str| store.damaged().iter().any(|(damaged, _)| damaged == code);
     console::ConsoleState {
         network: look.network,
         demo: look.demo,
@@ -281,6 +283,7 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         forwards: state.forwards.to_vec(),
         mapping_version: Arc::new(move || mappings.load().version().to_owned()),
         metrics: telemetry::metrics_text,
+        trouble: Arc::new(move |code| feeds::trouble(&feeds, damaged(code), code)),
     }
 }
 

@@ -38,6 +38,9 @@ pub struct FacilityInfo {
     pub feeds: Vec<(String, &'static str)>,
 }
 
+/// From a facility's code to keys of the words.
+pub type Trouble = dyn Fn(&str) -> Vec<&'static str> + Send + Sync;
+
 /// What the console is given to show.
 #[derive(Clone)]
 pub struct ConsoleState {
@@ -57,6 +60,8 @@ pub struct ConsoleState {
     pub mapping_version: Arc<dyn Fn() -> String + Send + Sync>,
     /// What `/metrics` answers.
     pub metrics: fn() -> String,
+    /// What keeps a facility's messages from coming in, by its code: keys of the words.
+    pub trouble: Arc<Trouble>,
 }
 
 /// Why the console does not start.

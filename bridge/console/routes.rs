@@ -164,14 +164,12 @@ async fn status_json(state: Arc<ConsoleState>) -> Answer {
     }
 }
 
-/// Ready: the store answers and takes input.
+/// Ready: every facility's store answers and takes input, and every feed works.
 async fn ready(state: Arc<ConsoleState>) -> Answer {
-    let readable = gather(state.clone()).await.is_some();
-    let full = state.store.facilities().iter().any(|store| store.disk().full);
-    match (readable, full) {
-        (true, false) => plain(StatusCode::OK, "ready\n".to_owned()),
-        (true, true) => plain(StatusCode::SERVICE_UNAVAILABLE, "disk-full\n".to_owned()),
-        (false, _) => plain(StatusCode::SERVICE_UNAVAILABLE, "store-unreadable\n".to_owned()),
+    match gather(state).await.map(|view| view::unready(&view)) {
+        Some(None) => plain(StatusCode::OK, "ready\n".to_owned()),
+        Some(Some(word)) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{word}\n")),
+        None => plain(StatusCode::SERVICE_UNAVAILABLE, "store-unreadable\n".to_owned()),
     }
 }
 
