@@ -1,8 +1,9 @@
 //! A backup that is restored changes no identity: the base gets no second id for anything.
 
-use super::appliance::{Appliance, FACILITY};
+use super::appliance::Appliance;
 use super::hospital::Hospital;
 use super::{alone, base, oracle};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,22 +30,20 @@ async fn a_restored_backup_makes_the_same_ids() {
     appliance.start(None);
     let hospital = Hospital::open(&appliance.mllp(), "b1", 1, pause);
     hospital.progress(400).await;
+    // The backup, while it works.
+    let made = appliance.beside(&["backup", "--to", saved.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    hospital.progress(100).await;
     let early = hospital.close().await;
     oracle::check(&mut appliance, &file, &early).await;
-    // The backup: the facility's files by the store, everything else of the appliance as it lies there.
-    copy(&data, &saved);
-    let facility = saved.join(FACILITY);
-    std::fs::remove_dir_all(&facility).unwrap();
-    std::fs::create_dir(&facility).unwrap();
-    let (whole, store) = appliance.store();
-    store.backup(&facility).unwrap();
-    drop((whole, store));
+    let key = |dir: &Path| std::fs::read(dir.join("identity.key")).unwrap();
+    assert_eq!(key(&saved), key(&data), "the secret of ids is in the backup");
     // Life goes on; then the machine is lost.
     appliance.start(None);
     let hospital = Hospital::open(&appliance.mllp(), "b2", 5_000, pause);
     hospital.progress(300).await;
     let lost = hospital.close().await;
-    oracle::settled(&file, &lost).await;
+    let before = oracle::settled(&file, &lost).await;
     appliance.kill();
     std::fs::remove_dir_all(&data).unwrap();
     copy(&saved, &data);
@@ -57,5 +56,8 @@ async fn a_restored_backup_makes_the_same_ids() {
     for (order, ids) in &found.ids {
         assert_eq!(ids.len(), 1, "order {order} has one id for ever");
     }
+    let types: BTreeSet<&str> = before.standing.iter().filter_map(|url| url.split('/').next()).collect();
+    assert!(types.len() > 2, "{types:?}");
+    assert_eq!(found.standing, before.standing, "every resource of every type has the id that it had");
     assert!(appliance.stop().success());
 }
