@@ -157,6 +157,30 @@ fn two_mistakes_of_one_section_are_both_said() {
 }
 
 #[test]
+fn every_wrong_setting_of_a_feed_is_said_at_its_own_line() {
+    check(
+        "data_dir = '/tmp/x'\n[[facility]]\ncode = '1319999999'\n[[feed]]\nname = 'a b'\nfacility = '1319999999'\n\
+         kind = 'mllp'\nlisten = '127.0.0.1:1'\nmax_message = '100B'\nduplicate_window = '40d'\npath = '/x'\nscan = '1s'\n\
+         max_connections = 0\nread_timeout = '0s'\nidle_timeout = 5\n\
+         [[feed]]\nname = 'b'\nfacility = '1319999999'\nkind = 'ssmix2'\nlisten = '127.0.0.1:1'\nscan = '0s'\n",
+        &[
+            (2, "facility[1]"),
+            (5, "feed[1].name"),
+            (9, "feed[1].max_message"),
+            (10, "feed[1].duplicate_window"),
+            (11, "feed[1].path"),
+            (12, "feed[1].scan"),
+            (13, "feed[1].max_connections"),
+            (14, "feed[1].read_timeout"),
+            (15, "feed[1].idle_timeout"),
+            (16, "feed[2].path"),
+            (20, "feed[2].listen"),
+            (21, "feed[2].scan"),
+        ],
+    );
+}
+
+#[test]
 fn what_is_missing_is_named() {
     check("", &[(0, "facility"), (1, "bridge.toml.data_dir")]);
     check(
