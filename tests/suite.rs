@@ -6,6 +6,7 @@ mod conformance;
 mod console;
 mod e2e;
 mod fault;
+mod feeds;
 mod golden;
 mod hostile;
 mod machine;

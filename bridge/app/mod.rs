@@ -5,6 +5,7 @@
 //! here: workers meet in the store.
 
 pub mod alarm;
+mod feeds;
 pub mod mappings;
 pub mod schedule;
 pub mod service;
@@ -19,10 +20,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// What is not done so long after the shutdown is left: the store can be cut off at any moment anyway.
 pub const STOP: Duration = Duration::from_millis(4_500);
@@ -35,9 +37,6 @@ pub enum AppError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// A feed.
-    #[error(transparent)]
-    Intake(#[from] intake::IntakeError),
     /// A destination.
     #[error("base {base}: {reason}")]
     Forward {
@@ -57,9 +56,6 @@ pub enum AppError {
         /// Why.
         reason: String,
     },
-    /// A facility of the configuration that the store does not have: a fault of ours.
-    #[error("the store has no facility {0}")]
-    Facility(String),
     /// Who is shared could not be set: nothing may be sent by yesterday's settings.
     #[error("who is shared cannot be set: {0}")]
     Sharing(StoreError),
@@ -81,6 +77,8 @@ pub struct FeedStatus {
     pub local_addr: Option<SocketAddr>,
     /// What it follows, for a storage.
     pub path: Option<PathBuf>,
+    /// Whether it takes messages. One whose port is taken, or whose facility's store is damaged, does not.
+    pub working: Arc<AtomicBool>,
 }
 
 /// What is known of the appliance at work; clones share it.
@@ -195,6 +193,20 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     let set = Arc::new(ArcSwap::from_pointee(set));
     let mut tasks = vec![tokio::spawn(upkeep(shutdown.clone()))];
 
+    for code in facilities.keys() {
+        let damage = store.damaged().iter().find(|(damaged, _)| damaged == code);
+        metrics::gauge!("renkei_facility_damaged", "facility" => code.clone()).set(if damage.is_some() {
+            1.0
+        } else {
+            0.0
+        });
+        if let Some((_, error)) = damage {
+            error!(
+                facility = %code, %error,
+                "The store of a facility cannot be used: restore it from a backup. The others are served."
+            );
+        }
+    }
     for store in store.facilities() {
         let bases = config.bases.iter().filter(|base| config.sends(base, store.code()));
         let names: Vec<String> = bases.map(|base| base.name.clone()).collect();
@@ -228,7 +240,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     }
 
     for written in &config.facilities {
-        let of = store.facility(&written.code).ok_or_else(|| AppError::Facility(written.code.clone()))?;
+        let Some(of) = store.facility(&written.code) else { continue };
         let consent = consent::Consent {
             store: store.clone(),
             facility: of,
@@ -240,7 +252,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
 
     let permits = config.pipeline.permits();
     for (code, facility) in &facilities {
-        let store_of = store.facility(code).ok_or_else(|| AppError::Facility(code.clone()))?;
+        let Some(store_of) = store.facility(code) else { continue };
         let bases = config.bases.iter().filter(|base| config.sends(base, code));
         let pipeline = pipeline::Pipeline {
             store: store_of,
@@ -256,20 +268,9 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     let mut feeds = Vec::new();
     let doors = intake::Doors { store: store.clone(), set: set.clone() };
     for feed in &config.feeds {
-        let running = intake::spawn(feed.clone(), &doors, shutdown.clone())?;
-        let (kind, path) = match &feed.kind {
-            intake::Kind::Mllp(_) => ("mllp", None),
-            intake::Kind::Ssmix2(storage) => ("ssmix2", Some(storage.path.clone())),
-            intake::Kind::Folder(folder) => ("folder", Some(folder.path.clone())),
-        };
-        feeds.push(FeedStatus {
-            name: feed.name.clone(),
-            facility: feed.facility.clone(),
-            kind,
-            local_addr: running.local_addr,
-            path,
-        });
-        tasks.push(running.task);
+        let (status, task) = feeds::spawn(feed, &doors, &shutdown);
+        feeds.push(status);
+        tasks.extend(task);
     }
 
     let state = AppState {
@@ -324,6 +325,8 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
     let mut infos: Vec<_> = state.config.facilities.iter().map(|f| info(&f.code, &f.name)).collect();
     infos.extend(state.config.senders().iter().map(|sender| info(sender, sender)));
     let (mappings, written) = (state.mappings.clone(), state.config.clone());
+    let (store, feeds) = (state.store.clone(), state.feeds.clone());
+    let damaged = move |code: &str| store.damaged().iter().any(|(damaged, _)| damaged == code);
     console::ConsoleState {
         network: look.network,
         demo: look.demo,
@@ -349,6 +352,7 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
             }),
         },
         delay: console::delay,
+        trouble: Arc::new(move |code| feeds::trouble(&feeds, damaged(code), code)),
     }
 }
 

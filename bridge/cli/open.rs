@@ -47,6 +47,9 @@ impl ConfigFile {
         match self.load() {
             Ok(config) => {
                 let store = crate::app::open_store(&config)?;
+                for (code, error) in store.damaged() {
+                    eprintln!("the store of facility {code} cannot be used, it is left out: {error}");
+                }
                 Ok(Ok((config, store)))
             }
             Err(code) => Ok(Err(code)),

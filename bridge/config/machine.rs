@@ -21,6 +21,7 @@ pub fn everything(config: &Config, now: i64) -> Vec<Problem> {
     let mut look = Look::new(config, now, Weight::Error);
     look.all();
     disk(&mut look, config);
+    stores(&mut look, config);
     clock(&mut look, config, now);
     bases(&mut look, config);
     look.found()
@@ -41,6 +42,20 @@ fn disk(look: &mut Look<'_>, config: &Config) {
             format!("ディスクの空きが {free} MiB まで減っています。空きを増やしてください。"),
             format!("The disk has only {free} MiB left. Make room."),
         );
+    }
+}
+
+/// Whether every facility's store can be opened and read at its ends. Not whether all of it is whole: that would take
+/// minutes.
+fn stores(look: &mut Look<'_>, config: &Config) {
+    for (index, facility) in config.facilities.iter().enumerate() {
+        if let Err(error) = crate::store::inspect(&config.data_dir.join(&facility.code)) {
+            look.error(
+                ("facility", Some(index), "code"),
+                format!("この施設の保存領域が壊れています（{error}）。バックアップから戻してください。"),
+                format!("The store of this facility is damaged ({error}). Restore it from a backup."),
+            );
+        }
     }
 }
 
@@ -146,10 +161,33 @@ mod tests {
         assert_eq!(said(dir.path(), low, EARLIEST), warning("store.soft_free"));
         assert_eq!(said(dir.path(), "", EARLIEST - 1), error("data_dir"));
         assert_eq!(said(dir.path(), "", EARLIEST), []);
-        let journal = dir.path().join("data/1319999999/journal-20260102.sqlite");
-        std::fs::create_dir_all(journal.parent().unwrap()).unwrap();
-        std::fs::write(journal, "").unwrap();
+        let codes = ["1319999999".to_owned()];
+        let store = crate::store::Store::open(&dir.path().join("data"), &codes, Default::default()).unwrap();
+        let arrival = crate::store::Arrival {
+            feed: "a".into(),
+            name: "1".into(),
+            body: b"MSH|".to_vec(),
+            origin: Default::default(),
+            // 2026-01-02 in Japan.
+            received_ms: 1_000 * (EARLIEST + 86_400),
+            duplicate_window_ms: 0,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(store.facility(&codes[0]).unwrap().accept(arrival)).unwrap();
+        drop(store);
         assert_eq!(said(dir.path(), "", EARLIEST), warning("data_dir"));
         assert_eq!(said(dir.path(), "", EARLIEST + 86_400), []);
+        // Damaged at its head, and cut off in the middle.
+        for file in ["state.sqlite", "journal-20260102.sqlite"] {
+            let path = dir.path().join("data/1319999999").join(file);
+            let whole = std::fs::read(&path).unwrap();
+            let mut damaged = whole.clone();
+            damaged[..100].fill(b'X');
+            for damaged in [damaged, whole[..4_096].to_vec()] {
+                std::fs::write(&path, damaged).unwrap();
+                assert_eq!(said(dir.path(), "", EARLIEST + 86_400), error("facility[1].code"), "{file}");
+            }
+            std::fs::write(&path, whole).unwrap();
+        }
     }
 }

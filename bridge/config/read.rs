@@ -71,11 +71,31 @@ impl<'t> Section<'t> {
             );
         }
         let mut value = self.value.clone();
+        let mut said: Vec<String> = Vec::new();
         loop {
             let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
                 Ok(read) => return Some(read),
                 Err(error) => error,
             };
+            let told = told(error.message());
+            if !told.is_empty() {
+                let mut left = false;
+                for (key, sentence) in told {
+                    if let DeValue::Table(table) = value.get_mut() {
+                        left |= table.remove(key).is_some();
+                    }
+                    if !said.iter().any(|earlier| earlier == key) {
+                        let (ja, en) = sentences(sentence);
+                        problems.error(Some(self.span_of(key)), format!("{}.{key}", self.name), ja, en);
+                        said.push(key.to_owned());
+                    }
+                }
+                whole = false;
+                if !left {
+                    return None;
+                }
+                continue;
+            }
             let taken = error.span().and_then(|span| take(&mut value, &span));
             let missing = error.message().starts_with("missing field");
             // A required setting that is missing was said above, or was taken out because it could not be read.
@@ -86,9 +106,14 @@ impl<'t> Section<'t> {
                 problems.error(error.span().or_else(|| Some(self.span())), key, ja, en);
             }
             whole = false;
-            taken.as_ref()?;
+            said.push(taken?);
         }
     }
+}
+
+/// What a section says of its own settings: `key TAB sentence` a line.
+fn told(message: &str) -> Vec<(&str, &str)> {
+    message.lines().map_while(|line| line.split_once('\t')).collect()
 }
 
 /// Takes the innermost setting out whose key or value lies at that place. Its path.
@@ -122,6 +147,14 @@ fn sentences(message: &str) -> (String, String) {
         format!("{quoted} は選べません。使える値は英文のとおりです。")
     } else if message.starts_with("invalid type") {
         "値の型が違います。英文のとおりに書き直してください。".to_owned()
+    } else if message.contains(" is only for a feed of kind ") {
+        "この設定は、別の kind の feed のものです。消すか、kind を直してください。".to_owned()
+    } else if message.starts_with("a feed of kind ") {
+        "この kind の feed に必要な設定がありません。英文のとおりに書き足してください。".to_owned()
+    } else if message.contains(" is at least ") || message.contains(" is at most ") {
+        "値が範囲の外です。英文の値までにしてください。".to_owned()
+    } else if message.starts_with("the name of a feed ") {
+        "feed の名前は、英数字、-、_、. だけで書いてください。".to_owned()
     } else if message.starts_with("a size ") {
         "大きさは整数と単位で書きます（例 \"16MiB\"）。".to_owned()
     } else if message.starts_with("a time ") {

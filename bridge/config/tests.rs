@@ -54,6 +54,22 @@ fn names_of_files_are_relative_to_the_configuration() {
 }
 
 #[test]
+fn a_sender_whose_rows_name_their_facility_has_a_store_and_no_base() {
+    let text = "data_dir = 'data'\n[[facility]]\ncode = '1319999999'\n\
+                [[feed]]\nname = 'l'\nkind = 'folder'\npath = 'lab'\nlayout = 'lab-csv44'\nfacility = 'field'\n\
+                sender = 'lab-a'\nallow = ['1319999999']\n\
+                [[base]]\nname = 'b'\nkind = 'fhir-rest'\nurl = 'http://localhost/'\nfacilities = ['*']\n";
+    let (config, problems) = parse(Path::new("/etc/renkei/bridge.toml"), text).unwrap();
+    assert_eq!(problems, []);
+    assert_eq!(config.senders(), ["lab-a"]);
+    assert!(config.sends(&config.bases[0], "1319999999") && !config.sends(&config.bases[0], "lab-a"));
+    assert!(
+        matches!(&config.feeds[0].kind, Kind::Folder(folder) if folder.path == Path::new("/etc/renkei/lab"))
+    );
+    check(&text.replace("allow = ['1319999999']", "allow = ['1319999998']"), &[(11, "feed[1].allow")]);
+}
+
+#[test]
 fn every_problem_is_said_at_once_with_its_line() {
     let text = "\
 data_dir = '/tmp/x'
@@ -136,6 +152,30 @@ fn two_mistakes_of_one_section_are_both_said() {
             (4, "facility[1].nmae"),
             (5, "facility[1].patient_id.strip"),
             (5, "facility[1].patient_id.widht"),
+        ],
+    );
+}
+
+#[test]
+fn every_wrong_setting_of_a_feed_is_said_at_its_own_line() {
+    check(
+        "data_dir = '/tmp/x'\n[[facility]]\ncode = '1319999999'\n[[feed]]\nname = 'a b'\nfacility = '1319999999'\n\
+         kind = 'mllp'\nlisten = '127.0.0.1:1'\nmax_message = '100B'\nduplicate_window = '40d'\npath = '/x'\nscan = '1s'\n\
+         max_connections = 0\nread_timeout = '0s'\nidle_timeout = 5\n\
+         [[feed]]\nname = 'b'\nfacility = '1319999999'\nkind = 'ssmix2'\nlisten = '127.0.0.1:1'\nscan = '0s'\n",
+        &[
+            (2, "facility[1]"),
+            (5, "feed[1].name"),
+            (9, "feed[1].max_message"),
+            (10, "feed[1].duplicate_window"),
+            (11, "feed[1].path"),
+            (12, "feed[1].scan"),
+            (13, "feed[1].max_connections"),
+            (14, "feed[1].read_timeout"),
+            (15, "feed[1].idle_timeout"),
+            (16, "feed[2].path"),
+            (20, "feed[2].listen"),
+            (21, "feed[2].scan"),
         ],
     );
 }

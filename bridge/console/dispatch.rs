@@ -327,13 +327,12 @@ impl Console {
     async fn ready(&self, now_ms: i64) -> Answer {
         let state = self.state.clone();
         let looked = tokio::task::spawn_blocking(move || {
-            let readable = view::overview(&state, now_ms, |_| true);
-            (readable.err(), state.store.facilities().iter().any(|store| store.disk().full))
+            view::overview(&state, now_ms, |_| true).map(|v| view::unready(&v))
         });
         match looked.await {
-            Ok((None, false)) => Answer::plain(StatusCode::OK, "ready\n"),
-            Ok((None, true)) => Answer::plain(StatusCode::SERVICE_UNAVAILABLE, "disk-full\n"),
-            Ok((Some(problem), _)) => {
+            Ok(Ok(None)) => Answer::plain(StatusCode::OK, "ready\n"),
+            Ok(Ok(Some(word))) => Answer::plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{word}\n")),
+            Ok(Err(problem)) => {
                 warn!(error = %problem, "The store cannot be read.");
                 Answer::plain(StatusCode::SERVICE_UNAVAILABLE, "store-unreadable\n")
             }

@@ -67,6 +67,9 @@ pub struct FacilityInfo {
     pub feeds: Vec<(String, &'static str)>,
 }
 
+/// From a facility's code to keys of the words.
+pub type Trouble = dyn Fn(&str) -> Vec<&'static str> + Send + Sync;
+
 /// What the console is given to show.
 #[derive(Clone)]
 pub struct ConsoleState {
@@ -102,6 +105,8 @@ pub struct ConsoleState {
     pub machine: Machine,
     /// How long a sign-in waits after so many attempts that did not end in one.
     pub delay: fn(u32) -> Duration,
+    /// What keeps a facility's messages from coming in, by its code: keys of the words.
+    pub trouble: Arc<Trouble>,
 }
 
 /// What the page システム says of the machine.

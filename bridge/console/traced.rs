@@ -7,6 +7,7 @@ use super::at::At;
 use super::mask::{self, visible};
 use crate::shape;
 use renkei_translate::charset;
+use renkei_translate::feed;
 use renkei_translate::finding::{Finding, Severity};
 use renkei_translate::hl7v2::{Message, Segment};
 use renkei_translate::mapping::{self, MappingSet, Trace};
@@ -118,6 +119,13 @@ pub struct Panes {
 
 /// Reads a message. A panic of ours shows the original alone and says so.
 pub fn read(set: &MappingSet, bytes: &[u8], context: &Context, findings: &[Finding], open: bool) -> Panes {
+    let opened = context.feed.as_ref().and_then(|part| {
+        let layout = set.layout(&part.layout)?;
+        feed::open(layout, bytes, part, &context.facility)
+    });
+    if let Some(opened) = opened {
+        return of_rows(set, bytes, context, &opened, findings, open);
+    }
     let decoded = charset::decode(bytes, &context.facility.gaiji);
     let text = decoded.text;
     let Ok((message, _)) = Message::parse(text.clone()) else {
@@ -130,10 +138,45 @@ pub fn read(set: &MappingSet, bytes: &[u8], context: &Context, findings: &[Findi
     let (translation, traces) = applied.unwrap_or_else(|_| (Translation::held(Vec::new()), Vec::new()));
     let index = message.segments().map(|s| ((s.name(), s.occurrence()), s.index())).collect();
     let panes = Panes { failed, ..Panes::default() };
-    let mut building = Building { message: &message, index, open, panes };
+    let mut building = Building { message: &message, index, open, panes, places: HashMap::new() };
     building.build(&translation, &traces, findings);
     let mut panes = building.panes;
     panes.findings = translation.findings;
+    panes
+}
+
+/// The same of the rows of a proprietary file: places are named as in the file.
+fn of_rows(
+    set: &MappingSet,
+    bytes: &[u8],
+    context: &Context,
+    opened: &feed::Opened,
+    findings: &[Finding],
+    open: bool,
+) -> Panes {
+    let applied = catch_unwind(AssertUnwindSafe(|| mapping::traced(set, bytes, context)));
+    let failed = applied.is_err();
+    let (translation, traces) = applied.unwrap_or_else(|_| (Translation::held(Vec::new()), Vec::new()));
+    let message = &opened.message;
+    let index = message.segments().map(|s| ((s.name(), s.occurrence()), s.index())).collect();
+    let place = |(name, segment, field): &(String, usize, usize)| {
+        let segment = message.segment(*segment);
+        let at = At {
+            segment: segment.name().to_owned(),
+            occurrence: segment.occurrence(),
+            field: *field,
+            repetition: 1,
+            ..At::default()
+        };
+        (name.clone(), at)
+    };
+    let places = opened.places.iter().map(place).collect();
+    let mut building = Building { message, index, open, places, panes: Panes { failed, ..Panes::default() } };
+    building.build(&translation, &traces, findings);
+    let mut panes = building.panes;
+    let text = opened.text.replace("\r\n", "\n").replace('\r', "\n");
+    let (raw, cut) = head(&if open { visible(&text) } else { shape::of(&text) }, LONG_TEXT);
+    (panes.raw, panes.cut, panes.findings) = (raw, panes.cut || cut, translation.findings);
     panes
 }
 
@@ -143,7 +186,12 @@ struct Building<'m> {
     index: HashMap<(&'m str, usize), usize>,
     open: bool,
     panes: Panes,
+    /// Places of a proprietary file by their names in it; none for HL7.
+    places: HashMap<String, At>,
 }
+
+/// Anchor of a place → numbers of the edges from it, and where they lead: label and anchor.
+type Places = HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)>;
 
 /// A resource with its label and the traces that wrote into it.
 struct Made<'t> {
@@ -181,7 +229,7 @@ impl Building<'_> {
             }
         }
         let mut used: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut places: HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)> = HashMap::new();
+        let mut places = Places::new();
         let mut whole = Vec::new();
         for (n, made) in made.iter().enumerate() {
             if n >= MOST_RESOURCES {
@@ -203,15 +251,22 @@ impl Building<'_> {
         Some(self.message.segment(*index))
     }
 
+    /// The place that a position names.
+    fn at(&self, position: &str) -> Option<At> {
+        if self.places.is_empty() { At::read(position) } else { self.places.get(position).cloned() }
+    }
+
     /// Whether what was read at a position may be seen by everybody.
     fn reads_shown(&self, position: &str) -> bool {
-        let Some(at) = At::read(position) else { return false };
+        let Some(at) = self.at(position) else { return false };
         let Some(segment) = self.segment(&at) else { return false };
         at.field == 0 || shape::is_shown(segment, at.field)
     }
 
     fn is_shown(&self, made: &Made<'_>, path: &str) -> bool {
+        // The name of an extension comes from the set's table, whatever is written under it.
         self.open
+            || path.contains("extension[") && path.ends_with("].url")
             || mask::is_shown(made.kind, path)
                 && made
                     .traces
@@ -225,7 +280,7 @@ impl Building<'_> {
         n: usize,
         made: &Made<'_>,
         used: &mut BTreeMap<usize, usize>,
-        places: &mut HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)>,
+        places: &mut Places,
     ) {
         let mut first = Some(format!("{} — {}", made.label, made.map));
         for leaf in mask::leaves(&made.json) {
@@ -270,7 +325,7 @@ impl Building<'_> {
                 };
                 numbers.push(number.to_string());
                 for position in &trace.positions {
-                    let Some(at) = At::read(position) else { continue };
+                    let Some(at) = self.at(position) else { continue };
                     let from = (position.clone(), at.anchor());
                     if !row.from.contains(&from) {
                         row.from.push(from);
@@ -300,7 +355,7 @@ impl Building<'_> {
         };
         let mut values = Vec::new();
         for position in &trace.positions {
-            let Some(at) = At::read(position) else { continue };
+            let Some(at) = self.at(position) else { continue };
             let Some(segment) = self.segment(&at) else { continue };
             let Some((raw, range)) = at.raw(segment) else { continue };
             let value = self.field_text(segment, at.field, raw);
@@ -367,16 +422,11 @@ impl Building<'_> {
         text
     }
 
-    fn source(
-        &mut self,
-        translation: &Translation,
-        findings: &[Finding],
-        places: &HashMap<String, (BTreeSet<usize>, Vec<(String, String)>)>,
-    ) {
+    fn source(&mut self, translation: &Translation, findings: &[Finding], places: &Places) {
         let message = self.message;
         let mut at_place: HashMap<String, Vec<(&'static str, String)>> = HashMap::new();
         for finding in findings {
-            if let Some(at) = At::read(&finding.location.position) {
+            if let Some(at) = self.at(&finding.location.position) {
                 let said = (level(finding.severity), finding.code.to_string());
                 let all = at_place.entry(at.anchor()).or_default();
                 if !all.contains(&said) {
@@ -384,7 +434,11 @@ impl Building<'_> {
                 }
             }
         }
-        for segment in message.segments() {
+        let named: HashMap<String, &String> =
+            self.places.iter().map(|(name, at)| (at.anchor(), name)).collect();
+        // Header and PID of a proprietary file's message are ours.
+        let ours = if self.places.is_empty() { 0 } else { 2 };
+        for segment in message.segments().skip(ours) {
             let name = shape::segment_name(segment).into_owned();
             let many = message.segments().filter(|other| other.name() == segment.name()).nth(1).is_some();
             let title = if many { format!("{name}[{}]", segment.occurrence()) } else { name.clone() };
@@ -408,16 +462,17 @@ impl Building<'_> {
                         subcomponent: 0,
                     };
                     let again = if n > 0 { format!("[{}]", n + 1) } else { String::new() };
-                    let field_name = format!("{}-{number}", segment.name());
+                    let known = name == segment.name();
+                    let field_name = format!("{}-{number}", if known { &name } else { "segment" });
                     let (edges, to) = places.get(&at.anchor()).cloned().unwrap_or_default();
+                    let in_file = named.get(&at.anchor());
                     let row = SourceRow {
                         segment: first.take(),
-                        position: format!("{title}-{number}{again}"),
-                        anchor: if shape::segment_name(segment) == segment.name() {
-                            at.anchor()
-                        } else {
-                            format!("s-{}", self.panes.source.len())
+                        position: match in_file {
+                            Some(name) => (*name).clone(),
+                            None => format!("{title}-{number}{again}"),
                         },
+                        anchor: if known { at.anchor() } else { format!("s-{}", self.panes.source.len()) },
                         value: self.field_text(segment, number, repetition.raw()),
                         masked: !(self.open || shape::is_shown(segment, number)),
                         unread: edges.is_empty() && translation.unread.contains(&field_name),

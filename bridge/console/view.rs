@@ -173,23 +173,74 @@ pub fn overview(
     };
     let mut items = Vec::new();
     for info in state.facilities.iter().filter(|info| shown(&info.code)) {
-        let Some(store) = state.store.facility(&info.code) else { continue };
-        let row = facility_row(state, info, &store, day, &mut items)?;
+        let trouble = (state.trouble)(&info.code);
+        items.extend(trouble.iter().map(|key| ("bad", *key)));
+        let gathered = match state.store.facility(&info.code) {
+            Some(store) => facility(state, info, &store, day, &mut items),
+            None => Ok((unknown_row(info, day), Vec::new(), Vec::new())),
+        };
+        // One facility's damage is its own: the others are shown.
+        let (mut row, causes, destinations) = gathered.unwrap_or_else(|failure| {
+            tracing::error!(facility = %info.code, error = %failure, "The store of a facility cannot be read.");
+            items.push(("bad", "verdict.damaged"));
+            (unknown_row(info, day), Vec::new(), Vec::new())
+        });
+        if !trouble.is_empty() {
+            row.level = "bad";
+        }
         view.total.add(&row.sum);
         view.balanced &= row.sum.balanced();
         view.facilities.push(row);
-        for cause in store.causes()? {
-            view.causes.push(cause_row(info, cause));
-        }
-        for (name, statuses) in &state.forwards {
-            let Some(status) = statuses.of(&info.code) else { continue };
-            let depth = store.queue(name)?;
-            view.destinations.push(destination_row(name, info, &status, depth));
-        }
+        view.causes.extend(causes);
+        view.destinations.extend(destinations);
     }
     view.causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
     view.verdict = verdict(items, &view);
     Ok(view)
+}
+
+/// Why the appliance is not ready, where it is not: a word for `/readyz`.
+pub fn unready(view: &Overview) -> Option<&'static str> {
+    let keys = || view.verdict.more.iter().chain([&view.verdict.key]);
+    let words = [
+        ("verdict.damaged", "facility-damaged"),
+        ("verdict.disk", "disk-full"),
+        ("verdict.feed", "feed-not-working"),
+    ];
+    words.into_iter().find(|(wanted, _)| keys().any(|key| key == wanted)).map(|(_, word)| word)
+}
+
+type Rows = (FacilityRow, Vec<CauseRow>, Vec<DestinationRow>);
+
+fn facility(
+    state: &ConsoleState,
+    info: &super::FacilityInfo,
+    store: &FacilityStore,
+    day: u32,
+    items: &mut Vec<(&'static str, &'static str)>,
+) -> Result<Rows, StoreError> {
+    let row = facility_row(state, info, store, day, items)?;
+    let causes = store.causes()?.into_iter().map(|cause| cause_row(info, cause)).collect();
+    let mut destinations = Vec::new();
+    for (name, statuses) in &state.forwards {
+        let Some(status) = statuses.of(&info.code) else { continue };
+        destinations.push(destination_row(name, info, &status, store.queue(name)?));
+    }
+    Ok((row, causes, destinations))
+}
+
+/// A facility of which nothing can be told.
+fn unknown_row(info: &super::FacilityInfo, day: u32) -> FacilityRow {
+    let mut inputs: Vec<_> = info.feeds.iter().map(|(_, kind)| *kind).collect();
+    inputs.dedup();
+    FacilityRow {
+        code: info.code.clone(),
+        name: info.name.clone(),
+        level: "bad",
+        inputs,
+        sum: DaySum { day, ..DaySum::default() },
+        last_received_ms: None,
+    }
 }
 
 fn facility_row(

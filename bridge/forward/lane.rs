@@ -98,13 +98,22 @@ pub struct Lane<S> {
     state: Mutex<State>,
 }
 
+/// What a lane asks of the store, as far as it may fail by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Claim,
+    Begin,
+    Settle,
+}
+
 struct State {
     breaker: Breaker,
     last_success_ms: Option<i64>,
     last_error: Option<(&'static str, i64)>,
     /// The soonest repeat, where it is sooner than the next poll.
     soonest_ms: i64,
-    store_fails: bool,
+    /// What the store refused last, until the same succeeds.
+    store_fails: Option<Call>,
     /// When the queue was last counted.
     counted_ms: i64,
 }
@@ -124,7 +133,7 @@ impl<S: Outbox> Lane<S> {
             last_success_ms: None,
             last_error: None,
             soonest_ms: i64::MAX,
-            store_fails: false,
+            store_fails: None,
             counted_ms: 0,
         };
         let lane = Self {
@@ -163,7 +172,7 @@ impl<S: Outbox> Lane<S> {
                             flights.start(Arc::clone(&lane), claim);
                         }
                     }
-                    Err(error) => lane.store_failed(&error),
+                    Err(error) => lane.store_failed(Call::Claim, &error),
                 }
                 wait = wait.min(lane.until_soonest());
             }
@@ -232,7 +241,7 @@ impl<S: Outbox> Lane<S> {
     async fn claim(self: &Arc<Self>, limit: usize) -> Result<Vec<DeliveryClaim>, StoreError> {
         let claims =
             self.blocking(move |lane| lane.store.claim_deliveries(&lane.base.name, now_ms(), limit)).await?;
-        self.state().store_fails = false;
+        self.store_works(Call::Claim);
         Ok(claims)
     }
 
@@ -268,7 +277,7 @@ impl<S: Outbox> Lane<S> {
             }
             Ok(Prepared::Settled(settlement)) => settlement,
             Err(error) => {
-                self.store_failed(&error);
+                self.store_failed(Call::Begin, &error);
                 Settlement::Retry { at_ms: now_ms().saturating_add(millis(STORE_RETRY)), error: "store" }
             }
         };
@@ -284,7 +293,9 @@ impl<S: Outbox> Lane<S> {
         if !findings.is_empty() {
             return Ok(Prepared::Settled(Settlement::Held { findings }));
         }
-        if !self.store.begin_send(claim, &projection)? {
+        let go = self.store.begin_send(claim, &projection)?;
+        self.store_works(Call::Begin);
+        if !go {
             let settlement = Settlement::Retry { at_ms: now_ms(), error: "sharing-changed" };
             return Ok(Prepared::Settled(settlement));
         }
@@ -339,14 +350,17 @@ impl<S: Outbox> Lane<S> {
             Settlement::Held { .. } => "held",
         };
         match self.blocking(move |lane| lane.store.settle(claim, settlement)).await {
-            Ok(()) => metrics::counter!(
-                "renkei_deliveries_total",
-                "destination" => self.base.name.clone(),
-                "facility" => self.store.code().to_owned(),
-                "outcome" => outcome
-            )
-            .increment(1),
-            Err(error) => self.store_failed(&error),
+            Ok(()) => {
+                self.store_works(Call::Settle);
+                metrics::counter!(
+                    "renkei_deliveries_total",
+                    "destination" => self.base.name.clone(),
+                    "facility" => self.store.code().to_owned(),
+                    "outcome" => outcome
+                )
+                .increment(1);
+            }
+            Err(error) => self.store_failed(Call::Settle, &error),
         }
     }
 
@@ -364,17 +378,29 @@ impl<S: Outbox> Lane<S> {
         }
     }
 
-    /// Logged once until the store works again.
-    fn store_failed(&self, error: &StoreError) {
-        let first = {
-            let mut state = self.state();
-            state.breaker.not_before(now_ms().saturating_add(millis(STORE_RETRY)));
-            !std::mem::replace(&mut state.store_fails, true)
-        };
-        if first {
+    /// The store has done something that it may have refused before. Reading works on a full disk: only the same
+    /// call shows that it is over.
+    pub(super) fn store_works(&self, call: Call) {
+        let mut state = self.state();
+        if state.store_fails == Some(call) {
+            state.store_fails = None;
+        }
+    }
+
+    fn store_failed(&self, call: Call, error: &StoreError) {
+        if self.note_failure(call) {
             let (destination, facility) = (self.base.name.as_str(), self.store.code());
             tracing::error!(destination, facility, %error, "The store fails, sending waits for it.");
         }
+    }
+
+    /// Waits a little. Whether it is to be logged: once until what failed first works again.
+    pub(super) fn note_failure(&self, call: Call) -> bool {
+        let mut state = self.state();
+        state.breaker.not_before(now_ms().saturating_add(millis(STORE_RETRY)));
+        let first = state.store_fails.is_none();
+        state.store_fails.get_or_insert(call);
+        first
     }
 
     fn show(&self, state: &State) {

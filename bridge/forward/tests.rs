@@ -5,7 +5,7 @@ mod certificates;
 mod queue;
 mod store;
 
-use super::lane::Lane;
+use super::lane::{Call, Lane};
 use super::rehearsal::content::sha256;
 use super::rehearsal::fault::{Fault, Faults};
 use super::rehearsal::{self, Rehearsal, RehearsalConfig};
@@ -64,6 +64,18 @@ fn lane(base: Base, queue: &Arc<Queue>) -> (Lane<Queue>, Statuses, CancellationT
 fn run(base: Base, queue: &Arc<Queue>) -> Running {
     let (lane, statuses, shutdown) = lane(base, queue);
     Running { statuses, shutdown, task: tokio::spawn(lane.run()) }
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_to_be_written_is_logged_once_though_it_can_be_read() {
+    let (lane, _, _) = lane(settings("http://127.0.0.1:1/fhir"), &Queue::new(Vec::new()));
+    assert!(lane.note_failure(Call::Begin));
+    lane.store_works(Call::Claim);
+    assert!(!lane.note_failure(Call::Begin), "claims are read, and say nothing of writing");
+    lane.store_works(Call::Settle);
+    assert!(!lane.note_failure(Call::Settle));
+    lane.store_works(Call::Begin);
+    assert!(lane.note_failure(Call::Settle), "it worked in between");
 }
 
 async fn rehearse(faults: Faults) -> Rehearsal {

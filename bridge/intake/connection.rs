@@ -91,28 +91,16 @@ impl Served {
     /// after the message before it has taken its own: a patient's messages must not overtake each other.
     async fn accept(&self, body: Bytes, turn: Turn) -> Option<Vec<u8>> {
         let Some(request) = Request::read(&body) else {
+            // It has no place of its own, and keeps the next one behind the one before.
+            if let Some(before) = turn.before {
+                let _ = before.await;
+            }
+            drop(turn.after);
             self.bad_block("header");
-            self.answered(Outcome::Refused, false);
+            self.refuse(None, body).await;
             return Some(answer::unreadable());
         };
-        let name = match request.control_id() {
-            "" => sha256_hex(&body).chars().take(HASH_NAME_CHARS).collect(),
-            id => id.to_owned(),
-        };
-        let arrival = Arrival {
-            feed: self.feed.name.clone(),
-            name,
-            body: Vec::from(body),
-            origin: Origin {
-                file: None,
-                path_patient: PathPatient::default(),
-                lists: self.feed.lists,
-                source: self.feed.name.clone(),
-                ..Origin::default()
-            },
-            received_ms: chrono::Utc::now().timestamp_millis(),
-            duplicate_window_ms: i64::try_from(self.feed.duplicate_window.as_millis()).unwrap_or(i64::MAX),
-        };
+        let arrival = self.arrival(Some(&request), body);
         if let Some(before) = turn.before {
             // An error means that the one before has ended without a place: nobody is overtaken.
             let _ = before.await;
@@ -145,10 +133,42 @@ impl Served {
         request.answer(outcome)
     }
 
-    fn oversize(&self, head: &[u8]) -> Option<Vec<u8>> {
-        self.bad_block("oversize");
+    fn arrival(&self, request: Option<&Request>, body: Bytes) -> Arrival {
+        let name = match request.map(Request::control_id) {
+            None | Some("") => sha256_hex(&body).chars().take(HASH_NAME_CHARS).collect(),
+            Some(id) => id.to_owned(),
+        };
+        Arrival {
+            feed: self.feed.name.clone(),
+            name,
+            body: Vec::from(body),
+            origin: Origin {
+                file: None,
+                path_patient: PathPatient::default(),
+                lists: self.feed.lists,
+                source: self.feed.name.clone(),
+                ..Origin::default()
+            },
+            received_ms: chrono::Utc::now().timestamp_millis(),
+            duplicate_window_ms: i64::try_from(self.feed.duplicate_window.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Has the ledger know what is refused at the door, with its first bytes, before the sender is told so.
+    async fn refuse(&self, request: Option<&Request>, body: Bytes) {
         self.answered(Outcome::Refused, false);
-        match Request::read(head) {
+        if let Err(problem) = self.store.refuse(self.arrival(request, body)).await
+            && self.not_stored.due(REPEAT_LOG)
+        {
+            error!(feed = %self.feed.name, error = %problem, "What was refused could not be kept.");
+        }
+    }
+
+    async fn oversize(&self, head: Bytes) -> Option<Vec<u8>> {
+        self.bad_block("oversize");
+        let request = Request::read(&head);
+        self.refuse(request.as_ref(), head).await;
+        match request {
             Some(request) => request.answer(Outcome::Refused),
             None => Some(answer::unreadable()),
         }
@@ -233,8 +253,9 @@ impl<'a> Connection<'a> {
                 self.pending.push_back(accept.boxed());
             }
             Block::Oversize { head, .. } => {
-                let answer = served.oversize(&head);
-                self.pending.push_back(async move { (answer, 0) }.boxed());
+                let bytes = head.len();
+                self.in_flight_bytes += bytes;
+                self.pending.push_back(async move { (served.oversize(head).await, bytes) }.boxed());
             }
             Block::Broken { .. } => served.bad_block("broken"),
             // Nothing to name in an answer: one without control id would be taken for another message's.

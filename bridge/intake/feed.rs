@@ -25,6 +25,10 @@ pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(7 * 86_400);
 
 /// The longest window: each message is looked for in the journal of every day of it.
 pub const DUPLICATE_WINDOW_MAX: Duration = Duration::from_secs(31 * 86_400);
+/// A limit on messages below this would refuse nearly all of them: a header alone has some hundred bytes.
+pub const MIN_MESSAGE_BYTES: usize = 1 << 10;
+/// A wait below this is a mistake: nothing comes over a network so soon, and a walk would never rest.
+pub const MIN_TIME: Duration = Duration::from_millis(100);
 /// How often a storage is walked: shares show no events.
 pub const SCAN: Duration = Duration::from_secs(30);
 /// Largest file of a folder. A laboratory's daily file for a region has some megabytes.
@@ -261,27 +265,123 @@ fn size_option<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opti
     units::size_usize(deserializer).map(Some)
 }
 
-/// Says which keys do not belong to the kind.
-fn only_for(kind: &str, keys: &[(&str, bool)]) -> Result<(), String> {
-    let wrong: Vec<&str> = keys.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect();
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("only for a feed of kind \"{kind}\": {}", wrong.join(", ")))
-    }
-}
+/// Everything that is wrong with a feed, each with its key: `key TAB sentence` a line, so that a reader that knows
+/// where the keys stand can say it there.
+#[derive(Default)]
+struct Wrong(Vec<String>);
 
-/// The keys of a listener, and whether they are given.
-fn of_mllp(w: &Written) -> [(&'static str, bool); 7] {
-    [
-        ("listen", w.listen.is_some()),
-        ("tls", w.tls.is_some()),
-        ("max_connections", w.max_connections.is_some()),
-        ("max_connections_per_address", w.max_connections_per_address.is_some()),
-        ("idle_timeout", w.idle_timeout.is_some()),
-        ("read_timeout", w.read_timeout.is_some()),
-        ("write_timeout", w.write_timeout.is_some()),
-    ]
+impl Wrong {
+    fn says(&mut self, key: &str, sentence: &str) {
+        self.0.push(format!("{key}\t{sentence}"));
+    }
+
+    /// Keys that do not belong to the kind.
+    fn only_for(&mut self, kind: &str, keys: &[(&str, bool)]) {
+        for (key, _) in keys.iter().filter(|(_, given)| *given) {
+            self.says(key, &format!("{key} is only for a feed of kind \"{kind}\""));
+        }
+    }
+
+    fn of(w: &Written) -> Self {
+        let mut wrong = Self::default();
+        if w.name.is_empty() || !w.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+            wrong.says("name", "the name of a feed has letters, digits, '-', '_' and '.' only");
+        }
+        if w.duplicate_window.is_some_and(|window| window > DUPLICATE_WINDOW_MAX) {
+            wrong.says("duplicate_window", "duplicate_window is at most 31d");
+        }
+        if w.max_message.is_some_and(|bytes| bytes < MIN_MESSAGE_BYTES) {
+            wrong.says("max_message", "max_message is at least 1KiB");
+        }
+        for (key, count) in [
+            ("max_connections", w.max_connections),
+            ("max_connections_per_address", w.max_connections_per_address),
+        ] {
+            if count == Some(0) {
+                wrong.says(key, &format!("{key} is at least 1"));
+            }
+        }
+        for (key, time) in [
+            ("idle_timeout", w.idle_timeout),
+            ("read_timeout", w.read_timeout),
+            ("write_timeout", w.write_timeout),
+            ("scan", w.scan),
+        ] {
+            if time.is_some_and(|time| time < MIN_TIME) {
+                wrong.says(key, &format!("{key} is at least 100ms"));
+            }
+        }
+        let by_field = w.facility == BY_FIELD;
+        let folder = [("layout", w.layout.is_some()), ("sender", w.sender.is_some())];
+        let storage = [("scan_at", w.scan_at.is_some()), ("path_patient", w.path_patient.is_some())];
+        let files = [("path", w.path.is_some()), ("scan", w.scan.is_some()), ("settle", w.settle.is_some())];
+        let listener = [
+            ("listen", w.listen.is_some()),
+            ("tls", w.tls.is_some()),
+            ("max_connections", w.max_connections.is_some()),
+            ("max_connections_per_address", w.max_connections_per_address.is_some()),
+            ("idle_timeout", w.idle_timeout.is_some()),
+            ("read_timeout", w.read_timeout.is_some()),
+            ("write_timeout", w.write_timeout.is_some()),
+        ];
+        if by_field && !matches!(w.kind, KindName::Folder) {
+            wrong.says("facility", "facility = \"field\" is only for a feed of kind \"folder\"");
+        }
+        match w.kind {
+            KindName::Mllp => {
+                wrong.only_for("ssmix2", &storage);
+                wrong.only_for("ssmix2 or folder", &files);
+                wrong.only_for("folder", &folder);
+                if w.listen.is_none() {
+                    wrong.says("listen", "a feed of kind \"mllp\" needs listen = \"ADDRESS:PORT\"");
+                }
+                for text in w.allow.iter().flatten() {
+                    if let Err(problem) = text.parse::<Network>() {
+                        wrong.says("allow", &problem);
+                    }
+                }
+            }
+            KindName::Ssmix2 => {
+                wrong.only_for("mllp", &listener);
+                wrong.only_for("mllp or folder", &[("allow", w.allow.is_some())]);
+                wrong.only_for("folder", &folder);
+                if w.path.is_none() {
+                    wrong.says("path", "a feed of kind \"ssmix2\" needs path = \"ROOT OF THE STORAGE\"");
+                }
+            }
+            KindName::Folder => {
+                wrong.only_for("mllp", &listener);
+                wrong.only_for("ssmix2", &storage);
+                if w.path.is_none() {
+                    wrong.says("path", "a feed of kind \"folder\" needs path = \"FOLDER\"");
+                }
+                if w.layout.is_none() {
+                    wrong.says("layout", "a feed of kind \"folder\" needs layout = \"LAYOUT\"");
+                }
+                wrong.senders(by_field, w);
+            }
+        }
+        wrong
+    }
+
+    /// Who may name whom in a folder's rows.
+    fn senders(&mut self, by_field: bool, w: &Written) {
+        let name = |sender: &String| {
+            sender.starts_with(|c: char| c.is_ascii_lowercase())
+                && sender.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && !matches!(sender.as_str(), "appliance" | BY_FIELD)
+        };
+        match (by_field, &w.sender, &w.allow) {
+            (true, Some(sender), Some(allow)) if name(sender) && !allow.is_empty() => {}
+            (true, ..) => self.says(
+                "facility",
+                "facility = \"field\" needs allow = [\"CODE\", …], the facilities that the sender may name, and \
+                 sender = \"lab-…\" in small letters, digits and '-'",
+            ),
+            (false, None, None) => {}
+            (false, ..) => self.says("facility", "allow and sender belong to facility = \"field\""),
+        }
+    }
 }
 
 /// `facility` of a feed whose rows name their facility.
@@ -290,22 +390,15 @@ const BY_FIELD: &str = "field";
 impl TryFrom<Written> for Feed {
     type Error = String;
 
-    fn try_from(written: Written) -> Result<Self, String> {
-        let w = written;
-        if w.name.is_empty() || !w.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-            return Err("the name of a feed has letters, digits, '-', '_' and '.' only".into());
+    fn try_from(w: Written) -> Result<Self, String> {
+        let Wrong(wrong) = Wrong::of(&w);
+        if !wrong.is_empty() {
+            return Err(wrong.join("\n"));
         }
-        if w.duplicate_window.is_some_and(|window| window > DUPLICATE_WINDOW_MAX) {
-            return Err("duplicate_window is at most 31d".into());
-        }
-        let (by_field, sender) = (w.facility == BY_FIELD, w.sender.clone());
-        if !matches!(w.kind, KindName::Folder) {
-            only_for("folder", &[("layout", w.layout.is_some()), ("sender", w.sender.is_some())])?;
-            if by_field {
-                return Err("facility = \"field\" is only for a feed of kind \"folder\"".into());
-            }
-        }
+        let by_field = w.facility == BY_FIELD;
+        let sender = w.sender.filter(|_| by_field);
         let max_message = w.max_message.unwrap_or(MAX_MESSAGE_BYTES);
+        let missing = "a feed needs listen or path";
         let lists = w.lists.unwrap_or(match w.kind {
             // A laboratory reports an order in several goes; what a later file lacks is not taken back.
             KindName::Folder => Lists::Incremental,
@@ -313,25 +406,10 @@ impl TryFrom<Written> for Feed {
         });
         let kind = match w.kind {
             KindName::Mllp => {
-                only_for(
-                    "ssmix2",
-                    &[
-                        ("path", w.path.is_some()),
-                        ("scan", w.scan.is_some()),
-                        ("scan_at", w.scan_at.is_some()),
-                        ("settle", w.settle.is_some()),
-                        ("path_patient", w.path_patient.is_some()),
-                    ],
-                )?;
-                let standard =
-                    MllpFeed::new(w.listen.ok_or("a feed of kind \"mllp\" needs listen = \"ADDRESS:PORT\"")?);
-                let feed = MllpFeed {
-                    allow: w
-                        .allow
-                        .unwrap_or_default()
-                        .iter()
-                        .map(|text| text.parse())
-                        .collect::<Result<_, _>>()?,
+                let standard = MllpFeed::new(w.listen.ok_or(missing)?);
+                let allow = w.allow.unwrap_or_default();
+                Kind::Mllp(MllpFeed {
+                    allow: allow.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
                     tls: w.tls,
                     max_message,
                     max_connections: w.max_connections.unwrap_or(standard.max_connections),
@@ -342,35 +420,11 @@ impl TryFrom<Written> for Feed {
                     read_timeout: w.read_timeout.unwrap_or(standard.read_timeout),
                     write_timeout: w.write_timeout.unwrap_or(standard.write_timeout),
                     ..standard
-                };
-                if feed.max_connections == 0 || feed.max_connections_per_address == 0 {
-                    return Err("max_connections and max_connections_per_address are at least 1".into());
-                }
-                Kind::Mllp(feed)
+                })
             }
             KindName::Folder => {
-                only_for("mllp", &of_mllp(&w))?;
-                only_for("ssmix2", &[("path_patient", w.path_patient.is_some())])?;
-                let path = w.path.ok_or("a feed of kind \"folder\" needs path = \"FOLDER\"")?;
-                let layout = w.layout.ok_or("a feed of kind \"folder\" needs layout = \"LAYOUT\"")?;
-                let standard = FolderFeed::new(path, &layout);
-                let name = |sender: &String| {
-                    sender.starts_with(|c: char| c.is_ascii_lowercase())
-                        && sender.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-                        && !matches!(sender.as_str(), "appliance" | BY_FIELD)
-                };
-                match (by_field, &sender, &w.allow) {
-                    (true, Some(sender), Some(allow)) if name(sender) && !allow.is_empty() => {}
-                    (true, ..) => {
-                        return Err(
-                            "facility = \"field\" needs allow = [\"CODE\", …], the facilities that the \
-                                    sender may name, and sender = \"lab-…\" in small letters, digits and '-'"
-                                .into(),
-                        );
-                    }
-                    (false, None, None) => {}
-                    (false, ..) => return Err("allow and sender belong to facility = \"field\"".into()),
-                }
+                let layout = w.layout.unwrap_or_default();
+                let standard = FolderFeed::new(w.path.ok_or(missing)?, &layout);
                 Kind::Folder(FolderFeed {
                     scan: w.scan.unwrap_or(standard.scan),
                     settle: w.settle.unwrap_or(standard.settle),
@@ -380,10 +434,7 @@ impl TryFrom<Written> for Feed {
                 })
             }
             KindName::Ssmix2 => {
-                only_for("mllp", &of_mllp(&w))?;
-                only_for("mllp or folder", &[("allow", w.allow.is_some())])?;
-                let path = w.path.ok_or("a feed of kind \"ssmix2\" needs path = \"ROOT OF THE STORAGE\"")?;
-                let standard = StorageFeed::new(path);
+                let standard = StorageFeed::new(w.path.ok_or(missing)?);
                 Kind::Ssmix2(StorageFeed {
                     scan: w.scan.unwrap_or(if w.scan_at.is_some() { ONLY_AT } else { standard.scan }),
                     scan_at: w.scan_at,
@@ -396,7 +447,7 @@ impl TryFrom<Written> for Feed {
         };
         Ok(Self {
             name: w.name,
-            facility: sender.filter(|_| by_field).unwrap_or(w.facility),
+            facility: sender.unwrap_or(w.facility),
             duplicate_window: w.duplicate_window.unwrap_or(DUPLICATE_WINDOW),
             control_id: w.control_id,
             lists,
@@ -497,6 +548,8 @@ mod tests {
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\ncolour = 1", "colour");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nidle_timeout = '10'", "unit");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nmax_connections = 0", "at least 1");
+        check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nmax_message = '1023B'", "at least 1KiB");
+        check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nread_timeout = '0s'", "at least 100ms");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nduplicate_window = '32d'", "31d");
         check("kind = 'mllp'\nlisten = '0.0.0.0:1'\nallow = ['10.0.0.1/8']", "prefix");
     }

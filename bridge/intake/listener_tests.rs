@@ -161,7 +161,17 @@ async fn what_cannot_be_read_is_refused_and_the_next_is_taken() {
     client.check(&format!("{}OBX|{}\r", message("big"), "x".repeat(100_000)), "AR", "big").await;
     client.write(b"\x0b\x1c\rgarbage\x0bcut off").await;
     client.check(&message("1"), "AA", "1").await;
-    assert_eq!(bench.journal().len(), 1);
+    let journal = bench.journal();
+    let kept: Vec<(&str, usize)> = journal.iter().map(|m| (m.name.as_str(), m.body.len())).collect();
+    // The header is enough to know whose it was; of its bytes the feed's largest message is kept.
+    assert_eq!(kept[1..], [("big", 1_000), ("1", message("1").len())]);
+    assert_eq!((kept[0].1, journal[0].body.as_slice()), (16, &b"no header at all"[..]));
+    let first_pass = |m: &Journalled| store::Indexed { id: m.id, ..store::Indexed::default() };
+    bench.store.index(journal.iter().map(first_pass).collect()).unwrap();
+    let sum = bench.store.sums(0, u32::MAX).unwrap().remove(0);
+    assert!(sum.balanced());
+    assert_eq!((sum.received, sum.pending, sum.excluded, sum.by_reason["refused"]), (3, 1, 2, 2));
+    assert_eq!(bench.store.claim(10).unwrap().len(), 1, "what was refused is not translated");
 }
 
 #[tokio::test]

@@ -2,14 +2,14 @@
 //!
 //! Reads and never writes. A file is taken when its size and time have stood still; what was taken is
 //! remembered, so that a restart journals nothing twice. A rename of flag 1 to 2 is nothing new, flag 0 is a
-//! withdrawal and always is. Links are refused: a storage lies in one tree. Nothing of a path is ever logged,
+//! withdrawal and always is, and so is what comes back from it. Links are refused: a storage lies in one tree. Nothing of a path is ever logged,
 //! because it holds patient ids.
 
 use super::feed::{Feed, StorageFeed};
 use super::listener::Seldom;
 use super::{IntakeError, Running};
 use crate::store::follow::{Followed, Seen};
-use crate::store::{Arrival, FacilityStore, Origin};
+use crate::store::{Arrival, FacilityStore, Origin, StoreError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
@@ -28,6 +28,8 @@ use tracing::{error, info, warn};
 const SURELY_STILL: Duration = Duration::from_secs(15 * 60);
 /// Files that are watched for standing still, at once. The others' turn comes with the next walk.
 const MAX_CANDIDATES: usize = 50_000;
+/// Flags of a file: deleted, current, replaced.
+const FLAGS: [char; 3] = ['0', '1', '2'];
 /// Files read and not yet on their way to the journal.
 const READ_AHEAD: usize = 2;
 /// Files on their way to the journal, so that one group commit takes many.
@@ -66,6 +68,8 @@ struct Taken {
     file: FileName,
     body: Vec<u8>,
     known: bool,
+    /// Flags under which it was known and is no more.
+    gone: Vec<char>,
 }
 
 /// What one walk met.
@@ -96,7 +100,7 @@ struct Walker {
 type Memory = Arc<Mutex<Followed>>;
 
 /// A file that the journal has.
-type Row = ([u8; 16], char, Seen);
+type Row = ([u8; 16], char, Seen, Vec<char>);
 
 async fn follow(
     feed: Feed,
@@ -202,7 +206,14 @@ async fn journal(
 
 async fn remember(feed: &Feed, memory: &Memory, rows: Vec<Row>) {
     let memory = memory.clone();
-    let put = move || memory.lock().unwrap_or_else(PoisonError::into_inner).put(&rows);
+    let put = move || {
+        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = rows.iter().flat_map(|(key, _, _, gone)| gone.iter().map(|flag| (*key, *flag)));
+        // Forgotten first: remembered twice costs a duplicate, forgotten too late a message.
+        memory.forget(&gone.collect::<Vec<_>>())?;
+        let seen = rows.iter().map(|(key, flag, seen, _)| (*key, *flag, *seen));
+        memory.put(&seen.collect::<Vec<_>>())
+    };
     if let Ok(Err(problem)) = tokio::task::spawn_blocking(put).await {
         // No message is lost by it: the files are read again and found to be duplicates.
         error!(feed = %feed.name, error = %problem, "What was seen of a storage could not be kept.");
@@ -218,7 +229,7 @@ async fn accept(
     loud: Arc<Seldom>,
 ) -> (Option<Row>, usize) {
     let size = taken.body.len();
-    let row = (taken.key, taken.file.flag, taken.seen);
+    let row = (taken.key, taken.file.flag, taken.seen, taken.gone);
     if taken.known {
         return (Some(row), size);
     }
@@ -384,11 +395,29 @@ impl Walker {
             _ => Ok(false),
         };
         let Ok(known) = known else { return walked.trouble("memory") };
+        let Ok(gone) = self.gone(&key, path, file.flag) else { return walked.trouble("memory") };
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         walked.taken += u64::from(!known);
-        let taken = Taken { key, seen: Seen { size, modified, hash }, name, file, body, known };
+        let taken = Taken { key, seen: Seen { size, modified, hash }, name, file, body, known, gone };
         // The other end goes only with the process.
         let _ = out.blocking_send(taken);
+    }
+
+    /// Flags under which the file was known and that a rename has taken from it.
+    fn gone(&self, key: &[u8; 16], path: &Path, flag: char) -> Result<Vec<char>, StoreError> {
+        let mut gone = Vec::new();
+        for other in FLAGS.into_iter().filter(|other| *other != flag) {
+            if self.memory().get(key, other)?.is_some() {
+                let mut name = path.as_os_str().to_string_lossy().into_owned();
+                name.pop();
+                name.push(other);
+                // Both at once is against the standard; then neither is forgotten, or they would take turns for ever.
+                if std::fs::symlink_metadata(&name).is_err() {
+                    gone.push(other);
+                }
+            }
+        }
+        Ok(gone)
     }
 
     fn stands_still(&self, path: &Path, size: u64, modified: i64, metadata: &Metadata) -> bool {

@@ -143,6 +143,54 @@ async fn a_rename_to_flag_2_is_nothing_new_and_flag_0_is() {
 }
 
 #[tokio::test]
+async fn a_file_that_goes_back_to_what_it_said_before_last_is_taken_again() {
+    let bench = Bench::new();
+    let following = bench.start();
+    for (count, body) in ["x", "y", "x"].into_iter().enumerate() {
+        bench.write(1, '1', body);
+        assert_eq!(bench.wait(count + 1).await[count], entry('1', body));
+    }
+    following.end().await;
+    let journal = bench.store().unindexed(10).unwrap();
+    assert!(journal.iter().all(|message| message.duplicate_of.is_none()));
+}
+
+#[tokio::test]
+async fn a_file_that_was_deleted_by_its_flag_and_comes_back_is_taken_again() {
+    let bench = Bench::new();
+    let mut path = bench.write(1, '1', "one");
+    let mut following = bench.start();
+    bench.wait(1).await;
+    for (count, flag) in ['0', '1', '0', '1'].into_iter().enumerate() {
+        let to = bench.path(1, flag);
+        fs::rename(&path, &to).unwrap();
+        path = to;
+        assert_eq!(bench.wait(count + 2).await[count + 1], entry(flag, "one"), "turn {count}");
+        if count == 1 {
+            following.end().await;
+            following = bench.start();
+        }
+    }
+    following.end().await;
+    let journal = bench.store().unindexed(10).unwrap();
+    assert!(journal.iter().all(|message| message.duplicate_of.is_none()));
+}
+
+#[tokio::test]
+async fn two_flags_of_one_file_at_once_do_not_take_turns() {
+    let bench = Bench::new();
+    bench.write(1, '1', "one");
+    bench.write(1, '0', "one");
+    let following = bench.start();
+    bench.wait(2).await;
+    for mark in 90..95 {
+        let count = 2 + usize::try_from(mark - 90).unwrap();
+        assert_eq!(bench.walked(count, mark).await.len(), count + 1);
+    }
+    following.end().await;
+}
+
+#[tokio::test]
 async fn a_growing_file_is_taken_when_it_stands_still() {
     let bench = Bench::new();
     let following = bench.start();

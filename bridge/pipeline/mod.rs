@@ -15,7 +15,7 @@ use renkei_translate::identity::IdKey;
 use renkei_translate::mapping::MappingSet;
 use renkei_translate::translation::{Context, Facility, Status};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,8 @@ const INDEX_BATCH: usize = 64;
 const POLL: Duration = Duration::from_millis(500);
 /// After a failure of the store, doubled up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(500);
+/// Failures of the store are logged once in this time: a disk that is full stays so for a while.
+const FAILURE_LOG: Duration = Duration::from_secs(60);
 /// The longest pause after failures of the store.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -74,7 +76,7 @@ impl Pipeline {
     async fn run(self, shutdown: CancellationToken) {
         let arrivals = self.store.arrivals();
         let mut batches: JoinSet<Result<(), StoreError>> = JoinSet::new();
-        let mut pause = PAUSE_MIN;
+        let (mut pause, mut told) = (PAUSE_MIN, None);
         loop {
             // Registered before the store is asked, so that nothing arrives unheard in between.
             let rung = arrivals.notified();
@@ -86,7 +88,11 @@ impl Pipeline {
                     starved
                 }
                 Err(failure) => {
-                    self.failed("The store did not answer the pipeline, will try again.", &failure, pause);
+                    self.failed(
+                        "The store did not answer the pipeline, will try again.",
+                        &failure,
+                        &mut told,
+                    );
                     if wait(pause, &shutdown).await {
                         break;
                     }
@@ -99,7 +105,7 @@ impl Pipeline {
                 () = &mut rung, if !starved => {}
                 Some(ended) = batches.join_next(), if !batches.is_empty() => {
                     if let Ok(Err(failure)) = ended {
-                        self.failed("A batch could not be recorded, will try again.", &failure, pause);
+                        self.failed("A batch could not be recorded, will try again.", &failure, &mut told);
                         if wait(pause, &shutdown).await {
                             break;
                         }
@@ -114,9 +120,11 @@ impl Pipeline {
         info!(facility = self.store.code(), "The pipeline has stopped.");
     }
 
-    fn failed(&self, message: &'static str, failure: &StoreError, pause: Duration) {
-        let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        error!(facility = self.store.code(), error = %failure, retry_ms, message);
+    fn failed(&self, message: &'static str, failure: &StoreError, told: &mut Option<Instant>) {
+        if told.is_none_or(|told| told.elapsed() >= FAILURE_LOG) {
+            error!(facility = self.store.code(), error = %failure, message);
+            *told = Some(Instant::now());
+        }
     }
 
     /// Indexes what is new and starts batches while there are messages and threads; whether threads lacked.

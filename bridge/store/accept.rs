@@ -3,7 +3,8 @@
 //! No timer: while one commit is under way the next group gathers. A sender is answered after the commit that
 //! holds its message, never before.
 
-use super::segment::{Keyed, Segment, keys};
+use super::reserve::Reserve;
+use super::segment::{Keyed, Segment, keys, stem};
 use super::{
     AcceptError, Arrival, Config, Disk, FacilityStore, MessageId, OpenError, Receipt, durable_point, journal,
 };
@@ -16,6 +17,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Messages waiting for the writer: senders beyond that wait in line themselves.
 pub(super) const WAITING: usize = 256;
+
+/// Bytes kept of a message that is refused at the door.
+pub const REFUSED_BYTES: usize = 64 << 10;
 
 /// Bytes of one commit, from which on the group is closed.
 const GROUP_BYTES: usize = 16 << 20;
@@ -37,12 +41,29 @@ impl FacilityStore {
     /// # Errors
     /// The message was not kept.
     pub async fn offer(&self, arrival: Arrival) -> Result<Offered, AcceptError> {
+        self.queue_up(arrival, false).await
+    }
+
+    /// Keeps what is known of a message that is refused at the door: it stands in the ledger, excluded as
+    /// `refused`, with its first [`REFUSED_BYTES`]. Beyond a number a day and feed it is counted only.
+    ///
+    /// # Errors
+    /// It could not be kept. The sender is refused all the same.
+    pub async fn refuse(&self, mut arrival: Arrival) -> Result<(), AcceptError> {
+        arrival.body.truncate(REFUSED_BYTES);
+        self.queue_up(arrival, true).await?.kept().await?;
+        Ok(())
+    }
+
+    async fn queue_up(&self, arrival: Arrival, refused: bool) -> Result<Offered, AcceptError> {
         let hash: [u8; 32] = Sha256::digest(&arrival.body).into();
         let subject = Some(arrival.origin.subject.as_str()).filter(|subject| !subject.is_empty());
-        let (name_key, body_key) = keys(&arrival.feed, &arrival.name, subject, &hash);
+        let name = stem(&arrival.name, arrival.origin.file.is_some());
+        let (name_key, body_key) = keys(&arrival.feed, name, subject, &hash);
         let keyed = Keyed {
             name_key,
             body_key,
+            refused,
             origin: serde_json::to_string(&arrival.origin).map_err(|_| AcceptError::Closed)?,
             hash,
             arrival,
@@ -83,6 +104,7 @@ pub(super) struct Shared {
     pub caught_up: Arc<Mutex<HashSet<u32>>>,
     pub arrivals: Arc<Notify>,
     pub low: Arc<AtomicBool>,
+    pub reserve: Reserve,
 }
 
 struct Writer {
@@ -175,7 +197,9 @@ impl Writer {
         if self.broken {
             return Err(AcceptError::Broken);
         }
-        let Disk { free_bytes, low, full } = self.shared.config.look(&self.shared.dir);
+        let Disk { free_bytes, low, mut full } = self.shared.config.look(&self.shared.dir);
+        // What sending used of the room set aside is to be made good before input is taken again.
+        full |= !self.shared.reserve.make(free_bytes, self.shared.config.hard_free);
         if self.shared.low.swap(low, Ordering::Relaxed) != low && low {
             tracing::warn!(free_bytes, "The disk is getting full.");
         }
@@ -209,6 +233,12 @@ impl Writer {
         self.segments.get_mut(&day).ok_or(AcceptError::Closed)?.begin()?;
         let mut receipts = Vec::with_capacity(group.len());
         for (keyed, _) in group {
+            if keyed.refused {
+                let row = self.segments.get_mut(&day).ok_or(AcceptError::Closed)?.refuse(keyed)?;
+                let id = MessageId::new(day, row.unwrap_or_default());
+                receipts.push(Receipt { id, duplicate_of: None, id_reused: false });
+                continue;
+            }
             let (duplicate_of, id_reused) = self.earlier(day, keyed)?;
             let segment = self.segments.get_mut(&day).ok_or(AcceptError::Closed)?;
             let row = segment.insert(keyed, duplicate_of.map(|id| id.0), id_reused)?;
@@ -217,7 +247,9 @@ impl Writer {
         Ok(receipts)
     }
 
-    /// The message that this one repeats, and whether its name was used with another body.
+    /// The message that this one repeats, and whether its name was used with another body. A file of a storage
+    /// repeats only the newest one of its name: its name is used again on purpose, and what it says now may be what
+    /// it said before last.
     fn earlier(&mut self, day: u32, keyed: &Keyed) -> Result<(Option<MessageId>, bool), AcceptError> {
         let since = keyed.arrival.received_ms - keyed.arrival.duplicate_window_ms;
         let first = journal::day(since);
@@ -239,6 +271,12 @@ impl Writer {
                     Some(_) => return Ok((None, false)),
                     None => continue,
                 }
+            }
+            if keyed.arrival.origin.file.is_some() {
+                let Some(newest) = segment.earlier(keyed.name_key, keyed)? else { continue };
+                let named = newest.same_name && newest.received_ms >= since;
+                let same = MessageId::new(day, newest.row);
+                return Ok(((named && newest.same_body).then_some(same), named && !newest.same_body));
             }
             if let Some(same) = segment.earlier(keyed.body_key, keyed)?
                 && same.same_body

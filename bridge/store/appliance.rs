@@ -1,6 +1,7 @@
 //! The appliance's own part: the facilities' stores, the key of ids, the audit trail.
 
 use super::backup::{self, BackupConfig, BackupError, Made};
+use super::reserve::Reserve;
 use super::{Config, FacilityStore, OpenError, StoreError, Users, schema};
 use renkei_translate::identity::IdKey;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,6 +25,7 @@ pub(super) const KEY_BYTES: usize = 32;
 pub struct Store {
     dir: PathBuf,
     facilities: Vec<Arc<FacilityStore>>,
+    damaged: Vec<(String, OpenError)>,
     audit: Audit,
     users: Users,
     id_key: IdKey,
@@ -31,26 +33,47 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens, and makes where it is missing, the store of these facilities.
+    /// Opens, and makes where it is missing, the store of these facilities. One that cannot be used is left out
+    /// and stands in [`Self::damaged`]: one facility's damage is its own.
     ///
     /// # Errors
-    /// A directory or database that cannot be used, or one of a newer version.
+    /// The data directory or the appliance's own database, or a facility code that cannot name a directory.
     pub fn open(dir: &Path, facilities: &[String], config: Config) -> Result<Arc<Self>, OpenError> {
+        private_dir(dir)?;
+        let reserve = Reserve::new(dir, config.hard_free);
+        reserve.for_start(config.look(dir).free_bytes);
         let (key_file, id_key) = identity(dir, config.identity_key.as_deref())?;
         let database = database(dir)?;
         let audit = Audit::open(&database)?;
         let users = Users::new(&database, &id_key)?;
-        let mut stores = Vec::with_capacity(facilities.len());
+        let (mut stores, mut damaged) = (Vec::with_capacity(facilities.len()), Vec::new());
         for code in facilities {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             if code.is_empty() || code == APPLIANCE || !code.chars().all(plain) {
                 return Err(OpenError::Code);
             }
             let dir = dir.join(code);
-            private_dir(&dir)?;
-            stores.push(Arc::new(FacilityStore::open(dir, code, config.clone())?));
+            let opened = private_dir(&dir).map_err(OpenError::Io);
+            match opened.and_then(|()| FacilityStore::open(dir, code, config.clone(), reserve.clone())) {
+                Ok(store) => stores.push(Arc::new(store)),
+                Err(error) => damaged.push((code.clone(), error)),
+            }
         }
-        Ok(Arc::new(Self { dir: dir.to_owned(), facilities: stores, audit, users, id_key, key_file }))
+        reserve.make(config.look(dir).free_bytes, config.hard_free);
+        Ok(Arc::new(Self {
+            dir: dir.to_owned(),
+            facilities: stores,
+            damaged,
+            audit,
+            users,
+            id_key,
+            key_file,
+        }))
+    }
+
+    /// Facilities whose store cannot be used, and why.
+    pub fn damaged(&self) -> &[(String, OpenError)] {
+        &self.damaged
     }
 
     /// The store of a facility.
@@ -128,6 +151,29 @@ pub(super) fn database(data_dir: &Path) -> Result<PathBuf, OpenError> {
     let dir = data_dir.join(APPLIANCE);
     private_dir(&dir)?;
     Ok(dir.join("appliance.sqlite"))
+}
+
+/// Looks whether a facility's store can be used, without making anything: the schema, and the first and last rows of
+/// every table of its state and of its newest journal segment. Nothing to look at is nothing wrong.
+///
+/// # Errors
+/// Why it cannot.
+pub fn inspect(dir: &Path) -> Result<(), OpenError> {
+    let newest = match super::accept::days(dir) {
+        Ok(days) => days.last().map(|day| super::journal::file_name(*day)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let state = Some("state.sqlite".to_owned()).filter(|file| dir.join(file).exists());
+    for (file, tables) in [(state, schema::STATE), (newest, schema::JOURNAL)] {
+        let Some(file) = file else { continue };
+        let looked = schema::open_reader(&dir.join(&file)).and_then(|connection| {
+            // A kill, or a full disk, may have left it without its tables: they are made at the next opening.
+            if schema::version(&connection)? == 0 { Ok(()) } else { schema::look(&connection, tables) }
+        });
+        looked.map_err(|error| OpenError::Database { file, error })?;
+    }
+    Ok(())
 }
 
 pub(super) fn private_dir(dir: &Path) -> std::io::Result<()> {

@@ -132,8 +132,8 @@ proptest! {
                     store = facility(&root);
                     model.everybody = true;
                 }
-                14 => model.list(&store, &[&[][..], &[0], &[0, 1, 2]][usize::from(number)]),
-                15 => model.list(&store, &[&[2][..], &[1], &[1, 2]][usize::from(number)]),
+                14 => model.list(&store, [&[][..], &[0], &[0, 1, 2]][usize::from(number)]),
+                15 => model.list(&store, [&[2][..], &[1], &[1, 2]][usize::from(number)]),
                 16 => {
                     let withdrawal = if number == 0 { Withdrawal::Stop } else { Withdrawal::Delete };
                     model.set(&store, Share::Listed, withdrawal);

@@ -9,12 +9,12 @@
 use super::consent::{self, Gate};
 use super::ground::{Record, unit_row};
 use super::index::state;
-use super::{Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point};
+use super::{Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point, rebuild};
 use crate::record;
 use renkei_translate::finding::{Finding, Location, Severity};
 use renkei_translate::translation::{Replaces, Status, Translation};
 use rusqlite::{Connection, params};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Why a message waits for another of its unit.
 const BEHIND: &str = "behind-quarantined";
@@ -35,7 +35,7 @@ impl FacilityStore {
             .iter()
             .map(|(claim, done)| (record::unit_key(&done.translation, claim.id.0), done.destinations.clone()))
             .collect();
-        if let Err(error) = self.touch(&units) {
+        if let Err(error) = self.room().and_then(|()| self.touch(&units)) {
             self.unclaim(claims.iter());
             return Err(error);
         }
@@ -108,26 +108,33 @@ fn one(
 ) -> Result<(), StoreError> {
     let translation = &done.translation;
     let id = claim.id.0;
-    let (reused, former): (bool, Option<i64>) = connection
-        .prepare_cached("SELECT id_reused, unit FROM message WHERE id = ?")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (reused, former, taken): (bool, Option<i64>, Option<i64>) = connection
+        .prepare_cached("SELECT id_reused, unit, version FROM message WHERE id = ?")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let mut findings = translation.findings.clone();
     if reused {
         findings.push(Finding::warning("name-reused", Location::default()));
     }
     claim::dequeue(connection, id)?;
+    rebuild::rebuilt(connection, id)?;
     connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([id])?;
     let key = record::unit_key(translation, id);
     let patient = translation.patient.as_deref().unwrap_or_default();
     let has_unit = translation.unit.is_some() || !translation.resources.is_empty();
     let unit = match has_unit {
         true => Some(unit_row(connection, &key, kind_of(translation), patient)?),
-        false => None,
+        // Held without a word of its unit: what an earlier translation brought still stands in the former one.
+        false => former.filter(|_| translation.status == Status::Quarantined && taken.is_some()),
     };
+    // Translated again it may be of another unit, or of none: the former one is to have nothing of it.
+    if let Some(former) = former.filter(|former| taken.is_some() && Some(*former) != unit) {
+        rebuild::rebuild(connection, former, &BTreeSet::from([id]))?;
+    }
     let mut outcome = Outcome { state: state::EXCLUDED, reason: None, unit, version: None, findings };
     match translation.status {
         Status::Quarantined => {
             outcome.state = state::QUARANTINED;
+            outcome.version = taken.filter(|_| former == unit);
             causes(connection, id, &outcome.findings)?;
         }
         Status::Excluded => {
@@ -168,7 +175,7 @@ fn one(
             wake(connection, unit)?;
         }
     }
-    // Translated again it may be of another unit, or of none: who waited behind it in the former one need not.
+    // Who waited behind it in the former one need not.
     if let Some(former) = former.filter(|former| Some(*former) != unit) {
         wake(connection, former)?;
     }

@@ -126,10 +126,17 @@ pub(super) fn known(
     patients: &[&str],
     people: &[&str],
 ) -> Result<(), StoreError> {
+    let had =
+        connection.prepare_cached("SELECT 1 FROM unit_patient WHERE unit = ? LIMIT 1")?.exists([unit])?;
+    let mut added = 0;
     for patient in patients {
-        connection
+        added += connection
             .prepare_cached("INSERT OR IGNORE INTO unit_patient VALUES(?, ?)")?
             .execute(params![patient, unit])?;
+    }
+    if had && added > 0 {
+        // It may be claimed at this moment as that of the others alone.
+        step(connection)?;
     }
     let Some(patient) = patients.first() else { return Ok(()) };
     for id in people {
@@ -164,7 +171,14 @@ fn name(connection: &Connection, gate: &Gate, patient: &str, id: &str) -> Result
         .execute(params![patient, id, test])?;
     if changed > 0 {
         connection.prepare_cached("INSERT OR IGNORE INTO resweep VALUES(?)")?.execute([patient])?;
+        step(connection)?;
     }
+    Ok(())
+}
+
+/// What was claimed until now is decided anew.
+fn step(connection: &Connection) -> Result<(), StoreError> {
+    connection.prepare_cached("UPDATE consent_state SET epoch = epoch + 1")?.execute([])?;
     Ok(())
 }
 

@@ -315,6 +315,22 @@ async fn a_message_of_two_patients_goes_only_when_both_are_shared() {
 }
 
 #[tokio::test]
+async fn a_unit_that_turns_out_to_be_of_a_second_patient_is_not_sent_by_an_older_claim() {
+    let (_dir, _root, store) = site(Withdrawal::Stop);
+    list(&store, &[ConsentRow::always("p")]);
+    one(&store, "1", result("u", 1, "o1")).await;
+    let claim = next_delivery(&store).unwrap();
+    accept(&store, "2", "p q:").await;
+    index(&store);
+    let both = complete_next(&store, result("u", 2, "o2"));
+    let projection = store.projection(&claim).unwrap();
+    assert!(!store.begin_send(&claim, &projection).unwrap());
+    store.settle(claim, Settlement::Retry { at_ms: NOW, error: "sharing-changed" }).unwrap();
+    assert_eq!(deliver(&store), (Vec::new(), Vec::new()));
+    assert_eq!(why(&store, both), excluded("not-shared"));
+}
+
+#[tokio::test]
 async fn each_destination_has_its_own_rule() {
     let (_dir, _root, store) = site(Withdrawal::Delete);
     let mut sharing = listed(Withdrawal::Delete);

@@ -1,8 +1,9 @@
 //! Deliveries: one row per unit and destination, which names the version wanted and holds no body.
 //!
 //! What waits is coalesced: a newer message moves the wanted version, and the projection is made from the
-//! record as it stands when the delivery is sent. A unit that waits for a retry, is held or was rejected does
-//! not keep other units of its patient back; two requests for one patient are never under way at once.
+//! record as it stands when the delivery is sent. The units of a patient go out in the order in which they began
+//! to wait: one that is being tried again keeps the later ones of its patient back, one that is held or was
+//! rejected does not. Two requests for one patient are never under way at once.
 
 use super::consent::{self, Gate};
 use super::ground::Sight;
@@ -53,8 +54,10 @@ impl FacilityStore {
             "SELECT u.key, u.kind, u.patient, d.version, d.attempts, d.since_ms, d.unit
              FROM delivery d JOIN unit u ON u.id = d.unit
              WHERE d.destination = ? AND d.state = ? AND d.next_ms > ? AND d.next_ms <= ?
+             AND NOT EXISTS(SELECT 1 FROM rebuild r WHERE r.patient = u.patient)
              ORDER BY d.next_ms, d.since_ms, d.unit LIMIT ?",
         )?;
+        let tried = tried(&snapshot, destination)?;
         let mut claims = Vec::new();
         // What is due; then what a clock that has been put right since would have waited for too long.
         for (after, until) in [(-1, now_ms), (now_ms.saturating_add(LONGEST_MS), i64::MAX)] {
@@ -73,6 +76,10 @@ impl FacilityStore {
                     shared: true,
                     claimed_ms: now_ms,
                 };
+                let place: (i64, i64) = (claim.since_ms, row.get(6)?);
+                if tried.get(&claim.patient).is_some_and(|earlier| *earlier < place) {
+                    continue;
+                }
                 if flying.partitions.insert(Self::partition(&claim)) {
                     let key = (claim.destination.clone(), claim.unit.clone());
                     // What is being committed now may be read by this delivery or not: then it goes once more.
@@ -135,7 +142,7 @@ impl FacilityStore {
             flying.carries.insert((claim.destination.clone(), claim.unit.clone()), ids);
         }
         let (destination, epoch) = (claim.destination.clone(), claim.epoch);
-        let go = self.run(move |connection| {
+        let go = self.run_on_reserve(move |connection| {
             if Gate::read(connection)?.epoch != epoch {
                 return Ok(false);
             }
@@ -213,7 +220,7 @@ impl FacilityStore {
         let contested = self.contested(&claim)?;
         let touched = self.landed(&claim)?;
         let partition = Self::partition(&claim);
-        let result = self.run(move |connection| {
+        let result = self.run_on_reserve(move |connection| {
             end(connection, &claim, &settlement, contested, touched)?;
             durable_point("settle.before-commit");
             Ok(())
@@ -305,6 +312,21 @@ impl FacilityStore {
         }
         Ok(depth)
     }
+}
+
+/// By patient, the earliest unit that was tried and is to be tried again: since when it waits, and its row.
+fn tried(connection: &Connection, destination: &str) -> Result<HashMap<String, (i64, i64)>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT u.patient, d.since_ms, d.unit FROM delivery d JOIN unit u ON u.id = d.unit
+         WHERE d.destination = ? AND d.state = ? AND d.next_ms > 0 AND u.patient <> '' ORDER BY d.next_ms LIMIT ?",
+    )?;
+    let mut rows = select.query(params![destination, state::PENDING, WINDOW])?;
+    let mut tried: HashMap<String, (i64, i64)> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let place = (row.get(1)?, row.get(2)?);
+        tried.entry(row.get(0)?).and_modify(|first| *first = place.min(*first)).or_insert(place);
+    }
+    Ok(tried)
 }
 
 fn unit(connection: &Connection, key: &str) -> Result<Option<(i64, i64)>, StoreError> {
@@ -443,6 +465,17 @@ fn note(
             )?
             .execute(params![resource_type, id, unit])?;
     }
+    Ok(())
+}
+
+/// The unit was made anew: every destination is to be looked at again.
+pub(super) fn again(connection: &Connection, unit: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE delivery SET version = (SELECT version FROM unit WHERE id = ?1), state = ?2, attempts = 0, next_ms = 0,
+             status = NULL, answer = NULL, error = NULL, findings = NULL WHERE unit = ?1 AND state <> ?3",
+        )?
+        .execute([unit, state::PENDING, state::EXCLUDED])?;
     Ok(())
 }
 

@@ -141,7 +141,7 @@ async fn who_waits_behind_a_message_is_freed_when_it_turns_out_to_be_of_another_
 }
 
 #[tokio::test]
-async fn a_late_older_message_of_a_discarded_one_is_not_called_registered() {
+async fn a_late_older_message_of_a_discarded_one_comes_to_its_own_end() {
     let (_dir, _root, store) = fresh();
     accept(&store, "1", "p:").await;
     accept(&store, "2", "p:").await;
@@ -151,8 +151,10 @@ async fn a_late_older_message_of_a_discarded_one_is_not_called_registered() {
     store.settle(claim, Settlement::Rejected { status: 422, answer: Vec::new() }).unwrap();
     store.discard(&Selection::Messages(vec![newer]), "test data").unwrap();
     let older = complete_next(&store, lab("u", 1, &["o"]));
-    assert_eq!(state(&store, older), (State::Excluded, Some("discarded".into())));
-    sum(&store);
+    assert_eq!(state(&store, older), (State::Pending, None));
+    assert!(deliver(&store).0.contains(&"o".to_owned()));
+    assert_eq!(state(&store, older), (State::Registered, None));
+    assert_eq!((sum(&store).registered, sum(&store).excluded), (1, 1));
 }
 
 #[tokio::test]
@@ -217,4 +219,25 @@ async fn a_deleted_file_of_an_incremental_list_takes_back_its_own_entries_only()
     }
     complete_next(&store, gone);
     assert_eq!(deliver(&store), (Vec::new(), vec!["c2".to_owned()]));
+}
+
+#[tokio::test]
+async fn refusals_beyond_what_is_kept_are_counted_and_the_sums_hold() {
+    let (dir, root, store) = fresh();
+    let kept = u64::try_from(super::segment::REFUSALS_KEPT).unwrap();
+    let refuse = |number: u64| store.refuse(arrival(&format!("{number}"), &"x".repeat(70_000), NOW));
+    futures_util::future::join_all((0..kept + 5).map(refuse))
+        .await
+        .into_iter()
+        .for_each(|kept| kept.unwrap());
+    accept(&store, "1", "p:").await;
+    let longest = store.unindexed(10).unwrap().iter().map(|message| message.body.len()).max();
+    assert_eq!(longest, Some(super::accept::REFUSED_BYTES));
+    let before = sum(&store);
+    assert_eq!((before.received, before.pending, before.by_reason["refused"]), (kept + 6, kept + 1, 5));
+    index(&store);
+    drop((root, store));
+    let root = open(dir.path());
+    let after = sum(&facility(&root));
+    assert_eq!((after.received, after.pending, after.by_reason["refused"]), (kept + 6, 1, kept + 5));
 }

@@ -74,6 +74,21 @@ impl Followed {
         Ok(statement.exists(params![name, hash])?)
     }
 
+    /// Forgets files under these flags: they are there no more, and are new when they come back.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn forget(&mut self, files: &[([u8; 16], char)]) -> Result<(), StoreError> {
+        let transaction = self.db.transaction()?;
+        for (name, flag) in files {
+            transaction
+                .prepare_cached("DELETE FROM seen WHERE name = ? AND flag = ?")?
+                .execute(params![name, flag.to_string()])?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
     /// Remembers files, in one transaction. Call it only when the journal has them.
     ///
     /// # Errors

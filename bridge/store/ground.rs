@@ -101,21 +101,7 @@ impl Ground for Record<'_> {
         )?;
         let mut rows = select.query([resource_type, id])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let content = content(row.get(1)?, row.get(5)?, row.get(6)?)?;
-        Ok(Some(Standing {
-            resource_type: resource_type.to_owned(),
-            id: id.to_owned(),
-            role: match row.get_ref(0)?.as_str().unwrap_or_default() {
-                "unit" => Role::Unit,
-                "shared" => Role::Shared,
-                _ => Role::Provisional,
-            },
-            hash: content.hash,
-            json: content.json,
-            references: content.references,
-            stamp: Stamp { time: row.get(2)?, sequence: row.get(3)? },
-            withdrawn: row.get(4)?,
-        }))
+        self::standing(resource_type, id, row, 0).map(Some)
     }
 
     fn put_standing(&mut self, standing: &Standing) -> Result<(), StoreError> {
@@ -124,6 +110,21 @@ impl Ground for Record<'_> {
             Role::Shared => "shared",
             Role::Provisional => "provisional",
         };
+        if standing.role == Role::Shared {
+            // What it says before, and who changed it: that message may be discarded.
+            self.0
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO replaced
+                     SELECT type, id, ?3, role, hash, time, sequence, withdrawn, refs, json FROM standing
+                     WHERE type = ?1 AND id = ?2 AND hash <> ?4 AND sequence <> ?3",
+                )?
+                .execute(params![
+                    standing.resource_type,
+                    standing.id,
+                    standing.stamp.sequence,
+                    standing.hash
+                ])?;
+        }
         self.0.prepare_cached("INSERT OR REPLACE INTO standing VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
             params![
                 standing.resource_type,
@@ -153,6 +154,30 @@ impl Ground for Record<'_> {
             .prepare_cached("SELECT 1 FROM unit WHERE patient = ? AND live = 1 AND key <> ? LIMIT 1")?;
         Ok(select.exists([patient, key])?)
     }
+}
+
+/// A standing resource whose columns begin, from its role on, at that place of the row.
+pub(super) fn standing(
+    resource_type: &str,
+    id: &str,
+    row: &rusqlite::Row<'_>,
+    at: usize,
+) -> Result<Standing, StoreError> {
+    let content = content(row.get(at + 1)?, row.get(at + 5)?, row.get(at + 6)?)?;
+    Ok(Standing {
+        resource_type: resource_type.to_owned(),
+        id: id.to_owned(),
+        role: match row.get_ref(at)?.as_str().unwrap_or_default() {
+            "unit" => Role::Unit,
+            "shared" => Role::Shared,
+            _ => Role::Provisional,
+        },
+        hash: content.hash,
+        json: content.json,
+        references: content.references,
+        stamp: Stamp { time: row.get(at + 2)?, sequence: row.get(at + 3)? },
+        withdrawn: row.get(at + 4)?,
+    })
 }
 
 fn content(hash: String, references: String, json: String) -> Result<Content, StoreError> {

@@ -8,6 +8,9 @@ use super::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// Why a message is excluded that was refused at the door.
+pub(super) const REFUSED: &str = "refused";
+
 /// Codes of states in the tables. Public words are those of [`super::State`].
 pub(super) mod state {
     /// Waits for its translation.
@@ -57,6 +60,7 @@ impl FacilityStore {
     /// # Errors
     /// The database; a gap between the mark and the messages given.
     pub fn index(&self, mut indexed: Vec<Indexed>) -> Result<(), StoreError> {
+        self.room()?;
         indexed.sort_by_key(|message| message.id);
         let mut heads = Vec::with_capacity(indexed.len());
         for message in indexed {
@@ -94,7 +98,11 @@ pub(super) fn mark(connection: &Connection, day: u32) -> Result<i64, StoreError>
 
 fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Result<(), StoreError> {
     let MessageId(id) = message.id;
-    let duplicate = head.duplicate_of.is_some();
+    let left_out = match (head.refused, head.duplicate_of) {
+        (true, _) => Some(REFUSED),
+        (false, Some(_)) => Some("duplicate"),
+        (false, None) => None,
+    };
     connection
         .prepare_cached(
             "INSERT INTO message(id, feed, name, received_ms, day, control_id, message_type, order_number, time, state,
@@ -110,8 +118,8 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
             message.message_type,
             message.order_number,
             message.time,
-            if duplicate { state::EXCLUDED } else { state::RECEIVED },
-            duplicate.then_some("duplicate"),
+            if left_out.is_some() { state::EXCLUDED } else { state::RECEIVED },
+            left_out,
             head.duplicate_of,
             head.id_reused,
             participation::is_history(message.time.as_deref(), head.received_ms),
@@ -121,7 +129,7 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
             .prepare_cached("INSERT OR IGNORE INTO message_patient VALUES(?, ?)")?
             .execute(params![patient, id])?;
     }
-    if !duplicate {
+    if left_out.is_none() {
         claim::enqueue(connection, id)?;
     }
     connection

@@ -93,6 +93,7 @@ pub(super) struct Head {
     pub received_ms: i64,
     pub duplicate_of: Option<i64>,
     pub id_reused: bool,
+    pub refused: bool,
 }
 
 /// Reads segments.
@@ -140,11 +141,16 @@ impl Reader {
         self.with(day, |c| Ok(c.query_row("SELECT coalesce(max(row), 0) FROM message", [], |r| r.get(0))?))
     }
 
+    /// Refusals of a day that are counted and not kept.
+    pub fn refused(&self, day: u32) -> Result<i64, StoreError> {
+        self.with(day, |c| Ok(c.query_row("SELECT coalesce(sum(more), 0) FROM refused", [], |r| r.get(0))?))
+    }
+
     /// Messages of a day behind a row.
     pub fn after(&self, day: u32, mark: i64, limit: usize) -> Result<Vec<(Journalled, Head)>, StoreError> {
         self.with(day, |connection| {
             let mut select = connection.prepare_cached(
-                "SELECT row, feed, name, received_ms, duplicate_of, id_reused, origin, body FROM message
+                "SELECT row, feed, name, received_ms, duplicate_of, id_reused, origin, body, refused FROM message
                  WHERE row > ? ORDER BY row LIMIT ?",
             )?;
             let mut rows = select.query(params![mark, i64::try_from(limit).unwrap_or(i64::MAX)])?;
@@ -168,7 +174,7 @@ impl Reader {
         }
         self.with(id.day(), |connection| {
             let mut select = connection.prepare_cached(
-                "SELECT row, feed, name, received_ms, duplicate_of, id_reused, origin, body FROM message WHERE row = ?",
+                "SELECT row, feed, name, received_ms, duplicate_of, id_reused, origin, body, refused FROM message WHERE row = ?",
             )?;
             let mut rows = select.query([id.row()])?;
             rows.next()?.map(|row| journalled(id.day(), row)).transpose()
@@ -183,6 +189,7 @@ fn journalled(day: u32, row: &rusqlite::Row<'_>) -> Result<(Journalled, Head), S
         received_ms: row.get(3)?,
         duplicate_of: row.get(4)?,
         id_reused: row.get(5)?,
+        refused: row.get(8)?,
     };
     let origin = row.get_ref(6)?.as_str().map_err(|_| StoreError::Damaged("origin"))?;
     let message = Journalled {

@@ -25,7 +25,18 @@ impl FacilityStore {
                 Some(rows) => *rows,
                 None => self.bodies.rows(day)?,
             };
-            sums.push(day_sum(&snapshot, day, rows)?);
+            let mut sum = day_sum(&snapshot, day, rows)?;
+            // Beyond those that are kept, refusals are counted only: there is nothing of them to translate.
+            let refused = match dropped.contains_key(&day) {
+                true => 0,
+                false => u64::try_from(self.bodies.refused(day)?).unwrap_or_default(),
+            };
+            if refused > 0 {
+                sum.received += refused;
+                sum.excluded += refused;
+                *sum.by_reason.entry(index::REFUSED.to_owned()).or_default() += refused;
+            }
+            sums.push(sum);
         }
         sums.retain(|sum| sum.received > 0);
         Ok(sums)

@@ -19,6 +19,8 @@ mod consent_list;
 #[cfg(test)]
 mod consent_tests;
 mod delivery;
+#[cfg(test)]
+mod discard_tests;
 mod disk;
 mod durable;
 #[cfg(test)]
@@ -32,6 +34,8 @@ mod ledger;
 mod participation;
 mod quarantine;
 mod query;
+mod rebuild;
+mod reserve;
 pub mod restore;
 mod retention;
 mod schema;
@@ -49,7 +53,7 @@ mod upkeep;
 mod users;
 
 pub use accept::Offered;
-pub use appliance::{Audit, AuditEntry, AuditFilter, Broken, Store};
+pub use appliance::{Audit, AuditEntry, AuditFilter, Broken, Store, inspect};
 pub use backup::{BackupConfig, BackupError, Made, Manifest};
 pub use consent_list::{ConsentChange, ConsentImport, ConsentRow, ConsentStatus};
 pub use disk::{Config, Disk, RETENTION_MIN};

@@ -3,8 +3,9 @@
 //! Both are a person's act; the caller writes it to the audit trail.
 
 use super::index::state;
-use super::{FacilityStore, MessageId, State, StoreError, claim, complete};
+use super::{FacilityStore, MessageId, State, StoreError, claim, complete, rebuild};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeSet;
 
 /// One cause of quarantine and the messages that wait for it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -114,7 +115,8 @@ impl FacilityStore {
     }
 
     /// Puts quarantined, held and rejected messages back to be translated again; how many. By their numbers also
-    /// those that had no destination, and withdrawals by a file's flag, which are excluded whatever the base said.
+    /// those that had no destination, withdrawals by a file's flag, which are excluded whatever the base said, and
+    /// discarded ones, whose discarding is taken back.
     ///
     /// # Errors
     /// The database.
@@ -126,6 +128,7 @@ impl FacilityStore {
                 connection
                     .prepare_cached("UPDATE message SET state = ?, reason = NULL WHERE id = ?")?
                     .execute([state::RECEIVED, id])?;
+                connection.prepare_cached("DELETE FROM discarded WHERE message = ?")?.execute([id])?;
                 claim::enqueue(connection, id)?;
                 count += 1;
             }
@@ -135,38 +138,41 @@ impl FacilityStore {
         Ok(count)
     }
 
-    /// Leaves quarantined, held and rejected messages out for good (`discarded`); how many. What their unit
-    /// held before stays as it is; a delivery that was held or refused for nothing else is excluded until the
-    /// unit's next message.
+    /// Leaves quarantined, held and rejected messages out for good (`discarded`); how many. The record is as if
+    /// they had never been taken: units that have something of theirs are made anew from their other messages.
     ///
     /// # Errors
     /// The database.
     pub fn discard(&self, selection: &Selection, reason: &str) -> Result<u64, StoreError> {
         let (selection, reason) = (selection.clone(), reason.to_owned());
         let count = self.run(move |connection| {
-            let mut count = 0;
-            for (id, unit, _) in selected(connection, &selection, HELD)? {
+            let (mut count, mut ids, mut taken) = (0, BTreeSet::new(), BTreeSet::new());
+            let mut units = BTreeSet::new();
+            for (id, unit, version) in selected(connection, &selection, HELD)? {
                 connection
-                    .prepare_cached("UPDATE message SET state = ?, reason = 'discarded' WHERE id = ?")?
+                    .prepare_cached(
+                        "UPDATE message SET state = ?, reason = 'discarded', version = NULL WHERE id = ?",
+                    )?
                     .execute([state::EXCLUDED, id])?;
                 connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([id])?;
                 connection
                     .prepare_cached("INSERT OR REPLACE INTO discarded VALUES(?, ?)")?
                     .execute(params![id, reason])?;
-                if let Some(unit) = unit {
-                    connection
-                        .prepare_cached(
-                            "UPDATE delivery SET state = ?2 WHERE unit = ?1 AND state IN (4, 5)
-                             AND NOT EXISTS(SELECT 1 FROM message WHERE unit = ?1 AND state IN (4, 5))",
-                        )?
-                        .execute([unit, state::EXCLUDED])?;
-                    complete::wake(connection, unit)?;
-                }
+                ids.insert(id);
+                units.extend(unit);
+                taken.extend(unit.filter(|_| version.is_some()));
                 count += 1;
+            }
+            for unit in taken {
+                rebuild::rebuild(connection, unit, &ids)?;
+            }
+            for unit in units {
+                complete::wake(connection, unit)?;
             }
             Ok(count)
         })?;
         self.arrivals().notify_one();
+        self.outbox().notify_waiters();
         Ok(count)
     }
 
@@ -183,20 +189,22 @@ impl FacilityStore {
 
 const HELD: &str = "state IN (1, 4, 5)";
 const REPLAYED: &str =
-    "(state IN (1, 4, 5) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted')))
+    "(state IN (1, 4, 5) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted', 'discarded')))
      AND day NOT IN (SELECT day FROM segment WHERE dropped_ms IS NOT NULL)";
 
-/// Message, unit and state of what is selected and held; of messages named by number, those of `by_number`.
+type Selected = (i64, Option<i64>, Option<i64>);
+
+/// Message, unit and version there of what is selected and held; of messages named by number, those of `by_number`.
 fn selected(
     connection: &Connection,
     selection: &Selection,
     by_number: &str,
-) -> Result<Vec<(i64, Option<i64>, i64)>, StoreError> {
+) -> Result<Vec<Selected>, StoreError> {
     let held = HELD;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let rows = match selection {
         Selection::Messages(ids) => {
-            let sql = format!("SELECT id, unit, state FROM message WHERE id = ? AND {by_number}");
+            let sql = format!("SELECT id, unit, version FROM message WHERE id = ? AND {by_number}");
             let mut select = connection.prepare_cached(&sql)?;
             let mut rows = Vec::new();
             for id in ids {
@@ -206,7 +214,7 @@ fn selected(
         }
         Selection::Cause { code, position, rule } => {
             let sql = format!(
-                "SELECT id, unit, state FROM message WHERE {held} AND id IN
+                "SELECT id, unit, version FROM message WHERE {held} AND id IN
                  (SELECT message FROM cause
                   WHERE code = ?1 AND (?2 = '' OR position = ?2) AND (?3 = '' OR rule = ?3))"
             );
@@ -229,7 +237,7 @@ fn selected(
                 State::Pending | State::Excluded | State::Registered => return Ok(Vec::new()),
             };
             let mut select =
-                connection.prepare_cached("SELECT id, unit, state FROM message WHERE state = ?")?;
+                connection.prepare_cached("SELECT id, unit, version FROM message WHERE state = ?")?;
             select.query_map([code], read)?.collect::<Result<_, _>>()?
         }
     };

@@ -59,7 +59,7 @@ impl FacilityStore {
     pub(super) fn dropped_message(&self, id: MessageId) -> Result<Option<(Journalled, Head)>, StoreError> {
         let console = self.console()?;
         let mut select = console.prepare_cached(
-            "SELECT feed, name, received_ms, duplicate_of, id_reused FROM message
+            "SELECT feed, name, received_ms, duplicate_of, id_reused, coalesce(reason, '') = 'refused' FROM message
              WHERE id = ?1 AND day IN (SELECT day FROM segment WHERE dropped_ms IS NOT NULL)",
         )?;
         let found = select.query_row([id.0], |row| {
@@ -69,6 +69,7 @@ impl FacilityStore {
                 received_ms: row.get(2)?,
                 duplicate_of: row.get(3)?,
                 id_reused: row.get(4)?,
+                refused: row.get(5)?,
             };
             let message = Journalled {
                 id,

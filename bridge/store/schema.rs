@@ -14,7 +14,9 @@ const BUSY: Duration = Duration::from_secs(20);
 pub(super) const JOURNAL: &str = "
 CREATE TABLE message(
   row INTEGER PRIMARY KEY, feed TEXT NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL, received_ms INTEGER NOT NULL,
-  duplicate_of INTEGER, id_reused INTEGER NOT NULL, origin TEXT NOT NULL, body BLOB, subject TEXT);
+  duplicate_of INTEGER, id_reused INTEGER NOT NULL, origin TEXT NOT NULL, body BLOB, subject TEXT,
+  refused INTEGER NOT NULL);
+CREATE TABLE refused(feed TEXT PRIMARY KEY, kept INTEGER NOT NULL, more INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE seen(key INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY(key, row)) WITHOUT ROWID;
 CREATE TABLE mark(only_row INTEGER PRIMARY KEY CHECK(only_row = 1), seen_row INTEGER NOT NULL);
 INSERT INTO mark VALUES(1, 0);
@@ -43,6 +45,7 @@ CREATE TABLE unit(
   id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, patient TEXT NOT NULL, version INTEGER NOT NULL,
   live INTEGER NOT NULL, state BLOB);
 CREATE INDEX unit_live ON unit(patient) WHERE live = 1;
+CREATE INDEX unit_by_patient ON unit(patient);
 CREATE TABLE entry(
   type TEXT NOT NULL, id TEXT NOT NULL, unit INTEGER NOT NULL, hash TEXT, rank INTEGER NOT NULL, time TEXT NOT NULL,
   sequence INTEGER NOT NULL, PRIMARY KEY(type, id, unit)) WITHOUT ROWID;
@@ -66,6 +69,12 @@ CREATE INDEX cause_message ON cause(message);
 CREATE TABLE unread(
   feed TEXT NOT NULL, kind TEXT NOT NULL, mapping_version TEXT NOT NULL, position TEXT NOT NULL, count INTEGER NOT NULL,
   example INTEGER NOT NULL, PRIMARY KEY(feed, kind, mapping_version, position)) WITHOUT ROWID;
+CREATE TABLE replaced(
+  type TEXT NOT NULL, id TEXT NOT NULL, replaced_by INTEGER NOT NULL, role TEXT NOT NULL, hash TEXT NOT NULL,
+  time TEXT NOT NULL, sequence INTEGER NOT NULL, withdrawn INTEGER NOT NULL, refs TEXT NOT NULL, json TEXT NOT NULL,
+  PRIMARY KEY(type, id)) WITHOUT ROWID;
+CREATE TABLE rebuild(message INTEGER PRIMARY KEY, patient TEXT NOT NULL);
+CREATE INDEX rebuild_patient ON rebuild(patient);
 CREATE TABLE discarded(message INTEGER PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE feed(name TEXT PRIMARY KEY, received_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE consent_state(
@@ -109,6 +118,7 @@ pub(super) fn open(path: &Path, tables: &str) -> Result<Connection, OpenError> {
     if found > VERSION {
         return Err(OpenError::Newer { file, found, known: VERSION });
     }
+    look(&connection, tables).map_err(fail)?;
     Ok(connection)
 }
 
@@ -117,7 +127,6 @@ fn prepare(connection: &Connection, tables: &str) -> rusqlite::Result<i64> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // Before a positive answer the bytes are on the disk: NORMAL would lose the last commits at a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    let version = |c: &Connection| c.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     let found = version(connection)?;
     if found != 0 {
         return Ok(found);
@@ -130,6 +139,26 @@ fn prepare(connection: &Connection, tables: &str) -> rusqlite::Result<i64> {
     }
     connection.execute_batch("COMMIT")?;
     Ok(VERSION)
+}
+
+/// The version of the tables; 0 before they are made.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Reads the schema and the first and last rows of every table: what a damaged file cannot give. The whole file is
+/// not read, which would take minutes for a large one.
+pub(super) fn look(connection: &Connection, tables: &str) -> rusqlite::Result<()> {
+    for table in tables.split("CREATE TABLE ").skip(1) {
+        let name = table.split('(').next().unwrap_or_default();
+        let has_rows_by_number = !table.split(';').next().unwrap_or_default().contains("WITHOUT ROWID");
+        let last = if has_rows_by_number { "ORDER BY rowid DESC" } else { "" };
+        for order in ["", last] {
+            let mut select = connection.prepare(&format!("SELECT * FROM {name} {order} LIMIT 1"))?;
+            select.query([])?.next()?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens a database that a writer has made, for reading.

@@ -25,10 +25,15 @@ pub(super) struct Segment {
     flushing: bool,
 }
 
+/// Refusals of one feed and day that are kept with their first bytes, 64 MiB at most; further ones are counted. A
+/// sender that is set up wrongly sends the same again and again, and must not fill the disk.
+pub const REFUSALS_KEPT: i64 = 1_024;
+
 /// A message that was there before.
 pub(super) struct Earlier {
     pub row: i64,
     pub received_ms: i64,
+    pub same_name: bool,
     pub same_body: bool,
 }
 
@@ -39,6 +44,21 @@ pub(super) struct Keyed {
     pub hash: [u8; 32],
     pub name_key: i64,
     pub body_key: i64,
+    /// Refused at the door: kept for people to look at, and never translated.
+    pub refused: bool,
+}
+
+impl Keyed {
+    fn is_file(&self) -> bool {
+        self.arrival.origin.file.is_some()
+    }
+}
+
+/// What a message is looked for by: its name, for a file of a storage without its flag, which is the last
+/// character and changes by renaming.
+pub(super) fn stem(name: &str, is_file: bool) -> &str {
+    let end = name.char_indices().next_back().map_or(0, |(at, _)| at);
+    if is_file { &name[..end] } else { name }
 }
 
 impl Segment {
@@ -58,14 +78,15 @@ impl Segment {
         self.next_row = last + 1;
         let mark: i64 = self.connection.query_row("SELECT seen_row FROM mark", [], |r| r.get(0))?;
         let mut unseen = self.connection.prepare(
-            "SELECT row, feed, name, hash, subject FROM message WHERE row > ? AND duplicate_of IS NULL ORDER BY row",
+            "SELECT row, feed, name, hash, subject, json_type(origin, '$.f') IS NOT NULL FROM message
+             WHERE row > ? AND duplicate_of IS NULL AND refused = 0 ORDER BY row",
         )?;
         let mut rows = unseen.query([mark])?;
         while let Some(row) = rows.next()? {
             let (number, feed, name): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let hash: [u8; 32] = row.get(3)?;
             let subject: Option<String> = row.get(4)?;
-            let (name_key, body_key) = keys(&feed, &name, subject.as_deref(), &hash);
+            let (name_key, body_key) = keys(&feed, stem(&name, row.get(5)?), subject.as_deref(), &hash);
             self.run.insert(name_key, number);
             self.run.insert(body_key, number);
         }
@@ -128,18 +149,44 @@ impl Segment {
         };
         let Some(row) = row else { return Ok(None) };
         let mut find = self.connection.prepare_cached(
-            "SELECT hash, received_ms FROM message WHERE row = ?1 AND feed = ?2
-             AND (subject = ?4 OR ?4 IS NULL AND subject IS NULL AND name = ?3)",
+            "SELECT hash, received_ms, name, subject FROM message WHERE row = ? AND feed = ?",
         )?;
-        let subject = keyed.subject();
-        find.query_row(params![row, keyed.arrival.feed, keyed.arrival.name, subject], |found| {
-            Ok(Earlier {
-                row,
-                same_body: found.get::<_, [u8; 32]>(0)? == keyed.hash,
-                received_ms: found.get(1)?,
+        let found = find
+            .query_row(params![row, keyed.arrival.feed], |found| {
+                let (name, subject): (String, Option<String>) = (found.get(2)?, found.get(3)?);
+                let found = Earlier {
+                    row,
+                    same_name: name == keyed.arrival.name,
+                    same_body: found.get::<_, [u8; 32]>(0)? == keyed.hash,
+                    received_ms: found.get(1)?,
+                };
+                Ok((found, name, subject))
             })
-        })
-        .optional()
+            .optional()?;
+        let (is_file, name) = (keyed.is_file(), &keyed.arrival.name);
+        let same = |found: &str, of: Option<&str>| match keyed.subject() {
+            Some(subject) => of == Some(subject),
+            None => of.is_none() && stem(found, is_file) == stem(name, is_file),
+        };
+        Ok(found.filter(|(_, found, of)| same(found, of.as_deref())).map(|(found, ..)| found))
+    }
+
+    /// Writes a refusal: kept as far as there is a place for it, else counted. Its row, where it has one.
+    pub fn refuse(&mut self, keyed: &Keyed) -> Result<Option<i64>, AcceptError> {
+        let feed = &keyed.arrival.feed;
+        let kept: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT kept FROM refused WHERE feed = ?")?
+            .query_row([feed], |row| row.get(0))
+            .optional()?;
+        let keeps = kept.unwrap_or_default() < REFUSALS_KEPT;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO refused VALUES(?1, ?2, 1 - ?2) ON CONFLICT(feed)
+                 DO UPDATE SET kept = kept + ?2, more = more + 1 - ?2",
+            )?
+            .execute(params![feed, keeps])?;
+        if keeps { self.insert(keyed, None, false).map(Some) } else { Ok(None) }
     }
 
     /// Writes a message and returns its row.
@@ -150,9 +197,10 @@ impl Segment {
         reused: bool,
     ) -> Result<i64, AcceptError> {
         let row = self.next_row;
-        let Keyed { arrival, origin, hash, name_key, body_key } = keyed;
-        self.connection.prepare_cached("INSERT INTO message VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
-            params![
+        let Keyed { arrival, origin, hash, name_key, body_key, refused } = keyed;
+        self.connection
+            .prepare_cached("INSERT INTO message VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
+            .execute(params![
                 row,
                 arrival.feed,
                 arrival.name,
@@ -163,9 +211,9 @@ impl Segment {
                 origin,
                 duplicate_of.is_none().then_some(&arrival.body),
                 keyed.subject(),
-            ],
-        )?;
-        if duplicate_of.is_none() {
+                refused,
+            ])?;
+        if duplicate_of.is_none() && !refused {
             for key in [*name_key, *body_key] {
                 // The newest takes the key: the window is counted from the last message of that name.
                 let before = self.run.insert(key, row);

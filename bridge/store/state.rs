@@ -4,6 +4,7 @@
 //! each piece in a savepoint of its own, and answers after the commit.
 
 use super::accept::{self, Request, Shared};
+use super::reserve::{RESERVE_BYTES, Reserve};
 use super::{Config, DeliveryClaim, Disk, MessageId, OpenError, StoreError, journal, ledger, schema};
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -71,13 +72,22 @@ pub(super) struct Carried {
     pub contested: bool,
 }
 
+/// What it does to the state. An error takes it back; where SQLite gave one, it is told.
+type Work = Box<dyn FnOnce(&Connection) -> Result<(), Option<rusqlite::Error>> + Send>;
+
 struct Job {
-    work: Box<dyn FnOnce(&Connection) -> bool + Send>,
+    work: Work,
     done: SyncSender<Result<(), StoreError>>,
 }
 
 impl FacilityStore {
-    pub(super) fn open(dir: PathBuf, code: &str, config: Config) -> Result<Self, OpenError> {
+    pub(super) fn open(
+        dir: PathBuf,
+        code: &str,
+        config: Config,
+        reserve: Reserve,
+    ) -> Result<Self, OpenError> {
+        super::inspect(&dir)?;
         let state = schema::open(&dir.join("state.sqlite"), schema::STATE)?;
         let reader = |file: &str| {
             schema::open_reader(&dir.join(file))
@@ -100,6 +110,7 @@ impl FacilityStore {
             caught_up: Arc::default(),
             arrivals: Arc::new(Notify::new()),
             low: Arc::default(),
+            reserve,
             dir,
         };
         let (journal, requests) = mpsc::channel(accept::WAITING);
@@ -181,7 +192,11 @@ impl FacilityStore {
             // A panic of one piece must not end the thread that everything depends on.
             let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(connection)));
             let result = caught.unwrap_or(Err(StoreError::Order("a panic while the state was written")));
-            let good = result.is_ok();
+            let good = match &result {
+                Ok(_) => Ok(()),
+                Err(StoreError::Database(error)) => Err(Some(copy(error))),
+                Err(_) => Err(None),
+            };
             // The channel holds one and gets one.
             let _ = answer.send(result);
             good
@@ -191,6 +206,43 @@ impl FacilityStore {
         let committed = committed.recv().map_err(|_| StoreError::Closed)?;
         let result = answered.recv().map_err(|_| StoreError::Closed)?;
         committed.and(result)
+    }
+
+    /// The same for what must be written though the disk is full: in the room set aside, where there is no other.
+    pub(super) fn run_on_reserve<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> Result<T, StoreError> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        let work = Arc::new(work);
+        let first = work.clone();
+        match self.run(move |connection| first(connection)) {
+            Err(error) if self.out_of_room(&error) && self.shared.reserve.give_up() => {
+                self.run(move |connection| work(connection))
+            }
+            result => result,
+        }
+    }
+
+    /// A disk that is full to its last byte says so, or fails in the shared memory of the database.
+    fn out_of_room(&self, error: &StoreError) -> bool {
+        let StoreError::Database(error) = error else { return false };
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => true,
+            Some(rusqlite::ErrorCode::SystemIoFailure) => self.disk().free_bytes < RESERVE_BYTES,
+            _ => false,
+        }
+    }
+
+    /// Whether there is room for what can wait. The room set aside is for sending.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn room(&self) -> Result<(), StoreError> {
+        let (free, hard) = (self.disk().free_bytes, self.shared.config.hard_free);
+        match self.shared.reserve.make(free, hard) || free >= 2 * RESERVE_BYTES {
+            true => Ok(()),
+            false => Err(StoreError::Full),
+        }
     }
 
     /// The connection of the workers, for reading.
@@ -253,12 +305,13 @@ fn write(connection: &Connection, work: &Receiver<Job>) {
 }
 
 /// Runs one piece in its savepoint. An error means that the whole transaction is lost.
-fn piece(connection: &Connection, work: Box<dyn FnOnce(&Connection) -> bool + Send>) -> rusqlite::Result<()> {
+fn piece(connection: &Connection, work: Work) -> rusqlite::Result<()> {
     connection.execute_batch("SAVEPOINT piece")?;
-    if work(connection) {
-        connection.execute_batch("RELEASE piece")
-    } else {
-        connection.execute_batch("ROLLBACK TO piece; RELEASE piece")
+    match work(connection) {
+        Ok(()) => connection.execute_batch("RELEASE piece"),
+        // A full disk takes the whole transaction back at once: that, and not the missing savepoint, is the reason.
+        Err(Some(error)) if connection.is_autocommit() => Err(error),
+        Err(_) => connection.execute_batch("ROLLBACK TO piece; RELEASE piece"),
     }
 }
 

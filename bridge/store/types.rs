@@ -173,6 +173,9 @@ pub enum StoreError {
     /// A file could not be read or written.
     #[error("a file of the store failed")]
     Io(#[from] std::io::Error),
+    /// The disk is full. Lifts by itself.
+    #[error("the disk is full")]
+    Full,
     /// What is stored cannot be read back.
     #[error("a stored value cannot be read: {0}")]
     Damaged(&'static str),
@@ -188,6 +191,7 @@ impl StoreError {
     /// Whether the same call may succeed later: the disk was full or the database busy.
     pub fn is_transient(&self) -> bool {
         match self {
+            Self::Full => true,
             Self::Database(error) => matches!(
                 error.sqlite_error_code(),
                 Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::DatabaseBusy)

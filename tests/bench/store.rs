@@ -8,8 +8,10 @@
 
 mod messages;
 
+use arc_swap::ArcSwap;
 use renkei_bridge::intake::{self, feed};
 use renkei_bridge::store::{Arrival, Config, Origin, Store};
+use renkei_translate::mapping::MappingSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;

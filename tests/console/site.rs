@@ -139,6 +139,7 @@ impl Site {
             members: Vec::new(),
             store: Store::open(&folder.path().join("data"), &codes, limits.clone()).unwrap(),
             forwards: Vec::new(),
+            trouble: Arc::new(|_| Vec::new()),
             mapping_version: Arc::new(|| "test".into()),
             bench: Arc::new(Bench::new(set(), Arc::default())),
             metrics: renkei_bridge::telemetry::metrics_text,

@@ -21,6 +21,7 @@ pub struct Appliance {
     data: PathBuf,
     log: PathBuf,
     mllp: u16,
+    console: u16,
     child: Option<Child>,
 }
 
@@ -42,7 +43,7 @@ impl Appliance {
              retry_min = \"50ms\"\nretry_max = \"500ms\"\nbreaker = {{ failures = 5, pause = \"200ms\" }}\n{more}\n"
         );
         std::fs::write(dir.join("bridge.toml"), config).unwrap();
-        Self { dir: dir.into(), data: data.into(), log: dir.join("log"), mllp, child: None }
+        Self { dir: dir.into(), data: data.into(), log: dir.join("log"), mllp, console, child: None }
     }
 
     /// Where senders connect.
@@ -126,6 +127,15 @@ impl Appliance {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+    }
+
+    /// What it shows to machines and people who may see no patient. Only while it runs.
+    pub fn pages(&self) -> String {
+        let pages = ["metrics", "api/v1/status"].map(|page| {
+            let body = crate::support::get(&format!("http://127.0.0.1:{}/{page}", self.console));
+            String::from_utf8(body.expect("a page that anybody may see")).unwrap()
+        });
+        pages.concat()
     }
 
     /// All that it logged.

@@ -1,9 +1,10 @@
-//! The disk is full, and then not any more.
+//! The disk is full to its last byte, and then not any more.
 
 use super::appliance::Appliance;
-use super::hospital::{Hospital, VERSIONS, message};
+use super::hospital::{Hospital, PROBE_PATIENT, VERSIONS, message};
 use super::{SOON, alone, base, oracle};
 use renkei_bridge::intake::send::{SendConfig, Sender, Sent};
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -46,11 +47,11 @@ async fn a_full_disk_refuses_input_sends_on_and_lifts_by_itself() {
     let mut appliance = Appliance::new(dir.path(), &data, &base.url(), more);
     let hospital = Hospital::open(&appliance.mllp(), "d", 1, Duration::from_millis(50));
     appliance.start(None);
-    hospital.progress(200).await;
-    // Leaves less than the hard limit, and enough to write what must go on being written.
+    // Every order has a message, and nearly all are translated.
+    hospital.progress(500).await;
     let ballast = data.join("ballast");
-    let free = free_bytes(&data);
-    std::fs::write(&ballast, vec![0; usize::try_from(free - (12 << 20)).unwrap()]).unwrap();
+    fill(&ballast);
+    assert_eq!(free_bytes(&data), 0);
     let mut probe = Sender::new(SendConfig { attempts: 1, ..SendConfig::new(appliance.mllp()) });
     let deadline = Instant::now() + SOON;
     let mut number = 0;
@@ -58,7 +59,9 @@ async fn a_full_disk_refuses_input_sends_on_and_lifts_by_itself() {
         // A patient and orders of its own; what of it is accepted before the limit bites changes nothing.
         number += 1;
         let id = format!("probe-{number}");
-        if probe.send_once(&message(&id, 900, PROBE, number), &id).await == Sent::Answered("AE".into()) {
+        if probe.send_once(&message(&id, PROBE_PATIENT, PROBE, number), &id).await
+            == Sent::Answered("AE".into())
+        {
             break;
         }
         assert!(Instant::now() < deadline, "input is refused under the hard limit");
@@ -67,11 +70,13 @@ async fn a_full_disk_refuses_input_sends_on_and_lifts_by_itself() {
     let refused_at = hospital.acknowledged();
     base.set_faults(base::well());
     let deadline = Instant::now() + SOON;
-    while oracle::journal(&file).values.len() < 50 {
-        assert!(Instant::now() < deadline, "sending goes on under the hard limit");
+    while oracle::journal(&file).values.len() < 200 {
+        assert!(Instant::now() < deadline, "sending goes on without a byte of room");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(hospital.acknowledged() <= refused_at + 64, "nothing is accepted under the hard limit");
+    let errors = appliance.log().lines().filter(|line| line.contains("ERROR")).count();
+    assert!(errors <= 12, "{errors} errors are logged for one full disk");
     std::fs::remove_file(&ballast).unwrap();
     hospital.progress(200).await;
     let mut log = hospital.close().await;
@@ -79,11 +84,19 @@ async fn a_full_disk_refuses_input_sends_on_and_lifts_by_itself() {
     let mut probe = Sender::new(SendConfig { attempts: u32::MAX, ..SendConfig::new(appliance.mllp()) });
     for number in 1..=number {
         let id = format!("probe-{number}");
-        let (ended, _) = probe.send(&message(&id, 900, PROBE, number), &id).await;
+        let (ended, _) = probe.send(&message(&id, PROBE_PATIENT, PROBE, number), &id).await;
         assert_eq!(ended, Sent::Accepted);
         log.note(id, PROBE, PROBE * VERSIONS + number);
     }
     oracle::check(&mut appliance, &file, &log).await;
+}
+
+/// Others fill the disk, whatever the appliance gives up meanwhile.
+fn fill(ballast: &Path) {
+    let mut file = std::fs::File::create(ballast).unwrap();
+    for chunk in [1 << 20, 4 << 10] {
+        while file.write_all(&vec![0; chunk]).is_ok() {}
+    }
 }
 
 fn free_bytes(path: &Path) -> u64 {

@@ -14,7 +14,11 @@ use tokio::task::JoinSet;
 
 pub const SENDERS: u64 = 64;
 const PATIENTS_EACH: u64 = 2;
-const ORDERS_EACH: u64 = 2;
+pub const ORDERS_EACH: u64 = 2;
+/// All of them, from 0.
+pub const PATIENTS: u64 = SENDERS * PATIENTS_EACH;
+/// Beyond them: of a test that sends by itself.
+pub const PROBE_PATIENT: u64 = 900;
 /// Versions of one order stay below this; value = order × this + version.
 pub const VERSIONS: u64 = 10_000;
 /// Seconds between two versions of an order.

@@ -8,7 +8,7 @@ use renkei_bridge::store::DURABLE_POINTS;
 use std::time::Duration;
 
 /// Kills at random moments in the short form.
-const SHORT_KILLS: u64 = 4;
+const SHORT_KILLS: u64 = 12;
 /// Between a sender's messages.
 const PAUSE: Duration = Duration::from_millis(100);
 

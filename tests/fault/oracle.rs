@@ -2,12 +2,15 @@
 
 use super::SOON;
 use super::appliance::{Appliance, BASE, FEED};
-use super::hospital::{CANARY, Log, VERSIONS, patient};
+use super::hospital::{CANARY, Log, ORDERS_EACH, PATIENTS, PROBE_PATIENT, VERSIONS, patient};
 use renkei_bridge::store::{Filter, MessageId, State};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// Ids of each type of resource that are searched for.
+const IDS_OF_A_TYPE: usize = 100;
 
 /// What the base's journal says: by order, the versions in the order of commit, and which ids held it.
 #[derive(Debug, Default)]
@@ -16,6 +19,8 @@ pub struct Journal {
     pub values: BTreeMap<u64, Vec<u64>>,
     /// `Observation/id` of each order.
     pub ids: BTreeMap<u64, BTreeSet<String>>,
+    /// Orders by their first commit.
+    pub arrived: Vec<u64>,
     /// What stands: every `Type/id`.
     pub standing: BTreeSet<String>,
 }
@@ -37,6 +42,9 @@ pub fn journal(file: &Path) -> Journal {
             journal.standing.insert(url.into());
             let Some(value) = entry["resource"].pointer("/valueQuantity/value") else { continue };
             let value: u64 = value.to_string().parse().unwrap();
+            if !journal.values.contains_key(&(value / VERSIONS)) {
+                journal.arrived.push(value / VERSIONS);
+            }
             journal.values.entry(value / VERSIONS).or_default().push(value);
             journal.ids.entry(value / VERSIONS).or_default().insert(url.into());
         }
@@ -63,6 +71,7 @@ pub async fn settled(file: &Path, log: &Log) -> Journal {
 /// Stops the appliance and compares the three books.
 pub async fn check(appliance: &mut Appliance, file: &Path, log: &Log) {
     settled(file, log).await;
+    let pages = appliance.pages();
     stop(appliance);
     let found = journal(file);
     assert_eq!(found.values.keys().collect::<Vec<_>>(), log.last.keys().collect::<Vec<_>>());
@@ -71,15 +80,35 @@ pub async fn check(appliance: &mut Appliance, file: &Path, log: &Log) {
         assert_eq!(values.last(), log.last.get(order), "order {order}");
         assert_eq!(found.ids[order].len(), 1, "order {order} has one id");
     }
+    in_order_of_patients(&found);
     ledger(appliance, log);
     let text = appliance.log();
-    assert!(!text.contains(CANARY), "a patient's name in the log");
-    for number in 0..4 {
-        assert!(!text.contains(&patient(number)), "a patient's id in the log");
+    assert!(
+        text.contains("The appliance has started.") && pages.contains("renkei_"),
+        "searched the wrong places"
+    );
+    for (place, text) in [("log", &text), ("pages", &pages)] {
+        assert!(!text.contains(CANARY), "a patient's name in the {place}");
+        for number in (0..PATIENTS).chain([PROBE_PATIENT]) {
+            assert!(!text.contains(&patient(number)), "a patient's id in the {place}");
+        }
+        let mut looked: BTreeMap<&str, usize> = BTreeMap::new();
+        for (kind, id) in found.standing.iter().filter_map(|url| url.split_once('/')) {
+            let of_kind = looked.entry(kind).or_default();
+            *of_kind += 1;
+            assert!(*of_kind > IDS_OF_A_TYPE || !text.contains(id), "the id of a {kind} in the {place}");
+        }
+        assert!(looked.len() > 2, "{looked:?}");
     }
-    for url in found.standing.iter().take(100) {
-        let id = url.split('/').nth(1).unwrap();
-        assert!(!text.contains(id), "a resource's id in the log");
+}
+
+/// A patient's orders come to the base for the first time in the order in which the hospital gave them. Later
+/// versions of one may come with an earlier one of another: what waits is coalesced.
+fn in_order_of_patients(found: &Journal) {
+    let mut last: BTreeMap<u64, u64> = BTreeMap::new();
+    for order in &found.arrived {
+        let before = last.insert((order - 1) / ORDERS_EACH, *order).unwrap_or_default();
+        assert!(before < *order, "order {order} came to the base after the later {before} of its patient");
     }
 }
 

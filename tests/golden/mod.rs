@@ -1,6 +1,7 @@
 //! Golden cases: a few messages in, what the record sends for the last of them out, and why.
 //!
-//! A case is a folder: `input-1.hl7` … `input-n.hl7` (UTF-8, invented), `expected.json` and `why.tsv`.
+//! A case is a folder: `input-1.hl7` … `input-n.hl7` (UTF-8, invented), `expected.json` and `why.tsv`. The case of a
+//! proprietary feed has `input-1.LAYOUT.csv` …, in UTF-8 too and encoded as the layout wants by the test.
 //! `expected.json` holds what the last message makes the record send: `put`, by `Type/n`, and `delete`. `n`
 //! counts the ids of a type in the order in which the messages make them: an id is a keyed digest that
 //! nobody can derive by hand. Every value in `expected.json` has a row in `why.tsv` (path, value, source
@@ -10,8 +11,10 @@ mod pairs;
 
 use crate::shipped;
 use renkei_bridge::record::Memory;
+use renkei_translate::charset::GaijiTable;
+use renkei_translate::feed::cut;
 use renkei_translate::mapping::translate;
-use renkei_translate::translation::{Lists, PathPatient, Status};
+use renkei_translate::translation::{Context, Lists, PathPatient, Status};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -55,13 +58,33 @@ impl Names {
     }
 }
 
+/// The messages of a case in order, each with its context.
+fn inputs(case: &Path) -> Vec<(Vec<u8>, Context)> {
+    let mut out = Vec::new();
+    for n in 1.. {
+        let context = shipped::context(None, PathPatient::Error, Lists::Whole);
+        if let Ok(text) = std::fs::read_to_string(case.join(format!("input-{n}.hl7"))) {
+            out.push((text.into_bytes(), context));
+        } else if let Ok(text) = std::fs::read_to_string(case.join(format!("input-{n}.lab-csv44.csv"))) {
+            let layout = shipped::set().layout("lab-csv44").expect("the layout is shipped");
+            let bytes = encoding_rs::SHIFT_JIS.encode(&text).0.into_owned();
+            for piece in cut(layout, &bytes, &GaijiTable::default()).pieces {
+                let context =
+                    Context { feed: Some(piece.part), lists: Lists::Incremental, ..context.clone() };
+                out.push((piece.body, context));
+            }
+        } else {
+            break;
+        }
+    }
+    out
+}
+
 /// What the record sends for the last input of a case.
 fn sent(case: &Path) -> Value {
     let (mut names, mut memory, mut last) = (Names::default(), Memory::default(), None);
-    for n in 1.. {
-        let Ok(text) = std::fs::read_to_string(case.join(format!("input-{n}.hl7"))) else { break };
-        let context = shipped::context(None, PathPatient::Error, Lists::Whole);
-        let translation = translate(shipped::set(), text.as_bytes(), &context);
+    for (n, (bytes, context)) in (1..).zip(inputs(case)) {
+        let translation = translate(shipped::set(), &bytes, &context);
         assert_eq!(translation.status, Status::Translated, "{}: {:?}", case.display(), translation.findings);
         for resource in translation.resources.iter().filter(|r| !r.id.is_empty()) {
             names.add(&resource.resource_type, &resource.id);

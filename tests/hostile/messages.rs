@@ -17,7 +17,7 @@ pub const CANARIES: &[&str] = &[
 ];
 
 /// The same in the place of a code, a unit or a number: a mapping administrator is shown what stands there, so
-/// `message show` alone may print these.
+/// `message show` and the page of a message alone may show these.
 pub const MISPLACED: &[&str] = &["迷子糸雀", "MAIGOKANARI", "3355779911"];
 
 /// Ids of the patients; they begin as the canary does.

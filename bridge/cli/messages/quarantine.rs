@@ -2,8 +2,9 @@
 
 use super::{MessageId, Where, id, who};
 use crate::cli::print::{say, sentences, time};
-use crate::store::{Selection, State, Store};
+use crate::store::{FacilityStore, Selection, State, Store};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// What to do with what is held.
 #[derive(Debug, clap::Subcommand)]
@@ -12,7 +13,8 @@ pub(in crate::cli) enum Quarantine {
     List(List),
     /// Translate held messages again, with the mapping set that is active now.
     Release(Release),
-    /// Leave held messages out for good. They are kept until their retention ends.
+    /// Leave held messages out: the record is as if they had never come. They are kept until their retention
+    /// ends, and `message replay NUMBER` takes the discarding of one back.
     Discard(Discard),
 }
 
@@ -102,7 +104,7 @@ pub(in crate::cli) fn run(command: Quarantine) -> anyhow::Result<ExitCode> {
         Quarantine::Release(arguments) => replay(&arguments.at, &arguments.which, "release"),
         Quarantine::Discard(arguments) => {
             anyhow::ensure!(!arguments.reason.trim().is_empty(), "--reason must say why");
-            each(&arguments.at, |store, at| {
+            each(&arguments.at, &arguments.which, |store, at| {
                 let target = format!("{} {}", at.code(), arguments.which.words());
                 store.audit().append(&who(), "discard", &target, &arguments.reason)?;
                 Ok(at.discard(&arguments.which.selection(), &arguments.reason)?)
@@ -113,23 +115,25 @@ pub(in crate::cli) fn run(command: Quarantine) -> anyhow::Result<ExitCode> {
 
 /// Has messages translated again; a running `serve` finds them by itself.
 pub(super) fn replay(at: &Where, which: &Which, action: &'static str) -> anyhow::Result<ExitCode> {
-    each(at, |store, facility| {
+    each(at, which, |store, facility| {
         store.audit().append(&who(), action, &format!("{} {}", facility.code(), which.words()), "")?;
         Ok(facility.replay(&which.selection())?)
     })
 }
 
-/// Does something with the messages of each facility. Exit 1 where there were none.
+/// Does something with the messages of each facility. Exit 1 where there were none. A message named by its number
+/// is one message: where several facilities have that number, one must be named.
 fn each(
     at: &Where,
-    act: impl Fn(&Store, &crate::store::FacilityStore) -> anyhow::Result<u64>,
+    which: &Which,
+    act: impl Fn(&Store, &FacilityStore) -> anyhow::Result<u64>,
 ) -> anyhow::Result<ExitCode> {
     let (_, store) = match at.file.store()? {
         Ok(opened) => opened,
         Err(code) => return Ok(code),
     };
     let stores = at.stores(&store)?;
-    // The number of a message is unique within a facility only.
+    one_each(&stores, &which.ids)?;
     let mut sum = 0;
     for facility in &stores {
         let count = act(&store, facility)?;
@@ -137,6 +141,24 @@ fn each(
         sum += count;
     }
     Ok(if sum > 0 { ExitCode::SUCCESS } else { ExitCode::from(crate::cli::EXIT_DATA) })
+}
+
+/// The number of a message is unique within a facility only.
+fn one_each(stores: &[Arc<FacilityStore>], ids: &[MessageId]) -> anyhow::Result<()> {
+    for id in ids {
+        let mut codes = Vec::new();
+        for facility in stores {
+            if facility.message(*id)?.is_some() {
+                codes.push(facility.code());
+            }
+        }
+        anyhow::ensure!(
+            codes.len() < 2,
+            "several facilities have a message {id}: name one by --facility: {}",
+            codes.join(", ")
+        );
+    }
+    Ok(())
 }
 
 fn list(arguments: &List) -> anyhow::Result<ExitCode> {
@@ -160,4 +182,41 @@ fn list(arguments: &List) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_each;
+    use crate::store::{Arrival, Config, MessageId, Origin, Store};
+
+    #[tokio::test]
+    async fn a_number_that_two_facilities_have_is_acted_on_at_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let codes = ["1319999998".to_owned(), "1319999999".to_owned()];
+        let store =
+            Store::open(dir.path(), &codes, Config { soft_free: 0, hard_free: 0, ..Config::default() })
+                .unwrap();
+        let (mut first, mut second) = (MessageId(0), MessageId(0));
+        for (number, code) in ["0", "1", "1"].iter().zip([0, 0, 1]) {
+            let arrival = Arrival {
+                feed: "a".into(),
+                name: format!("{number}{code}"),
+                body: b"MSH|".to_vec(),
+                origin: Origin::default(),
+                received_ms: 1_767_571_200_000,
+                duplicate_window_ms: 0,
+            };
+            let id = store.facility(&codes[code]).unwrap().accept(arrival).await.unwrap().id;
+            if *number == "0" {
+                first = id;
+            } else if code == 0 {
+                second = id;
+            }
+        }
+        let all = store.facilities();
+        let refusal = one_each(&all, &[second, first]).unwrap_err().to_string();
+        assert!(refusal.contains("1319999998, 1319999999"), "{refusal}");
+        assert!(one_each(&all, &[second]).is_ok(), "only the first facility has two messages");
+        assert!(one_each(&all[..1], &[first]).is_ok(), "one was named");
+    }
 }

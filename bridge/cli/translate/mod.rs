@@ -38,9 +38,9 @@ pub(super) struct Arguments {
     /// What a patient in the path that is not PID-3 is.
     #[arg(long, value_enum, default_value_t = OnPathPatient::Error)]
     path_patient: OnPathPatient,
-    /// Whether a list message (PPR-01, ADT-61) is the whole list or only what is new in it.
-    #[arg(long, value_enum, default_value_t = OnLists::Whole)]
-    lists: OnLists,
+    /// Whether a list message (PPR-01, ADT-61) is the whole list (so unless --feed) or only what is new in it.
+    #[arg(long, value_enum)]
+    lists: Option<OnLists>,
     /// Read the files as this layout of the mapping set (mappings/feeds) and cut them into messages.
     #[arg(long, value_name = "LAYOUT")]
     feed: Option<String>,
@@ -213,8 +213,11 @@ impl Run<'_> {
                 OnPathPatient::Warn => PathPatient::Warn,
             },
             lists: match arguments.lists {
-                OnLists::Whole => Lists::Whole,
-                OnLists::Incremental => Lists::Incremental,
+                Some(OnLists::Whole) => Lists::Whole,
+                Some(OnLists::Incremental) => Lists::Incremental,
+                // As a folder feed has it.
+                None if part.is_some() => Lists::Incremental,
+                None => Lists::Whole,
             },
             feed: part,
         };

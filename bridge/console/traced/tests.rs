@@ -169,3 +169,30 @@ fn paths_as_written_cover_what_stands_below_them() {
     check("birthDate", "birth", false);
     check("a.b", "a", false);
 }
+
+#[test]
+fn a_row_of_a_file_is_shown_by_row_and_column_and_its_patient_is_a_shape() {
+    let set = MappingSet::load(crate::app::mappings::shipped()).unwrap();
+    let layout = set.layout("lab-csv44").unwrap();
+    let mut cells = vec![""; 45];
+    for (column, cell) in
+        [(1, "EXAMPLE"), (3, "1319999999"), (8, "12345"), (9, "Yamada"), (20, "OD1"), (24, "20261102")]
+    {
+        cells[column - 1] = cell;
+    }
+    (cells[27], cells[34]) = ("00051", "7.2");
+    let bytes = format!("{}\r\n", cells.join(","));
+    let piece = &renkei_translate::feed::cut(layout, bytes.as_bytes(), &Default::default()).pieces[0];
+    let context = Context { feed: Some(piece.part.clone()), ..context() };
+    let panes = read(&set, &piece.body, &context, &[], false);
+    let all = format!("{panes:?}");
+    for canary in ["12345", "Yamada", "MSH", "PID"] {
+        assert!(!all.contains(canary), "{canary} in {all}");
+    }
+    let code = panes.source.iter().find(|row| row.position == "row 1, 検査コード").unwrap();
+    assert!(!code.edges.is_empty(), "{code:?}");
+    let target = panes.target.iter().find(|row| row.path == "code.coding[1].code").unwrap();
+    assert!(target.from.contains(&("row 1, 検査コード".to_owned(), code.anchor.clone())), "{target:?}");
+    // Revealed, the original stands as it came.
+    assert!(read(&set, &piece.body, &context, &[], true).raw.contains("OD1"));
+}

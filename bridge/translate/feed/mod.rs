@@ -15,6 +15,7 @@ mod tests;
 
 pub use cut::{FileCut, Piece, cut};
 pub use layout::Layout;
+pub use record::{Opened, open};
 
 /// Which rows of a file a message is, and under which layout they were cut: enough to read its bytes again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -52,6 +52,30 @@ impl Sources<'_> {
 /// Place of the PID in the message; MSH stands in front of it, rows behind.
 const PID: usize = 1;
 
+/// A message of a feed for people: as the engine reads it, and what its places are called in the file.
+pub struct Opened {
+    /// The rows as segments, behind a header and a PID that are not in the file.
+    pub message: Message,
+    /// Name of a cell (`row 5, 検査コード`), and the segment and field that it is.
+    pub places: Vec<(String, usize, usize)>,
+    /// The rows as received, decoded.
+    pub text: String,
+}
+
+/// Opens a message for people; none where no row of it can be read.
+pub fn open(layout: &Layout, bytes: &[u8], part: &Part, facility: &Facility) -> Option<Opened> {
+    let text = crate::charset::decode_as(layout.encoding, bytes, &facility.gaiji).text;
+    let (message, sources) = read(layout, bytes, part, facility).message?;
+    let mut places = Vec::new();
+    for segment in message.segments().skip(PID + 1) {
+        for field in 1..=segment.field_count() {
+            let number = u16::try_from(field).unwrap_or_default();
+            places.push((sources.print(segment.index(), number, 1), segment.index(), field));
+        }
+    }
+    Some(Opened { message, places, text })
+}
+
 /// A message of a feed, read.
 pub(crate) struct Read<'l> {
     /// The message; none where no row of it can be read.

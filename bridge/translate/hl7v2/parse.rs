@@ -13,7 +13,7 @@ pub const MAX_PARTS: usize = 4 << 20;
 const MAX_FINDINGS: usize = 100;
 
 /// Whether a text is three characters, a capital and two capitals or digits.
-pub(super) fn is_segment_id(name: &str) -> bool {
+pub(crate) fn is_segment_id(name: &str) -> bool {
     matches!(name.as_bytes(), [first, rest @ ..] if rest.len() == 2
         && first.is_ascii_uppercase()
         && rest.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()))

@@ -9,6 +9,7 @@ use crate::feed::record::Sources;
 use crate::fhir::Arena;
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::Message;
+use crate::hl7v2::parse::is_segment_id;
 use crate::profile::{self, tree::Node};
 use crate::translation::{Context, Event, Lists, Replaces, Resource, Role, Status, Translation, Unit};
 use std::borrow::Cow;
@@ -492,12 +493,14 @@ fn unread(run: &Run<'_>) -> Vec<String> {
             if value.is_null() || !says_something(run, value.raw()) {
                 continue;
             }
+            // A line end within a text makes a segment whose name may be a patient's.
+            let name = if is_segment_id(segment.name()) { segment.name() } else { "segment" };
             let position = match run.sources {
                 Some(sources) => match sources.column(n, field) {
                     Some(column) => column,
                     None => continue,
                 },
-                None => format!("{}-{field}", segment.name()),
+                None => format!("{name}-{field}"),
             };
             if !out.contains(&position) {
                 out.push(position);

@@ -202,6 +202,8 @@ fn what_no_rule_reads_is_listed_by_position() {
     let set = set(vec![adt()]).unwrap();
     let out = run(&set, &format!("{HEADER}\nPID|||1||患者^太郎||1970|M|||住所^^\nZZZ|1\nNK1|1"));
     assert_eq!(out.unread, ["PID-11", "ZZZ-1", "NK1-1"]);
+    let split = run(&set, &format!("{HEADER}\nPID|||1||患者^太郎||1970|M\n患者 太郎|1"));
+    assert_eq!(split.unread, ["segment-1"]);
     assert_eq!(codes(&out), [("segment-not-read", "NK1[1]")]);
     // The map reads one date of birth, and the second is not left out in silence.
     let out = run(&set, &format!("{HEADER}\nPID|||1||患者^太郎||1970~1971|M~\"\"~F"));
