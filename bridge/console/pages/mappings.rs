@@ -198,6 +198,34 @@ pub fn map(request: &Request) -> Result<Answer, Failure> {
     })
 }
 
+/// Columns of a code table and how near its codes are, with the key of their words.
+const TABLE_WORDS: [(&str, &str); 13] = [
+    ("source_system", "table.source-system"),
+    ("source_code", "table.source-code"),
+    ("source_display", "table.source-display"),
+    ("target_system", "table.target-system"),
+    ("target_code", "table.target-code"),
+    ("target_display", "table.target-display"),
+    ("equivalence", "table.equivalence"),
+    ("equal", "table.equal"),
+    ("equivalent", "table.equivalent"),
+    ("wider", "table.wider"),
+    ("narrower", "table.narrower"),
+    ("inexact", "table.inexact"),
+    ("unmatched", "table.unmatched"),
+];
+
+impl TableView {
+    /// A word of the file's own, as printed; anything else as it stands.
+    fn words<'a>(&self, text: &'a str) -> &'a str {
+        TABLE_WORDS.iter().find(|(word, _)| *word == text).map_or(text, |(_, key)| self.frame.t(key))
+    }
+    /// Whether the file's words can be told from its codes in that column, counted from 0.
+    fn is_word(&self, column: &usize) -> bool {
+        self.table.header.get(*column).is_some_and(|name| name == "equivalence")
+    }
+}
+
 fn part(map: &MapText) -> Part {
     let rows = map.rows.iter().enumerate().map(|(n, row)| {
         let mut words = row.make.split(' ');
