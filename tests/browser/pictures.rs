@@ -59,10 +59,10 @@ fn shoot(browser: &Browser, folder: &Path, name: &str) {
 fn shoot_at(browser: &Browser, folder: &Path, name: &str, (word, size, scale): &(&str, (u32, u32), f64)) {
     browser.screen(*size, *scale);
     let height = browser.script("return document.documentElement.scrollHeight").as_u64().unwrap().min(6_000);
-    let clip =
-        json!({ "x": 0, "y": 0, "width": size.0, "height": height.max(u64::from(size.1)), "scale": 1 });
-    let picture =
-        browser.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "clip": clip }));
+    // A screen as high as the page: what lies beyond a screen is not always drawn.
+    let height = u32::try_from(height).unwrap().max(size.1);
+    browser.screen((size.0, height), *scale);
+    let picture = browser.devtools("Page.captureScreenshot", json!({}));
     let file = folder.join(format!("{name}-{word}.png"));
     std::fs::write(file, decoded(picture["data"].as_str().unwrap())).unwrap();
 }
