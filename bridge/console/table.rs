@@ -2,7 +2,7 @@
 
 /// A CSV in UTF-8 with its mark, lines ending as Excel writes them. A cell that a spreadsheet would take for a
 /// formula gets an apostrophe in front.
-pub fn csv<'a>(header: &[&'a str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
+pub fn csv(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
     let mut out = "\u{feff}".to_owned();
     let head: Vec<String> = header.iter().map(|cell| (*cell).to_owned()).collect();
     for row in std::iter::once(head).chain(rows) {

@@ -1,5 +1,7 @@
 //! Proprietary feeds from end to end: the sample's every row, and files through a folder into real stores and a base.
 
+#![allow(clippy::unwrap_used, reason = "a test's way to fail")]
+
 mod folder;
 mod sample;
 
