@@ -29,6 +29,8 @@ pub struct Cause {
 pub enum Selection {
     /// These.
     Messages(Vec<MessageId>),
+    /// Those of these that are still held, whatever became of the others since they were looked at.
+    StillHeld(Vec<MessageId>),
     /// All with that cause.
     Cause {
         /// The finding's code.
@@ -203,8 +205,9 @@ fn selected(
     let held = HELD;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let rows = match selection {
-        Selection::Messages(ids) => {
-            let sql = format!("SELECT id, unit, version FROM message WHERE id = ? AND {by_number}");
+        Selection::Messages(ids) | Selection::StillHeld(ids) => {
+            let which = if matches!(selection, Selection::StillHeld(_)) { held } else { by_number };
+            let sql = format!("SELECT id, unit, version FROM message WHERE id = ? AND {which}");
             let mut select = connection.prepare_cached(&sql)?;
             let mut rows = Vec::new();
             for id in ids {
@@ -223,7 +226,7 @@ fn selected(
         }
         Selection::Exactly { code, position, rule } => {
             let sql = format!(
-                "SELECT id, unit, state FROM message WHERE {held} AND id IN
+                "SELECT id, unit, version FROM message WHERE {held} AND id IN
                  (SELECT message FROM cause WHERE code = ? AND position = ? AND rule = ?)"
             );
             let mut select = connection.prepare_cached(&sql)?;

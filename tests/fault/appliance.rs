@@ -131,11 +131,21 @@ impl Appliance {
 
     /// What it shows to machines and people who may see no patient. Only while it runs.
     pub fn pages(&self) -> String {
+        let cookie = crate::support::signed_in(&self.data, &["viewer"]);
         let pages = ["metrics", "api/v1/status"].map(|page| {
-            let body = crate::support::get(&format!("http://127.0.0.1:{}/{page}", self.console));
+            let address = format!("http://127.0.0.1:{}/{page}", self.console);
+            let body = crate::support::get_as(&address, &cookie);
             String::from_utf8(body.expect("a page that anybody may see")).unwrap()
         });
         pages.concat()
+    }
+
+    /// Messages that it has translated since its start.
+    pub fn translated(&self) -> u64 {
+        let body = crate::support::get(&format!("http://127.0.0.1:{}/metrics", self.console));
+        let text = String::from_utf8(body.unwrap_or_default()).unwrap();
+        let counters = text.lines().filter(|line| line.starts_with("renkei_messages_translated_total{"));
+        counters.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 
     /// All that it logged.
@@ -143,7 +153,8 @@ impl Appliance {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    fn tail(&self) -> String {
+    /// The end of its log.
+    pub fn tail(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")

@@ -38,7 +38,7 @@ impl Site {
              [[facility]]\ncode = '{CLINIC}'\npatient_id = {{ width = 10 }}\nshare = 'all'\n\
              [[facility]]\ncode = '{HOSPITAL}'\nshare = 'all'\n\
              [[feed]]\nname = 'lab'\nkind = 'folder'\npath = 'lab'\nlayout = 'lab-csv44'\nfacility = 'field'\n\
-             sender = '{SENDER}'\nallow = ['{CLINIC}', '{HOSPITAL}']\nscan = '50ms'\nsettle = '200ms'\n\
+             sender = '{SENDER}'\nallow = ['{CLINIC}', '{HOSPITAL}']\nscan = '100ms'\nsettle = '200ms'\n\
              [[base]]\nname = 'base'\nkind = 'fhir-rest'\nurl = '{}'\nfacilities = ['*']\n",
             base.url()
         );

@@ -363,7 +363,7 @@ fn selection(row: &Row, all: bool, ids: Vec<MessageId>) -> Selection {
         let Cause { code, position, rule, .. } = row.cause.clone();
         return Selection::Exactly { code, position, rule };
     }
-    Selection::Messages(ids)
+    Selection::StillHeld(ids)
 }
 
 /// For the audit trail: where, and which.
