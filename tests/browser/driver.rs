@@ -205,13 +205,18 @@ impl Browser {
 
     /// Presses keys, wherever the focus is.
     pub fn press(&self, keys: &str) {
-        let actions: Vec<Value> = keys
-            .chars()
-            .flat_map(|key| {
-                let key = key.to_string();
-                [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
-            })
-            .collect();
+        self.keys(keys.chars().flat_map(|key| [("keyDown", key), ("keyUp", key)]).collect());
+    }
+
+    /// Presses keys while another is held.
+    pub fn press_with(&self, held: char, keys: &str) {
+        let pressed = keys.chars().flat_map(|key| [("keyDown", key), ("keyUp", key)]);
+        self.keys([("keyDown", held)].into_iter().chain(pressed).chain([("keyUp", held)]).collect());
+    }
+
+    fn keys(&self, moves: Vec<(&str, char)>) {
+        let actions: Vec<Value> =
+            moves.into_iter().map(|(kind, key)| json!({ "type": kind, "value": key.to_string() })).collect();
         self.raw("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }));
     }
 

@@ -4,6 +4,7 @@ use super::demo::Demo;
 use serde_json::Value;
 
 const TAB: char = '\u{e004}';
+const SHIFT: char = '\u{e008}';
 /// More keys than this at once and the driver takes its time.
 const MOST: usize = 400;
 
@@ -59,7 +60,12 @@ fn tab_walks_every_page_in_reading_order_and_out_again() {
             order.contains(&(i64::try_from(all).unwrap() - 1)),
             "{path}: the last is never reached: {steps:?}"
         );
-        // Back again by one.
+        // And back by Shift: one earlier each.
+        browser.script("seen.length = 0; all[all.length - 1].focus(); seen.length = 0");
+        browser.press_with(SHIFT, &TAB.to_string().repeat(3));
+        let back = browser.script("return seen.map((step) => step.at)");
+        let last = all - 1;
+        assert_eq!(back, serde_json::json!([last - 1, last - 2, last - 3]), "{path}");
         browser.quiet();
     }
     // The skip link does what it says.
@@ -74,4 +80,27 @@ fn tab_walks_every_page_in_reading_order_and_out_again() {
     assert_eq!(browser.text("return document.activeElement.id"), "q");
     browser.press("a/b");
     assert_eq!(browser.text("return document.querySelector('#q').value"), "a/b");
+}
+
+#[test]
+fn a_session_that_is_about_to_end_goes_on_at_one_key() {
+    let Some((demo, browser)) = Demo::start() else { return };
+    demo.sign_in(&browser, "unyou");
+    browser.open("/messages");
+    browser.fill("#q", "typed before");
+    assert_eq!(
+        browser.text("return document.getElementById('idle').dataset.warn"),
+        "1680",
+        "after 28 minutes"
+    );
+    browser.script("document.getElementById('idle').dataset.warn = '0'");
+    browser.wait("document.getElementById('idle').open");
+    assert!(browser.script("return document.activeElement.closest('#idle') !== null").as_bool().unwrap());
+    assert!(browser.text_of("#idle").contains("Enter"));
+    browser.script("document.getElementById('idle').dataset.warn = '1680'");
+    browser.press("\u{e007}");
+    browser.wait("!document.getElementById('idle').open");
+    assert_eq!(browser.text("return document.activeElement.id"), "q", "the focus returns");
+    assert_eq!(browser.text("return document.querySelector('#q').value"), "typed before");
+    browser.quiet();
 }
