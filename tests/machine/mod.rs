@@ -70,8 +70,8 @@ fn a_start_that_fails_is_never_ready() {
     std::fs::write(
         &file,
         format!(
-            "data_dir = 'data'\n[console]\nlisten = '127.0.0.1:0'\n[[facility]]\ncode = '1319999999'\n\
-             [[feed]]\nname = 'his'\nfacility = '1319999999'\nkind = 'mllp'\nlisten = '{}'\n",
+            "data_dir = 'data'\n[console]\nlisten = '{}'\n[[facility]]\ncode = '1319999999'\n\
+             [[feed]]\nname = 'his'\nfacility = '1319999999'\nkind = 'mllp'\nlisten = '127.0.0.1:0'\n",
             taken.local_addr().unwrap()
         ),
     )
