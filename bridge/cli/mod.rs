@@ -38,7 +38,7 @@ struct Arguments {
 enum Command {
     /// Translate files without a store or a network; a line of JSON per message on standard output.
     Translate(translate::Arguments),
-    /// All of it on one machine in a temporary folder: two invented hospitals, a stand-in base, a status page.
+    /// All of it on one machine in a temporary folder: three invented facilities, a stand-in base, the console.
     Demo,
     /// Run the appliance.
     Serve(open::ConfigFile),
