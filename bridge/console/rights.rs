@@ -158,6 +158,7 @@ pub static ROUTES: &[Route] = &[
     get("/messages", STAFF, pages::messages::page).menu(Group::Watch, "message"),
     post("/messages", STAFF, pages::messages::search),
     get("/messages/{id}", STAFF, pages::message::page),
+    get("/messages/{id}/file", STAFF, pages::file::page),
     post("/messages/{id}/reveal", REVEALING, pages::message::reveal),
     post("/messages/{id}/hide", REVEALING, pages::message::hide),
     post("/messages/{id}/replay", OPERATOR, pages::message::replay),

@@ -15,6 +15,7 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("/logout", "", "VOMAKP"),
     ("/messages", "VOMAK", "VOMAK"),
     ("/messages/{id}", "VOMAK", ""),
+    ("/messages/{id}/file", "VOMAK", ""),
     ("/messages/{id}/reveal", "", "OM"),
     ("/messages/{id}/hide", "", "OM"),
     ("/messages/{id}/replay", "", "O"),

@@ -48,6 +48,15 @@ impl Site {
         Self { app, base, stop_base, folder }
     }
 
+    /// A page as somebody of these roles sees it; `None` where it is not answered with 200.
+    async fn page(&self, roles: &[&str], path: &str) -> Option<String> {
+        let cookie = crate::support::signed_in(&self.folder.path().join("data"), roles);
+        let address = format!("http://{}{path}", self.app.console.unwrap());
+        let got = move || crate::support::get_as(&address, &cookie);
+        let body = tokio::task::spawn_blocking(got).await.unwrap()?;
+        Some(String::from_utf8(body).unwrap())
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join("lab").join(name)
     }
@@ -146,6 +155,22 @@ async fn a_laboratorys_file_reaches_the_base_by_facility_and_its_sum_is_shown() 
         "lab-example result.csv#4",
     ];
     assert_eq!(names, expected);
+    // The file's page, from any of its messages: one of the sender's own store here.
+    let held = sum.messages.iter().find(|(code, _)| code == SENDER).map(|(_, message)| message.id).unwrap();
+    let page = site.page(&["operator"], &format!("/messages/{SENDER}-{held}/file")).await.unwrap();
+    let figure = |id: &str| {
+        let rest = page.split(&format!("id=\"{id}\">")).nth(1).unwrap();
+        rest.split('<').next().unwrap().to_owned()
+    };
+    assert_eq!(figure("sum-received"), "5");
+    assert_eq!(figure("sum-registered"), "3");
+    assert_eq!(figure("sum-quarantined"), "2");
+    for name in &names {
+        let rows = name.rsplit('#').next().unwrap();
+        assert!(page.contains(&format!("<td class=\"mono nw\">{rows}</td>")), "{rows}");
+    }
+    assert!(!page.contains("result.csv"), "a file's name is a shape");
+    assert!(site.page(&["prefecture"], &format!("/messages/{SENDER}-{held}/file")).await.is_none());
     assert!(!site.path("result.csv").exists(), "it was moved");
 
     // By patient, as every message is found.

@@ -77,6 +77,8 @@ struct Page {
     kind: String,
     message_type: String,
     name: String,
+    /// It is one of a file of many.
+    of_file: bool,
     patients: String,
     order: String,
     state: (&'static str, &'static str),
@@ -106,7 +108,7 @@ struct Page {
 }
 
 /// The message that an address names, where the person's rights reach it.
-fn named(request: &Request) -> Result<(Arc<FacilityStore>, MessageDetail), Failure> {
+pub(super) fn named(request: &Request) -> Result<(Arc<FacilityStore>, MessageDetail), Failure> {
     let (code, id) = request.param(0).rsplit_once('-').ok_or(Failure::NotFound)?;
     let id: MessageId = id.parse().map_err(|_| Failure::NotFound)?;
     let store = request.facility(code)?;
@@ -211,6 +213,7 @@ fn view(
         kind: summary.kind.clone().unwrap_or_else(|| "—".to_owned()),
         message_type: summary.message_type.clone().unwrap_or_default(),
         name: hidden(&summary.name),
+        of_file: detail.origin.feed.is_some(),
         patients: summary.patients.iter().map(|id| hidden(id)).collect::<Vec<_>>().join(" "),
         order: detail.order_number.as_deref().map(hidden).unwrap_or_default(),
         state: state_words(summary.state),

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod consent;
 pub mod facilities;
+pub mod file;
 pub mod mappings;
 pub mod me;
 pub mod message;
