@@ -170,8 +170,7 @@ pub(super) fn make(
     let scratch = store.dir().join(".backup");
     fresh(&scratch)?;
     let before = generations(to).map_err(BackupError::io(to))?;
-    let at = chrono::DateTime::from_timestamp_millis(now_ms).unwrap_or_default();
-    let name = at.with_timezone(&chrono_tz::Asia::Tokyo).format(NAME).to_string();
+    let name = free_name(to, now_ms);
     let unfinished = to.join(format!("{UNFINISHED}{name}"));
     fresh(&unfinished)?;
     let mut run = Run {
@@ -192,6 +191,19 @@ pub(super) fn make(
     let dropped = prune(to, config.keep)?;
     let bytes = run.files.values().map(|entry| entry.bytes).sum();
     Ok(Made { dir, files: run.files.len(), linked: run.linked, bytes, dropped })
+}
+
+/// The name of the moment, or of the first second after it that no generation has: one may be made by the
+/// schedule and one by hand within the same second.
+fn free_name(to: &Path, now_ms: i64) -> String {
+    let mut at = chrono::DateTime::from_timestamp_millis(now_ms).unwrap_or_default();
+    loop {
+        let name = at.with_timezone(&chrono_tz::Asia::Tokyo).format(NAME).to_string();
+        if !to.join(&name).exists() {
+            return name;
+        }
+        at += chrono::Duration::seconds(1);
+    }
 }
 
 /// A directory of that name with nothing in it.

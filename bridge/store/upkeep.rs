@@ -36,6 +36,14 @@ impl Shelf {
     }
 }
 
+#[test]
+fn two_backups_within_a_second_are_two_generations() {
+    let (_dir, store, _facility) = fresh();
+    let shelf = Shelf::new(3);
+    let names = [0, 1, 2].map(|_| shelf.make(&store, NOW).dir.file_name().unwrap().to_owned());
+    assert_eq!(names, ["20260105-090000", "20260105-090001", "20260105-090002"]);
+}
+
 #[tokio::test]
 async fn a_restored_backup_goes_on_with_the_same_identity() {
     let (_dir, store, facility_store) = fresh();
