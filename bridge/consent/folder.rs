@@ -40,8 +40,8 @@ impl Folder {
     /// Takes in what stands still.
     pub(super) fn round(&mut self, consent: &Consent, now_ms: i64) {
         let result = self.settled().and_then(|files| {
-            for file in files {
-                self.take(&file, consent, now_ms)?;
+            for (file, stood) in files {
+                self.take(&file, stood, consent, now_ms)?;
             }
             Ok(())
         });
@@ -56,10 +56,15 @@ impl Folder {
     }
 
     /// Files cut off in `taking/`, then those that stand still, oldest first.
-    fn settled(&mut self) -> std::io::Result<Vec<PathBuf>> {
+    fn settled(&mut self) -> std::io::Result<Vec<(PathBuf, Stood)>> {
         let mut found = match files(&self.dir.join("taking")) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            taking => taking?.into_iter().map(|(path, _, changed)| (changed, path)).collect(),
+            taking => {
+                // A writer may still hold one that was cut off: it stands still too before it is read.
+                let rests = |changed: &SystemTime| changed.elapsed().is_ok_and(|since| since >= self.settle);
+                let all = taking?.into_iter().filter(|(_, _, changed)| rests(changed));
+                all.map(|(path, size, changed)| (changed, path, size)).collect()
+            }
         };
         found.sort();
         let mut still = Vec::new();
@@ -70,7 +75,7 @@ impl Folder {
                 _ => Instant::now(),
             };
             if size > 0 && since.elapsed() >= self.settle {
-                still.push((changed, path));
+                still.push((changed, path, size));
             } else {
                 waiting.insert(path, (size, changed, since));
             }
@@ -78,15 +83,24 @@ impl Folder {
         self.candidates = waiting;
         still.sort();
         found.extend(still);
-        Ok(found.into_iter().map(|(_, path)| path).collect())
+        Ok(found.into_iter().map(|(changed, path, size)| (path, (size, changed))).collect())
     }
 
-    fn take(&self, file: &Path, consent: &Consent, now_ms: i64) -> std::io::Result<()> {
+    /// One that is not as it stood when it was looked at waits again: an import before it may have taken long, and
+    /// half a list would withdraw everybody behind the cut.
+    fn take(&self, file: &Path, stood: Stood, consent: &Consent, now_ms: i64) -> std::io::Result<()> {
+        if stands(file)? != stood {
+            return Ok(());
+        }
         let taking = match file.parent() == Some(self.dir.join("taking").as_path()) {
             true => file.to_owned(),
             false => move_to(&self.dir.join("taking"), file, "")?.0,
         };
         let bytes = std::fs::read(&taking)?;
+        if stands(&taking)? != stood || bytes.len() as u64 != stood.0 {
+            move_to(&self.dir, &taking, "")?;
+            return Ok(());
+        }
         let read = list::parse(&bytes, &consent.rule);
         let code = consent.facility.code();
         let seen = read.clone();
@@ -111,6 +125,14 @@ impl Folder {
         let (moved, name) = move_to(&self.dir.join(end), &taking, &stamp)?;
         std::fs::write(moved.with_file_name(format!("{name}.result.txt")), result)
     }
+}
+
+/// Size and time of change of a file.
+type Stood = (u64, SystemTime);
+
+fn stands(file: &Path) -> std::io::Result<Stood> {
+    let metadata = std::fs::metadata(file)?;
+    Ok((metadata.len(), metadata.modified()?))
 }
 
 /// Files of a folder that may be lists: path, size, time of change.
@@ -263,6 +285,19 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_changed_since_it_was_looked_at_waits_again() {
+        let site = site(Duration::ZERO);
+        site.put("list.csv", "1,,\n2,,\n");
+        let file = site.dir.path().join("drop/list.csv");
+        let stood = stands(&file).unwrap();
+        site.put("list.csv", "1,,\n");
+        site.folder.take(&file, stood, &site.consent, NOW).unwrap();
+        assert_eq!((site.rows(), file.exists(), site.names("done").len()), (0, true, 0));
+        site.folder.take(&file, stands(&file).unwrap(), &site.consent, NOW).unwrap();
+        assert_eq!((site.rows(), file.exists()), (1, false));
+    }
+
+    #[test]
     fn a_growing_file_waits_and_one_cut_off_while_it_was_taken_is_taken_again() {
         let mut site = site(Duration::from_secs(3_600));
         site.put("list.csv", "1,,\n");
@@ -271,6 +306,11 @@ mod tests {
         assert_eq!((site.rows(), site.names("done").len()), (0, 0));
         std::fs::create_dir(site.dir.path().join("drop/taking")).unwrap();
         site.put("taking/old.csv", "7,,\n8,,\n");
+        site.folder.round(&site.consent.clone(), NOW);
+        assert_eq!((site.rows(), site.names("taking").len()), (0, 1), "a writer may still hold it");
+        let old =
+            std::fs::File::options().write(true).open(site.dir.path().join("drop/taking/old.csv")).unwrap();
+        old.set_modified(SystemTime::now() - Duration::from_secs(7_200)).unwrap();
         site.folder.round(&site.consent.clone(), NOW);
         assert_eq!((site.rows(), site.names("done").len(), site.names("taking").len()), (2, 2, 0));
     }

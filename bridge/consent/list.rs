@@ -144,8 +144,10 @@ fn row(cells: &[String], rule: &PatientIdRule) -> Result<ConsentRow, &'static st
         return Err("consent-columns");
     }
     let id = cells.first().map(String::as_str).unwrap_or_default();
-    if id.is_empty() || id.chars().count() > MAX_ID || id.chars().any(|c| c.is_control() || c.is_whitespace())
-    {
+    // Letters and digits of any script, and what hospitals write between them: a list with another separator must not
+    // become a list of other patients.
+    let plain = |c: char| c.is_alphanumeric() || "-_.#*/".contains(c);
+    if id.is_empty() || id.chars().count() > MAX_ID || !id.chars().all(plain) {
         return Err("consent-patient");
     }
     let date = |at: usize, open: u32| match cells.get(at).map(String::as_str).unwrap_or_default() {
@@ -225,6 +227,12 @@ mod tests {
                 ("line 7", "consent-columns"),
                 ("line 8", "consent-date"),
             ],
+        );
+        // Another separator is not a list of other patients.
+        wrong("1;2026-04-01\n", &[("line 1", "consent-patient")]);
+        wrong(
+            "患者ID;開始日\n1;2026-04-01\n",
+            &[("line 1", "consent-patient"), ("line 2", "consent-patient")],
         );
         // A row that is no header and no patient's is not taken for one.
         wrong("氏名 ,開始\n1,,\n", &[("line 1", "consent-date")]);

@@ -14,7 +14,7 @@ pub fn csv(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<
 }
 
 fn cell_of(text: &str) -> String {
-    let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let text = if runs { format!("'{text}") } else { text.to_owned() };
     if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
@@ -26,8 +26,14 @@ mod tests {
     #[test]
     fn nothing_in_a_cell_runs_and_quotes_are_kept() {
         let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
-        let made = csv(&["a", "b"], [row(&["=HYPERLINK(\"x\")", "1,2"]), row(&["@x", "漢\"字"])]);
+        let made = csv(
+            &["a", "b"],
+            [row(&["=HYPERLINK(\"x\")", "1,2"]), row(&["@x", "漢\"字"]), row(&["＝HYPERLINK", "x"])],
+        );
         let text = String::from_utf8(made).unwrap();
-        assert_eq!(text, "\u{feff}a,b\r\n\"'=HYPERLINK(\"\"x\"\")\",\"1,2\"\r\n'@x,\"漢\"\"字\"\r\n");
+        assert_eq!(
+            text,
+            "\u{feff}a,b\r\n\"'=HYPERLINK(\"\"x\"\")\",\"1,2\"\r\n'@x,\"漢\"\"字\"\r\n'＝HYPERLINK,x\r\n"
+        );
     }
 }

@@ -78,6 +78,9 @@ struct Taker {
 /// Size and time of a file that is watched, and since when they stand.
 type Candidates = HashMap<PathBuf, (u64, i64, Instant)>;
 
+/// Size and time of a file when it was looked at.
+type Stood = (u64, i64);
+
 /// A file that was read whole and stood still while it was.
 struct Taken {
     path: PathBuf,
@@ -94,11 +97,11 @@ impl Taker {
         let (mut candidates, mut last) = (Candidates::new(), Trouble::new());
         while !shutdown.is_cancelled() {
             let mut trouble = Trouble::new();
-            for path in self.settled(&mut candidates, &mut trouble).await {
+            for (path, stood) in self.settled(&mut candidates, &mut trouble).await {
                 if shutdown.is_cancelled() {
                     break;
                 }
-                followed = match self.take(path, followed, &mut trouble, &shutdown).await {
+                followed = match self.take(path, stood, followed, &mut trouble, &shutdown).await {
                     Some(followed) => followed,
                     None => {
                         error!(feed = %self.feed.name, "Taking a file failed; the feed has ended.");
@@ -121,7 +124,7 @@ impl Taker {
     }
 
     /// Files whose size and time have stood still, in order of their names.
-    async fn settled(&self, candidates: &mut Candidates, trouble: &mut Trouble) -> Vec<PathBuf> {
+    async fn settled(&self, candidates: &mut Candidates, trouble: &mut Trouble) -> Vec<(PathBuf, Stood)> {
         let (path, most) = (self.folder.path.clone(), self.folder.max_file as u64);
         let looked = tokio::task::spawn_blocking(move || look(&path, most)).await;
         let (found, causes) = looked.unwrap_or_else(|_| (Vec::new(), Trouble::from([("folder-gone", 1)])));
@@ -135,7 +138,7 @@ impl Taker {
                 _ => Instant::now(),
             };
             if since.elapsed() >= self.folder.settle {
-                settled.push(path);
+                settled.push((path, (size, modified)));
             } else if next.len() < MAX_CANDIDATES {
                 next.insert(path, (size, modified, since));
             }
@@ -148,12 +151,13 @@ impl Taker {
     async fn take(
         &self,
         path: PathBuf,
+        stood: Stood,
         followed: Followed,
         trouble: &mut Trouble,
         shutdown: &CancellationToken,
     ) -> Option<Followed> {
         let read = tokio::task::spawn_blocking(move || {
-            let taken = read(path);
+            let taken = read(path, stood);
             let known = taken.as_ref().ok().is_some_and(|taken| {
                 followed.get(&key(&taken.name), MARK).ok().flatten() == Some(taken.seen)
             });
@@ -329,6 +333,8 @@ fn look(folder: &Path, most: u64) -> (Vec<(PathBuf, u64, i64)>, Trouble) {
             (None, _) => say("name"),
             (_, Err(_)) => say("unreadable"),
             (_, Ok(metadata)) if metadata.len() > most => say("too-large"),
+            // Made, and not written yet.
+            (_, Ok(metadata)) if metadata.len() == 0 => say("empty"),
             (_, Ok(metadata)) => found.push((entry.path(), metadata.len(), modified_ns(&metadata))),
         }
     }
@@ -337,11 +343,12 @@ fn look(folder: &Path, most: u64) -> (Vec<(PathBuf, u64, i64)>, Trouble) {
 }
 
 /// Reads a file whole; the cause where it cannot be read or changed meanwhile.
-fn read(path: PathBuf) -> Result<Taken, &'static str> {
+fn read(path: PathBuf, stood: Stood) -> Result<Taken, &'static str> {
     let name = path.file_name().and_then(|name| name.to_str()).ok_or("name")?.to_owned();
     let bytes = std::fs::read(&path).map_err(|_| "unreadable")?;
     let after = std::fs::symlink_metadata(&path).map_err(|_| "unreadable")?;
-    if after.len() != bytes.len() as u64 {
+    // As it stood when it was looked at: the files before it may have taken long, and a writer goes on meanwhile.
+    if after.len() != bytes.len() as u64 || (after.len(), modified_ns(&after)) != stood {
         return Err("changing");
     }
     let seen = Seen { size: after.len(), modified: modified_ns(&after), hash: Followed::hash(&bytes) };

@@ -22,30 +22,37 @@ pub struct FileSum {
 }
 
 impl Store {
-    /// What became of a file of a feed. Its messages are named `FILE#ROWS`.
+    /// What became of a file of a feed that came on a day (`YYYYMMDD`, in Japan), or whenever it came. Its messages are
+    /// named `FILE#ROWS`; a laboratory may use one name every day.
     ///
     /// # Errors
     /// The database of a facility.
-    pub fn file_sum(&self, feed: &str, file: &str) -> Result<FileSum, StoreError> {
+    pub fn file_sum(&self, feed: &str, file: &str, day: Option<u32>) -> Result<FileSum, StoreError> {
         let mut sum = FileSum::default();
         for facility in self.facilities() {
-            facility.add_file(feed, file, &mut sum)?;
+            facility.add_file(feed, file, day, &mut sum)?;
         }
         Ok(sum)
     }
 }
 
 impl FacilityStore {
-    fn add_file(&self, feed: &str, file: &str, sum: &mut FileSum) -> Result<(), StoreError> {
+    fn add_file(
+        &self,
+        feed: &str,
+        file: &str,
+        day: Option<u32>,
+        sum: &mut FileSum,
+    ) -> Result<(), StoreError> {
         // `$` is the character behind `#`: all names that begin with `FILE#`, by the index of names.
         let (from, to) = (format!("{file}#"), format!("{file}$"));
         let ids = {
             let console = self.console()?;
             let mut select = console.prepare_cached(
-            "SELECT state, coalesce(reason, ''), count(*) FROM message WHERE name >= ? AND name < ? AND feed = ?
-             GROUP BY state, reason",
+            "SELECT state, coalesce(reason, ''), count(*) FROM message WHERE name >= ?1 AND name < ?2 AND feed = ?3
+             AND (?4 IS NULL OR day = ?4) GROUP BY state, reason",
         )?;
-            let mut rows = select.query(params![from, to, feed])?;
+            let mut rows = select.query(params![from, to, feed, day])?;
             while let Some(row) = rows.next()? {
                 let (state, reason, count): (State, String, u64) =
                     (public(row.get(0)?), row.get(1)?, row.get(2)?);
@@ -56,10 +63,12 @@ impl FacilityStore {
                 }
             }
             let mut select = console.prepare_cached(
-                "SELECT id FROM message WHERE name >= ? AND name < ? AND feed = ? ORDER BY id LIMIT ?",
+                "SELECT id FROM message WHERE name >= ?1 AND name < ?2 AND feed = ?3 AND (?4 IS NULL OR day = ?4)
+                 ORDER BY id LIMIT ?5",
             )?;
             let room = i64::try_from(FILE_LINES.saturating_sub(sum.messages.len())).unwrap_or_default();
-            let ids = select.query_map(params![from, to, feed, room], |row| row.get(0).map(MessageId))?;
+            let ids =
+                select.query_map(params![from, to, feed, day, room], |row| row.get(0).map(MessageId))?;
             ids.collect::<Result<Vec<_>, _>>()?
         };
         for id in ids {

@@ -142,7 +142,7 @@ async fn a_laboratorys_file_reaches_the_base_by_facility_and_its_sum_is_shown() 
     patients.sort();
     assert_eq!(patients, ["1319999998 12345", "1319999999 0000000888", "1319999999 0000012345"]);
 
-    let sum = site.app.state.store.file_sum("lab", "result.csv").unwrap();
+    let sum = site.app.state.store.file_sum("lab", "result.csv", None).unwrap();
     assert_eq!((sum.received, sum.states[&State::Registered], sum.states[&State::Quarantined]), (5, 3, 2));
     let mut names: Vec<String> =
         sum.messages.iter().map(|(code, message)| format!("{code} {}", message.name)).collect();
@@ -188,7 +188,7 @@ async fn a_laboratorys_file_reaches_the_base_by_facility_and_its_sum_is_shown() 
         assert_eq!(sum.by_reason.get("duplicate"), Some(&duplicates), "{sum:?}");
     }
     assert_eq!(site.base.asked().len(), asked);
-    let sum = site.app.state.store.file_sum("lab", "renamed.csv").unwrap();
+    let sum = site.app.state.store.file_sum("lab", "renamed.csv", None).unwrap();
     assert_eq!((sum.received, sum.excluded.get("duplicate")), (5, Some(&5)));
 
     // What was held stays so when it is translated again: from its bytes and rows alone.

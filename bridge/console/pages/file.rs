@@ -53,7 +53,7 @@ pub fn page(request: &Request) -> Result<Answer, Failure> {
     if detail.origin.feed.is_none() {
         return Err(Failure::NotFound);
     }
-    let sum = request.state.store.file_sum(&detail.summary.feed, file)?;
+    let sum = request.state.store.file_sum(&detail.summary.feed, file, Some(detail.summary.id.day()))?;
     let names: BTreeMap<&str, &str> =
         request.facilities().map(|info| (info.code.as_str(), info.name.as_str())).collect();
     let whole = request.user.facilities.is_none();
