@@ -66,7 +66,7 @@ fn a_wrong_list_is_shown_with_its_rows_and_changes_nothing() {
     let reply = upload(&site, &operator, AOBA, b"0009901,\n<script>x</script>,2026-13-01\n");
     let page = site.get_with(reply.location(), &format!("session={operator}; lang=en")).text();
     assert!(
-        page.contains("line 2") && page.contains("consent-date") && page.contains("<title>Error: "),
+        page.contains("line 2") && page.contains("consent-patient") && page.contains("<title>Error: "),
         "{page}"
     );
     assert!(!page.contains("<script>x") && !page.contains("0009901"), "{page}");
