@@ -33,10 +33,13 @@ fn a_patient_that_is_not_that_of_the_path_is_held() {
         // The folder of the date, the name of the file and the patient of the path say three different things, and
         // the bytes are no text.
         BTreeSet::from(["msh-unreadable", "not-text", "path-name-contradicts"]),
-        // The patient of the path, two headers, and behind the first message the names of segments without content.
+        // The patient of the path, two headers, and behind the first message the names of segments without content: a
+        // patient without an id, a drug given that is none, an observation of nothing.
         BTreeSet::from([
-            "message-type-not-mapped",
+            "no-drug",
+            "observation-code-missing",
             "path-patient-differs",
+            "patient-id-missing",
             "second-msh",
             "segment-out-of-place",
         ]),
