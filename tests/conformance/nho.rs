@@ -6,7 +6,9 @@ use renkei_translate::translation::{PathPatient, Status};
 use std::collections::BTreeSet;
 
 /// The types that the shipped set translates.
-const MAPPED: [&str; 8] = ["ADT-00", "ADT-22", "ADT-52", "ADT-61", "PPR-01", "OMP-01", "OMP-02", "OML-11"];
+const MAPPED: [&str; 11] = [
+    "ADT-00", "ADT-22", "ADT-52", "ADT-61", "PPR-01", "OMD", "OMP-01", "OMP-02", "OMP-11", "OMP-12", "OML-11",
+];
 
 /// The two files of flag 1 under `000/`, bad on purpose.
 fn odd(one: &Translated) -> bool {
@@ -31,10 +33,13 @@ fn a_patient_that_is_not_that_of_the_path_is_held() {
         // The folder of the date, the name of the file and the patient of the path say three different things, and
         // the bytes are no text.
         BTreeSet::from(["msh-unreadable", "not-text", "path-name-contradicts"]),
-        // The patient of the path, two headers, and behind the first message the names of segments without content.
+        // The patient of the path, two headers, and behind the first message the names of segments without content: a
+        // patient without an id, a drug given that is none, an observation of nothing.
         BTreeSet::from([
-            "message-type-not-mapped",
+            "no-drug",
+            "observation-code-missing",
             "path-patient-differs",
+            "patient-id-missing",
             "second-msh",
             "segment-out-of-place",
         ]),

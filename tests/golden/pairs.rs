@@ -164,6 +164,64 @@ const PAIRS: &[Pair] = &[
         left: &["Patient"],
     },
     Pair {
+        data_type: "OMP-11",
+        trigger: "RAS^O17^RAS_O17",
+        whole: &[
+            "ORC|NW|000000000000005||1|||||20240401110300",
+            "RXA|0|1|202404020830|202404020830|100000001^架空錠５ｍｇ^HOT9|1|TAB^錠^MR9P",
+            "RXA|0|1|202404020830|202404020830|100000002^架空錠１０ｍｇ^HOT9|1|TAB^錠^MR9P",
+            "RXR|PO^口^HL70162",
+        ],
+        less: &[
+            "ORC|NW|000000000000005||1|||||20240401110300",
+            "RXA|0|1|202404020830|202404020830|100000001^架空錠５ｍｇ^HOT9|1|TAB^錠^MR9P",
+            "RXR|PO^口^HL70162",
+        ],
+        withdrawal: Withdrawal::Content(&[
+            "ORC|CA|000000000000005||1|||||20240401110300",
+            "RXA|0|1|202404020830|202404020830|100000001^架空錠５ｍｇ^HOT9|1|TAB^錠^MR9P",
+        ]),
+        stands: &["Patient", "MedicationAdministration 100000001", "MedicationAdministration 100000002"],
+        deleted: &["MedicationAdministration 100000002"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMP-12",
+        trigger: "RAS^O17^RAS_O17",
+        whole: &[
+            "ORC|NW|000000000000006||000000000000006_01_001|||||20240401110300",
+            "RXA|0|1|202404020830|202404021330|600000001^架空輸液５００ｍＬ^HOT9|1|HON^本^MR9P",
+            "RXR|IV^静脈内^HL70162",
+            "ORC|NW|000000000000006||000000000000006_01_002|||||20240401110300",
+            "RXA|0|1|202404021400|202404021500|600000003^架空輸液１００ｍＬ^HOT9|1|HON^本^MR9P",
+            "RXR|IV^静脈内^HL70162",
+        ],
+        less: &[
+            "ORC|NW|000000000000006||000000000000006_01_001|||||20240401110300",
+            "RXA|0|1|202404020830|202404021330|600000001^架空輸液５００ｍＬ^HOT9|1|HON^本^MR9P",
+            "RXR|IV^静脈内^HL70162",
+        ],
+        withdrawal: Withdrawal::Flag,
+        stands: &["Patient", "MedicationAdministration 600000001", "MedicationAdministration 600000003"],
+        deleted: &["MedicationAdministration 600000003"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMD",
+        trigger: "OMD^O03^OMD_O03",
+        whole: &[
+            "ORC|NW|000000000000007|||||||20240401110300",
+            "ODS|D||001^常食^99XY3",
+            "ORC|NW|000000000000007|||||||20240401110300",
+            "ODS|D||002^粥食^99XY3",
+        ],
+        less: &["ORC|NW|000000000000007|||||||20240401110300", "ODS|D||001^常食^99XY3"],
+        withdrawal: Withdrawal::Flag,
+        stands: &["Patient", "NutritionOrder 001", "NutritionOrder 002"],
+        deleted: &["NutritionOrder 002"],
+        left: &["Patient"],
+    },
+    Pair {
         data_type: "OML-11",
         trigger: "OUL^R22^OUL_R22",
         whole: &[
@@ -277,6 +335,7 @@ fn label(resource: &Value) -> String {
         "/medicationCodeableConcept/coding/0/code",
         "/contained/0/ingredient/0/itemCodeableConcept/coding/0/code",
         "/type/coding/0/code",
+        "/oralDiet/type/0/coding/0/code",
     ];
     match code.iter().find_map(|at| resource.pointer(at)?.as_str()) {
         Some(code) => format!("{kind} {code}"),

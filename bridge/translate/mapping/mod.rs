@@ -42,7 +42,9 @@
 //! writes text from paths and names, and nothing where one of them is empty; `as = "code TABLE"` looks a
 //! fixed code up among the *target* codes of a table; `fixed` may be text, a number or a boolean; a test may
 //! say `of = "OMP-02"` and `findings = ["code"]`. A bare `SEG-f` is the first segment and the first
-//! repetition; `SEG[*]-f` all segments; `SEG[cond]-f` all that fit.
+//! repetition; `SEG[*]-f` all segments; `SEG[cond]-f` all that fit; `SEG[after]-f` the first of that name behind the
+//! instance (of `{RXA} RXR` the RXR of an RXA). `ordinal by $x` counts in the group around, `ordinal by $x of message`
+//! in the whole message.
 //!
 //! `else = "next CODE"` tries the next row and says CODE; a row whose `when` does not hold is passed silently
 //! under any other `else`. `table T` into a CodeableConcept or Coding keeps the local coding where the table has

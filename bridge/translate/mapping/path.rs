@@ -106,8 +106,8 @@ impl Parser<'_> {
             return Err(format!("'{text}': fields are counted from 1"));
         }
         let (repetition, rest) = self.pick(&rest[end..])?;
-        if matches!(repetition, Pick::Where(_)) {
-            return Err(format!("'{text}': a condition chooses segments, not repetitions"));
+        if matches!(repetition, Pick::Where(_) | Pick::After) {
+            return Err(format!("'{text}': a condition and [after] choose segments, not repetitions"));
         }
         let parts = self.parts(rest)?;
         Ok(Path { root: Root::Segment { name: sym, pick, field }, repetition, parts })
@@ -119,7 +119,7 @@ impl Parser<'_> {
             let head = &rest[..open];
             let (pick, after) = self.pick(&rest[open..])?;
             let mut parts = self.parts(head)?;
-            if parts.len() > 1 || matches!(pick, Pick::Where(_) | Pick::Same) {
+            if parts.len() > 1 || matches!(pick, Pick::Where(_) | Pick::Same | Pick::After) {
                 return Err(format!("'{rest}': only a field repeats"));
             }
             parts.extend(self.parts(after)?);
@@ -163,6 +163,7 @@ impl Parser<'_> {
             "*" => Pick::All,
             "first" => Pick::First,
             "same" => Pick::Same,
+            "after" => Pick::After,
             n if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => match n.parse::<u16>() {
                 Ok(n) if n > 0 => Pick::Nth(n),
                 _ => return Err(format!("'[{n}]': counted from 1")),

@@ -63,6 +63,8 @@ pub(crate) enum Pick {
     All,
     /// The repetition of the value that a submap is about: `ZPR-4[same]` beside `each = "ZPR-1[*]"`.
     Same,
+    /// The first segment of that name behind the instance: of `{RXA} RXR`, the RXR that an RXA is given by.
+    After,
     Where(Box<Cond>),
 }
 
@@ -155,6 +157,8 @@ pub(crate) enum Make {
     Text(Vec<Piece>),
     Ordinal {
         by: Option<Name>,
+        /// Counted over the whole message, not among those of one group.
+        of_message: bool,
     },
     RefType(String, Option<usize>),
     RefMade {

@@ -172,6 +172,10 @@ impl Cx<'_> {
                 self.pieces(place, rule, one, true).map(Make::Text)
             }
             "ordinal" => {
+                let (rest, of_message) = match rest.strip_suffix(" of message") {
+                    Some(rest) => (rest, true),
+                    None => (rest, false),
+                };
                 let by = match rest.strip_prefix("by $") {
                     Some(name) => match self.own.iter().position(|n| n == name) {
                         Some(slot) => Some(Name::Own(slot)),
@@ -182,7 +186,7 @@ impl Cx<'_> {
                     },
                     None => None,
                 };
-                Some(Make::Ordinal { by })
+                Some(Make::Ordinal { by, of_message })
             }
             "ref" => {
                 let words: Vec<&str> = rest.split_whitespace().collect();

@@ -202,6 +202,13 @@ impl<'m> Run<'m> {
             Inst::Value(_) | Inst::Message => None,
         };
         if let Some(outer) = scope.outer {
+            // A submap of a group sees its segments first, then what the map around it sees.
+            if let Inst::Group(g) = &scope.inst {
+                let own = listed(&self.cut.instances[*g as usize].by_name, name);
+                if !own.is_empty() {
+                    return own;
+                }
+            }
             return self.segments(outer, name);
         }
         let mut group = group.map(|g| g as usize);
@@ -290,6 +297,10 @@ impl<'m> Run<'m> {
                     Pick::First | Pick::Same => list.extend(seen.first().copied()),
                     Pick::Nth(n) => list.extend(seen.get(usize::from(*n) - 1).copied()),
                     Pick::All => list.extend_from_slice(seen),
+                    Pick::After => {
+                        let own = self.stand(scope).segment;
+                        list.extend(seen.iter().copied().find(|s| own != u32::MAX && *s > own));
+                    }
                     Pick::Where(cond) => {
                         for s in Places::from_slice(seen) {
                             let item = Item::Segment(self.message.segment(s as usize));
@@ -407,7 +418,7 @@ impl<'m> Run<'m> {
         self.mark(s, field);
         let read = self.message.segment(s as usize).field(usize::from(field));
         let range = match pick {
-            Pick::First | Pick::Same => 1..=1,
+            Pick::First | Pick::Same | Pick::After => 1..=1,
             Pick::Nth(n) => usize::from(*n)..=usize::from(*n),
             Pick::All | Pick::Where(_) => 1..=read.repetition_count(),
         };
