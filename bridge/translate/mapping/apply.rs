@@ -1,7 +1,7 @@
 //! One message, from its segments to its resources.
 
 use super::groups::Cut;
-use super::item::{NOWHERE, Pos};
+use super::item::{Item, NOWHERE, Pos};
 use super::plan::{Else, EventKind, For, Map, MessagePlan, Plan};
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
 use super::{MappingSet, Trace};
@@ -286,6 +286,7 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
                 continue;
             }
             *ordinal += 1;
+            run.take(&scope);
             if !map.lets.is_empty() && !run.lets(&map.lets, map.slots, &mut scope, Some(*n)) {
                 continue;
             }
@@ -327,6 +328,7 @@ fn index(run: &mut Run<'_>, all: &[Instance<'_>]) {
                 *group
             }
             Inst::Group(g) => Some(*g),
+            Inst::Field(item) => run.cut.owner[item.pos().segment as usize],
             Inst::Message | Inst::Value(_) => None,
         };
         match group {
@@ -366,8 +368,34 @@ fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Vec<(Inst<'m>, Option<u32>)> {
             .map(|(g, parent)| (Inst::Group(g), parent))
             .collect(),
         For::By(name, path) => by_field(run, map, *name, path),
+        For::Field(name, field) => by_repetition(run, *name, *field, within),
         For::Datatype | For::Nothing => Vec::new(),
     }
+}
+
+/// `SEG-f`: the repetitions of the field that are valued.
+fn by_repetition<'m>(
+    run: &Run<'m>,
+    name: super::plan::Sym,
+    field: u16,
+    within: impl Fn(Option<u32>) -> bool,
+) -> Vec<(Inst<'m>, Option<u32>)> {
+    let mut out = Vec::new();
+    for s in super::groups::listed(&run.cut.all, name) {
+        let group = run.cut.owner[*s as usize];
+        if !within(group) {
+            continue;
+        }
+        let value = run.message.segment(*s as usize).field(usize::from(field));
+        for (n, repetition) in value.repetitions().enumerate() {
+            let pos = Pos { segment: *s, field, repetition: (n + 1) as u16, component: 0, subcomponent: 0 };
+            let item = Item::Repetition(repetition, pos);
+            if item.valued(&run.delimiters) {
+                out.push((Inst::Field(item), group));
+            }
+        }
+    }
+    out
 }
 
 /// `SEG by .n`: the segments of the enclosing instance that share the field.

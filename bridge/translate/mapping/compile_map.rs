@@ -236,6 +236,18 @@ fn instances(draft: &Draft, cx: &mut Cx<'_>) -> For {
         return path.map_or(For::Nothing, |path| For::By(segment, path));
     }
     let name = draft.instances.trim();
+    // `ZE1-9`: one resource for each repetition of a field.
+    if let Some((segment, field)) = name.split_once('-') {
+        let Some(field) = field.parse::<u16>().ok().filter(|n| (1..=128).contains(n)) else {
+            cx.wrong(&draft.place, &draft.id, format!("for '{name}' is no field"));
+            return For::Nothing;
+        };
+        let segment = cx.plan.symbols.intern(segment);
+        if !cx.plan.known.contains(&segment) {
+            cx.plan.known.push(segment);
+        }
+        return For::Field(segment, field);
+    }
     let datatype = matches!(
         name,
         "XCN"

@@ -37,7 +37,8 @@
 //! expect = { family = "患者" }
 //! ```
 //!
-//! Beyond `MAPPING-LANGUAGE`: `for = "MESSAGE"` makes one instance of the whole message; paths
+//! Beyond `MAPPING-LANGUAGE`: `for = "MESSAGE"` makes one instance of the whole message,
+//! `for = "ZE1-9"` one of each repetition of a field (`.1` is a part of it, `ZE1-8[same]` stands beside it); paths
 //! `facility.code`, `facility.name`, `facility.local-base`, `flag`, `folder`; `as = "text 'urn:x:{facility.code}:{$name}:{PID-3.1}'"`
 //! writes text from paths and names, and nothing where one of them is empty; `as = "code TABLE"` looks a
 //! fixed code up among the *target* codes of a table; `fixed` may be text, a number or a boolean; a test may
@@ -88,6 +89,8 @@ mod target;
 mod walk;
 mod write;
 
+#[cfg(test)]
+mod fields;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

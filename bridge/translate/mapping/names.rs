@@ -76,6 +76,7 @@ impl<'m> Run<'m> {
         let group = match &scope.inst {
             Inst::Group(g) => self.cut.instances[*g as usize].parent.map(|p| p as u32),
             Inst::Segment(s) => self.cut.owner[*s as usize],
+            Inst::Field(item) => self.cut.owner[item.pos().segment as usize],
             Inst::Made(_, group) => *group,
             _ => None,
         };

@@ -279,6 +279,8 @@ pub(crate) enum For {
     Segment(Sym),
     Group(Sym),
     By(Sym, Path),
+    /// The repetitions of a field, each one instance.
+    Field(Sym, u16),
     /// A datatype: made by `ref` only.
     Datatype,
     /// Only a submap or type.

@@ -101,6 +101,7 @@ impl<'m> Run<'m> {
         .or(match &scope.inst {
             Inst::Segment(s) => self.cut.owner[*s as usize],
             Inst::Group(g) => Some(*g),
+            Inst::Field(item) => self.cut.owner[item.pos().segment as usize],
             Inst::Made(_, g) => *g,
             _ => None,
         });
