@@ -95,6 +95,8 @@ mod walk;
 mod write;
 
 #[cfg(test)]
+mod enclosing;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod mutations;
