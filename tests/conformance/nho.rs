@@ -6,7 +6,10 @@ use renkei_translate::translation::{PathPatient, Status};
 use std::collections::BTreeSet;
 
 /// The types that the shipped set translates.
-const MAPPED: [&str; 8] = ["ADT-00", "ADT-22", "ADT-52", "ADT-61", "PPR-01", "OMP-01", "OMP-02", "OML-11"];
+const MAPPED: &[&str] = &[
+    "ADT-00", "ADT-22", "ADT-52", "ADT-61", "PPR-01", "OMP-01", "OMP-02", "OML-01", "OML-11", "OMG-01",
+    "OMG-02", "OMG-03",
+];
 
 /// The two files of flag 1 under `000/`, bad on purpose.
 fn odd(one: &Translated) -> bool {

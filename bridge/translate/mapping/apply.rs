@@ -2,7 +2,7 @@
 
 use super::groups::Cut;
 use super::item::{Item, NOWHERE, Pos};
-use super::plan::{Else, EventKind, For, Map, MessagePlan, Plan};
+use super::plan::{Else, EventKind, For, Map, MessagePlan, Plan, Same};
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
 use super::{MappingSet, Trace};
 use crate::feed::record::Sources;
@@ -271,11 +271,17 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
     for n in &plan.maps {
         let map = run.map(*n);
         let mut ordinals: HashMap<Option<u32>, usize> = HashMap::new();
+        let mut turns: HashMap<String, usize> = HashMap::new();
         for (inst, parent) in candidates(run, map) {
             run.owner = &map.id;
             run.row = "when";
             let ordinal = ordinals.entry(parent).or_insert(0);
             let mut scope = Scope { inst, lets: Cow::Borrowed(&[]), outer: None, ordinal: *ordinal + 1 };
+            if let Some(cond) = &map.only
+                && !run.holds(&scope, None, cond)
+            {
+                continue;
+            }
             if let Some(cond) = &map.when
                 && !run.holds(&scope, None, cond)
             {
@@ -302,6 +308,7 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
             } else {
                 run.id_of(map, &parts)
             };
+            let id = if map.same == Same::Apart { run.apart(map, id, parts, &mut turns) } else { id };
             let Scope { inst, lets, ordinal, .. } = scope;
             all.push(Instance { map: *n, inst, lets: lets.into_owned(), ordinal, id });
         }

@@ -52,6 +52,12 @@
 //! place takes it from an earlier one, and joins it where both are objects. `cancel` and other conditions of a
 //! message file see every segment; bare `ORC-1` there is the first ORC.
 //!
+//! `for = "ITEM[cond]"` makes a map for those only for which the condition holds, and says nothing of the others;
+//! `when` and its `else` are about what is left. `GROUP/SEG` is every SEG inside the enclosing GROUP, inner groups
+//! included: `RESULT/OBX[.4 = OBX-4]` in an ITEM are the lines of its result that share its OBX-4. `find = "OBX in
+//! RESULT where …"` looks there too, and `many = "none"` finds nothing where several fit. `same = "apart"`: where a
+//! key comes again, its turn becomes a part of it.
+//!
 //! A proprietary feed: the message file says `feed = "LAYOUT"` in place of `is`, maps are `for` the record of the
 //! layout, and `col(NAME)` is a column of the instance's own row (else of the first), `col(NAME)[*]` of all rows.
 //! The PID of such a message is made of the patient's columns, so that `patient` is the map of every source. In a
@@ -89,6 +95,8 @@ mod target;
 mod walk;
 mod write;
 
+#[cfg(test)]
+mod enclosing;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]

@@ -241,6 +241,15 @@ impl<'m> Run<'m> {
         found
     }
 
+    /// The segments of a name anywhere inside the enclosing instance of a group.
+    pub(super) fn inside(&self, scope: &Scope<'_, 'm>, group: Sym, name: Sym) -> Vec<u32> {
+        let mut around = Places::new();
+        self.groups(scope, group, false, &mut around);
+        let Some(around) = around.first() else { return Vec::new() };
+        let owned = |s: &u32| self.cut.owner[*s as usize].is_some_and(|own| self.cut.inside(own, *around));
+        listed(&self.cut.all, name).iter().copied().filter(owned).collect()
+    }
+
     /// The instances of a group that a scope sees: itself and those around it, or, for all, those inside.
     fn groups(&self, scope: &Scope<'_, 'm>, name: Sym, all: bool, out: &mut Places) {
         let own = match &scope.inst {
@@ -284,7 +293,7 @@ impl<'m> Run<'m> {
         out: &mut Items<'m>,
     ) {
         match &path.root {
-            Root::Segment { name, pick, field } => {
+            Root::Segment { around, name, pick, field } => {
                 let repetition = match (&path.repetition, &scope.inst) {
                     (Pick::Same, Inst::Value(item) | Inst::Field(item)) => {
                         &Pick::Nth(item.pos().repetition.max(1))
@@ -292,15 +301,17 @@ impl<'m> Run<'m> {
                     (other, _) => other,
                 };
                 // What a submap makes of a repetition, it makes beside the fields of that very segment.
-                if let (Inst::Value(item) | Inst::Field(item), Pick::First) = (&scope.inst, pick)
+                if let (Inst::Value(item) | Inst::Field(item), Pick::First, None) =
+                    (&scope.inst, pick, around)
                     && self.cut.names.get(item.pos().segment as usize) == Some(&Some(*name))
                     && *field > 0
                 {
                     self.field(item.pos().segment, *field, repetition, &path.parts, out);
                     return;
                 }
-                let seen = self.segments(scope, *name);
-                if seen.is_empty() && *field == 0 {
+                let inside = around.map(|group| self.inside(scope, group, *name));
+                let seen = inside.as_deref().unwrap_or_else(|| self.segments(scope, *name));
+                if seen.is_empty() && *field == 0 && around.is_none() {
                     let mut list = Places::new();
                     let all = !matches!(pick, Pick::First);
                     self.groups(scope, *name, all, &mut list);

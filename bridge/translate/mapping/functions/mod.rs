@@ -210,7 +210,9 @@ impl<'m> Run<'m> {
             }
             Op::RatioPerAdministration => self.per_administration(input(0), input(1)),
             Op::ObxValue => self.obx_value(inputs.first().map_or(&[][..], |items| items), input(1), input(2)),
-            Op::ReferenceRange => self.reference_range(input(0), input(1)),
+            Op::ReferenceRange => {
+                self.reference_range(inputs.first().map_or(&[][..], |items| items), input(1))
+            }
             Op::Period => {
                 for more in inputs.iter().filter_map(|list| list.get(1)) {
                     self.finding(Severity::Warning, "value-first-only", more.pos());
