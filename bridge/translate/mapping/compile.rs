@@ -141,6 +141,7 @@ pub(crate) fn compile(mut files: Vec<SourceFile>) -> Result<Plan, Vec<Problem>> 
     }
     plan.messages.sort_by(|a, b| a.id.cmp(&b.id));
     check_columns(&plan, &mut problems);
+    check_groups(&plan, &mut problems);
     for (mut tab, name, owner) in tests {
         let lines = documents.iter().find(|d| d.0 == name).map(|d| d.1.clone()).unwrap_or_default();
         let mut file = File { name: name.clone(), lines, problems: &mut problems };
@@ -189,6 +190,23 @@ fn check_columns(plan: &Plan, problems: &mut Problems) {
             let name = plan.symbols.name(used.name);
             let ja = format!("{} の電文に {name} という列はありません。", message.id);
             let en = format!("The messages of {} have no column '{name}'.", message.id);
+            problems.add(&used.place, used.rule.clone(), ja, en);
+        }
+    }
+}
+
+/// Every group that a path or `find` names is one of a message that it is for; in the others it gives nothing.
+fn check_groups(plan: &Plan, problems: &mut Problems) {
+    if !problems.list.is_empty() {
+        return;
+    }
+    for used in &plan.groups_used {
+        let of_file = |map: &usize| plan.maps[*map].place.file == used.place.file;
+        let mut messages = plan.messages.iter().filter(|message| message.maps.iter().any(of_file)).peekable();
+        if messages.peek().is_some() && !messages.any(|m| m.groups.iter().any(|g| g.name == used.name)) {
+            let name = plan.symbols.name(used.name);
+            let ja = format!("このマップを使う電文に {name} というグループはありません。");
+            let en = format!("No message that this map is for has a group '{name}'.");
             problems.add(&used.place, used.rule.clone(), ja, en);
         }
     }

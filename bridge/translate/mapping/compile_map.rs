@@ -164,12 +164,15 @@ pub(crate) fn finish_map(
     let key = cx.paths(&draft.place, &draft.id, &draft.key);
     let instances = instances(draft, &mut cx);
     let within = draft.within.as_ref().map(|name| cx.plan.symbols.intern(name));
+    let only =
+        only(&draft.instances).and_then(|(_, condition)| cx.condition(&draft.place, &draft.id, condition));
     let same = match draft.same.as_str() {
         "merge" => Same::Merge,
         "widen" => Same::Widen,
+        "apart" => Same::Apart,
         "error" => Same::Error,
         other => {
-            cx.wrong(&draft.place, &draft.id, format!("same '{other}' is not merge, widen or error"));
+            cx.wrong(&draft.place, &draft.id, format!("same '{other}' is not merge, widen, apart or error"));
             Same::Error
         }
     };
@@ -215,6 +218,7 @@ pub(crate) fn finish_map(
         profile,
         instances,
         within,
+        only,
         when,
         otherwise: cx.otherwise(&draft.place, &draft.id, draft.otherwise.as_ref()),
         key,
@@ -226,16 +230,35 @@ pub(crate) fn finish_map(
     }
 }
 
+/// `ITEM[cond]`: the name and the condition.
+fn only(instances: &str) -> Option<(&str, &str)> {
+    instances.trim().strip_suffix(']')?.split_once('[')
+}
+
 fn instances(draft: &Draft, cx: &mut Cx<'_>) -> For {
     if draft.parts != Parts::Map {
         return For::Nothing;
     }
-    if let Some((segment, by)) = draft.instances.split_once(" by ") {
+    if only(&draft.instances).is_none()
+        && let Some((segment, by)) = draft.instances.split_once(" by ")
+    {
         let segment = cx.plan.symbols.intern(segment.trim());
         let path = cx.path(&draft.place, &draft.id, by);
         return path.map_or(For::Nothing, |path| For::By(segment, path));
     }
-    let name = draft.instances.trim();
+    let name = only(&draft.instances).map_or(draft.instances.trim(), |(name, _)| name.trim());
+    // `ZE1-9`: one resource for each repetition of a field.
+    if let Some((segment, field)) = name.split_once('-') {
+        let Some(field) = field.parse::<u16>().ok().filter(|n| (1..=128).contains(n)) else {
+            cx.wrong(&draft.place, &draft.id, format!("for '{name}' is no field"));
+            return For::Nothing;
+        };
+        let segment = cx.plan.symbols.intern(segment);
+        if !cx.plan.known.contains(&segment) {
+            cx.plan.known.push(segment);
+        }
+        return For::Field(segment, field);
+    }
     let datatype = matches!(
         name,
         "XCN"

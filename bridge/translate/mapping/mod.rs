@@ -37,7 +37,8 @@
 //! expect = { family = "患者" }
 //! ```
 //!
-//! Beyond `MAPPING-LANGUAGE`: `for = "MESSAGE"` makes one instance of the whole message; paths
+//! Beyond `MAPPING-LANGUAGE`: `for = "MESSAGE"` makes one instance of the whole message,
+//! `for = "ZE1-9"` one of each repetition of a field (`.1` is a part of it, `ZE1-8[same]` stands beside it); paths
 //! `facility.code`, `facility.name`, `facility.local-base`, `flag`, `folder`; `as = "text 'urn:x:{facility.code}:{$name}:{PID-3.1}'"`
 //! writes text from paths and names, and nothing where one of them is empty; `as = "code TABLE"` looks a
 //! fixed code up among the *target* codes of a table; `fixed` may be text, a number or a boolean; a test may
@@ -52,6 +53,12 @@
 //! (`key-empty`); an Encounter of an event message whose key is not whole has no id. A later row that writes a
 //! place takes it from an earlier one, and joins it where both are objects. `cancel` and other conditions of a
 //! message file see every segment; bare `ORC-1` there is the first ORC.
+//!
+//! `for = "ITEM[cond]"` makes a map for those only for which the condition holds, and says nothing of the others;
+//! `when` and its `else` are about what is left. `GROUP/SEG` is every SEG inside the enclosing GROUP, inner groups
+//! included: `RESULT/OBX[.4 = OBX-4]` in an ITEM are the lines of its result that share its OBX-4. `find = "OBX in
+//! RESULT where …"` looks there too, and `many = "none"` finds nothing where several fit. `same = "apart"`: where a
+//! key comes again, its turn becomes a part of it.
 //!
 //! A proprietary feed: the message file says `feed = "LAYOUT"` in place of `is`, maps are `for` the record of the
 //! layout, and `col(NAME)` is a column of the instance's own row (else of the first), `col(NAME)[*]` of all rows.
@@ -90,6 +97,10 @@ mod target;
 mod walk;
 mod write;
 
+#[cfg(test)]
+mod enclosing;
+#[cfg(test)]
+mod fields;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub(crate) struct Parser<'a> {
     pub(crate) seen: &'a mut Vec<Sym>,
     /// The columns named.
     pub(crate) columns: &'a mut Vec<Sym>,
+    /// The groups named by `GROUP/SEG`.
+    pub(crate) groups: &'a mut Vec<Sym>,
     /// Deep conditions are refused: brackets in brackets.
     pub(crate) depth: usize,
 }
@@ -77,7 +79,18 @@ impl Parser<'_> {
             let (repetition, parts) = self.tail(if text == "." { "" } else { text })?;
             return Ok(Path { root: Root::Relative, repetition, parts });
         }
-        let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+        let word =
+            |text: &str| text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+        let (mut text, mut around) = (text, None);
+        if let Some((group, inside)) = text.split_once('/')
+            && !group.is_empty()
+            && word(group) == group.len()
+        {
+            let group = self.symbols.intern(group);
+            self.groups.push(group);
+            (text, around) = (inside, Some(group));
+        }
+        let end = word(text);
         let name = &text[..end];
         if name.is_empty() || !name.starts_with(|c: char| c.is_ascii_uppercase()) {
             return Err(format!("'{text}' is not a path"));
@@ -95,7 +108,7 @@ impl Parser<'_> {
                 return Err(format!("'{text}' is not a path"));
             }
             return Ok(Path {
-                root: Root::Segment { name: sym, pick, field: 0 },
+                root: Root::Segment { around, name: sym, pick, field: 0 },
                 repetition: Pick::First,
                 parts: Vec::new(),
             });
@@ -110,7 +123,7 @@ impl Parser<'_> {
             return Err(format!("'{text}': a condition and [after] choose segments, not repetitions"));
         }
         let parts = self.parts(rest)?;
-        Ok(Path { root: Root::Segment { name: sym, pick, field }, repetition, parts })
+        Ok(Path { root: Root::Segment { around, name: sym, pick, field }, repetition, parts })
     }
 
     fn tail(&mut self, rest: &str) -> Parsed<(Pick, Vec<Part>)> {

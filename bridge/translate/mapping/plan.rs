@@ -70,8 +70,9 @@ pub(crate) enum Pick {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Root {
-    /// A segment or a group; field 0 = the segment itself.
+    /// A segment or a group; field 0 = the segment itself. `around`: all inside the enclosing group of that name.
     Segment {
+        around: Option<Sym>,
         name: Sym,
         pick: Pick,
         field: u16,
@@ -248,8 +249,19 @@ pub(crate) struct Rule {
 pub(crate) struct Find {
     pub(crate) segment: Sym,
     pub(crate) message: bool,
+    /// The enclosing group to look in.
+    pub(crate) around: Option<Sym>,
     pub(crate) pairs: Vec<(Path, FindBy)>,
-    pub(crate) error_on_many: bool,
+    pub(crate) many: Many,
+}
+
+/// What is found where several segments fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Many {
+    First,
+    /// None of them: which one is meant cannot be told.
+    None,
+    Error,
 }
 
 #[derive(Clone, Debug)]
@@ -283,6 +295,8 @@ pub(crate) enum For {
     Segment(Sym),
     Group(Sym),
     By(Sym, Path),
+    /// The repetitions of a field, each one instance.
+    Field(Sym, u16),
     /// A datatype: made by `ref` only.
     Datatype,
     /// Only a submap or type.
@@ -293,6 +307,8 @@ pub(crate) enum For {
 pub(crate) enum Same {
     Merge,
     Widen,
+    /// The second and further resources of a key are told apart by their turn.
+    Apart,
     Error,
 }
 
@@ -305,6 +321,8 @@ pub(crate) struct Map {
     pub(crate) profile: Option<String>,
     pub(crate) instances: For,
     pub(crate) within: Option<Sym>,
+    /// `for = "ITEM[cond]"`: of the others nothing is said.
+    pub(crate) only: Option<Cond>,
     pub(crate) when: Option<Cond>,
     /// What is said of an instance for which `when` does not hold.
     pub(crate) otherwise: Else,
@@ -385,7 +403,7 @@ pub(crate) struct LayoutPlan {
     pub(crate) columns: HashMap<Sym, u16>,
 }
 
-/// A column that some path names.
+/// A column, or a group by `GROUP/SEG`, that some path names.
 #[derive(Debug)]
 pub(crate) struct ColumnUse {
     pub(crate) place: Place,
@@ -406,6 +424,7 @@ pub(crate) struct Plan {
     pub(crate) messages: Vec<MessagePlan>,
     pub(crate) layouts: Vec<LayoutPlan>,
     pub(crate) columns_used: Vec<ColumnUse>,
+    pub(crate) groups_used: Vec<ColumnUse>,
     pub(crate) tests: Vec<TestPlan>,
     /// Segments that any path, group or skip of the set names.
     pub(crate) known: Vec<Sym>,

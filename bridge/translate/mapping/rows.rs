@@ -5,7 +5,7 @@ use super::compile_map::Line;
 use super::functions;
 use super::path::Parser;
 use super::plan::{
-    ColumnUse, Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Name, Path, Piece, Plan, Sym,
+    ColumnUse, Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Many, Name, Path, Piece, Plan, Sym,
 };
 use super::problem::{Place, Problems};
 use std::collections::HashMap;
@@ -48,10 +48,22 @@ impl Cx<'_> {
         };
         let tables = &self.known.tables;
         let mut find_table = |name: &str| tables.get(name).copied();
-        let mut columns = Vec::new();
-        let mut parser =
-            Parser { symbols, tables: &mut find_table, names: &names, seen, columns: &mut columns, depth: 0 };
+        let (mut columns, mut groups) = (Vec::new(), Vec::new());
+        let mut parser = Parser {
+            symbols,
+            tables: &mut find_table,
+            names: &names,
+            seen,
+            columns: &mut columns,
+            groups: &mut groups,
+            depth: 0,
+        };
         let parsed = parse(&mut parser);
+        self.plan.groups_used.extend(groups.into_iter().map(|name| ColumnUse {
+            place: place.clone(),
+            rule: rule.to_owned(),
+            name,
+        }));
         self.plan.columns_used.extend(columns.into_iter().map(|name| ColumnUse {
             place: place.clone(),
             rule: rule.to_owned(),
@@ -216,7 +228,8 @@ impl Cx<'_> {
 
     fn find(&mut self, place: &Place, rule: &str, text: &str, many: Option<&String>) -> Option<Find> {
         let bad = |cx: &mut Self, what: &str| {
-            cx.wrong(place, rule, format!("find: {what} (SEG in group|message where .n = PATH and …)"));
+            let form = "SEG in group|message|GROUP where .n = PATH and …";
+            cx.wrong(place, rule, format!("find: {what} ({form})"));
             None
         };
         let tokens = match super::path::tokens(text) {
@@ -226,10 +239,15 @@ impl Cx<'_> {
         let [segment, "in", place_word, rest @ ..] = tokens.as_slice() else {
             return bad(self, "it is not written so");
         };
-        let message = match *place_word {
-            "group" => false,
-            "message" => true,
-            _ => return bad(self, "group or message"),
+        let (message, around) = match *place_word {
+            "group" => (false, None),
+            "message" => (true, None),
+            name if name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') => {
+                let name = self.plan.symbols.intern(name);
+                self.plan.groups_used.push(ColumnUse { place: place.clone(), rule: rule.to_owned(), name });
+                (false, Some(name))
+            }
+            _ => return bad(self, "group, message or the name of a group"),
         };
         let mut pairs = Vec::new();
         let mut rest = rest;
@@ -261,16 +279,17 @@ impl Cx<'_> {
         } else if !rest.is_empty() {
             return bad(self, "it is not written so");
         }
-        let error_on_many = match many.map(String::as_str) {
-            None | Some("first") => false,
-            Some("error") => true,
-            Some(_) => return bad(self, "many is first or error"),
+        let many = match many.map(String::as_str) {
+            None | Some("first") => Many::First,
+            Some("none") => Many::None,
+            Some("error") => Many::Error,
+            Some(_) => return bad(self, "many is first, none or error"),
         };
         let segment = self.plan.symbols.intern(segment);
         if !self.plan.known.contains(&segment) {
             self.plan.known.push(segment);
         }
-        Some(Find { segment, message, pairs, error_on_many })
+        Some(Find { segment, message, around, pairs, many })
     }
 
     pub(crate) fn lets(&mut self, lines: &[Line], owner: &str) -> Vec<Let> {
