@@ -14,6 +14,8 @@ mod memory;
 mod project;
 mod stays;
 #[cfg(test)]
+mod stays_tests;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub use apply::{Applied, Ground, Standing, apply};

@@ -372,7 +372,7 @@ fn without_periods(value: &mut Value) {
 
 /// A time of 17 digits as FHIR writes it, in Japan's time; a time of nothing but zeros is a date. `None` where it is
 /// no time.
-fn moment(time: &str) -> Option<String> {
+pub(super) fn moment(time: &str) -> Option<String> {
     let day = NaiveDate::parse_from_str(time.get(..8)?, "%Y%m%d").ok()?;
     let number = |from, to| time.get(from..to)?.parse::<i64>().ok();
     let (hour, minute, second, fraction) =
