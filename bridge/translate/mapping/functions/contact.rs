@@ -8,6 +8,10 @@ use crate::fhir::key;
 /// JP Core Patient: the patient id of an institution, followed by 1 and its ten digits.
 const PATIENT_SYSTEM: &str = "urn:oid:1.2.392.100495.20.3.51.1";
 
+/// XTN.2 (HL70201) and the use that it is.
+pub(super) const USES: &[(&str, &str)] =
+    &[("PRN", "home"), ("VHN", "home"), ("ORN", "home"), ("WPN", "work")];
+
 impl<'m> Run<'m> {
     pub(super) fn patient_identifier(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
         let text = item.part(1).map(|i| i.text()).unwrap_or_default();
@@ -46,11 +50,9 @@ impl<'m> Run<'m> {
             "BP" => "pager",
             _ => "phone",
         };
-        let usage = match (usage.as_ref(), kind.as_ref()) {
-            (_, "CP") => "mobile",
-            ("PRN" | "VHN" | "ORN", _) => "home",
-            ("WPN", _) => "work",
-            _ => "",
+        let usage = match kind.as_ref() {
+            "CP" => "mobile",
+            _ => USES.iter().find(|(code, _)| *code == usage).map_or("", |(_, usage)| usage),
         };
         let point = self.arena.object();
         self.arena.put_text(point, key::SYSTEM, system);
