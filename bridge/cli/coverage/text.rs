@@ -25,11 +25,14 @@ pub(super) fn print(set: &MappingSet, chosen: &[&MessageCoverage], traffic: &Tra
             traffic.translated(&message.id).map(|n| format!(" in {n} messages")).unwrap_or_default(),
         );
         let rows: Vec<[String; 5]> = lines.iter().flat_map(rows).collect();
-        let width = |n: usize| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or(0).min(90);
-        let widths = [width(0), width(1), width(2), width(3)];
-        for [position, state, target, rule, rest] in &rows {
+        // A reason stands where the element would, and makes its column no wider.
+        let ruled = |n: usize| {
+            rows.iter().filter(move |row| n < 2 || !row[3].is_empty()).map(move |row| row[n].chars().count())
+        };
+        let widths = [0, 1, 2, 3].map(|n| ruled(n).max().unwrap_or(0).min(90));
+        for [position, state, target, rule, how] in &rows {
             let [a, b, c, d] = widths;
-            let line = format!("  {position:a$}  {state:b$}  {target:c$}  {rule:d$}  {rest}");
+            let line = format!("  {position:a$}  {state:b$}  {target:c$}  {rule:d$}  {how}");
             say!("{}", line.trim_end());
         }
     }
@@ -53,11 +56,11 @@ fn rows(line: &Line<'_>) -> Vec<[String; 5]> {
     let state = line.field.state.as_str().to_owned();
     if let Some(unread) = &line.unread {
         let rest = format!("{} messages", unread.messages);
-        return vec![[unread.printed.clone(), state, String::new(), String::new(), rest]];
+        return vec![[unread.printed.clone(), state, rest, String::new(), String::new()]];
     }
     let why = line.field.why.map(both).unwrap_or_default();
     if matches!(line.field.state, State::Engine | State::Skipped | State::Unread) {
-        return vec![[position, state, String::new(), String::new(), why]];
+        return vec![[position, state, why, String::new(), String::new()]];
     }
     // One line for a rule, whatever number of components its function reads.
     let content = line.field.state == State::Written;
@@ -75,7 +78,7 @@ fn rows(line: &Line<'_>) -> Vec<[String; 5]> {
         })
         .collect();
     if let (State::Decides, false) = (line.field.state, why.is_empty()) {
-        out.push([position, state, String::new(), String::new(), why]);
+        out.push([position, state, why, String::new(), String::new()]);
     }
     out
 }

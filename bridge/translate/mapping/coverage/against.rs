@@ -50,8 +50,9 @@ pub struct TargetRow {
     pub target: String,
     /// The v2 datatype of the source.
     datatype: String,
-    /// A code map that the row names.
+    /// The code map and the datatype map that the row names.
     codes: String,
+    through: String,
     /// What is written whatever the source says.
     assigned: String,
     /// The code systems of a code row: v2's name and the URL of the target.
@@ -91,6 +92,7 @@ pub fn read(table: Table, text: &str) -> Result<Vec<TargetRow>, String> {
             target: cell(Some(target)),
             datatype: of("v2type"),
             codes: of("vocab_map_or_segment_map"),
+            through: of("dt_map"),
             assigned: of("assign_or_references"),
             systems: (of("system"), of("to_system")),
         });
@@ -164,8 +166,8 @@ struct Judge<'c> {
     uses: Vec<(&'c MessageCoverage, &'c Use, Element)>,
     /// The v2 datatype of a field, as the tables say.
     datatypes: HashMap<(String, u16), String>,
-    /// Segment and datatype rows that name a code map.
-    named: HashMap<&'c str, Vec<&'c TargetRow>>,
+    /// What executes the segment and datatype rows that name a code map or datatype map, by its name.
+    named: HashMap<&'c str, Vec<(&'c MessageCoverage, &'c Use)>>,
     by_segment: HashMap<&'c str, Vec<usize>>,
 }
 
@@ -178,8 +180,8 @@ struct Found<'c> {
 
 /// Judges every row.
 pub fn judge<'r>(
-    set: &MappingSet,
-    all: &[MessageCoverage],
+    set: &'r MappingSet,
+    all: &'r [MessageCoverage],
     rows: &'r [TargetRow],
     reasons: &[Reason],
 ) -> Judgement<'r> {
@@ -187,14 +189,11 @@ pub fn judge<'r>(
     for message in all {
         uses.extend(message.uses.iter().map(|one| (message, one, ours(&one.resource, &one.target))));
     }
-    let (mut datatypes, mut named) = (HashMap::new(), HashMap::<&str, Vec<&TargetRow>>::new());
+    let mut datatypes = HashMap::new();
     for row in rows.iter().filter(|row| row.table == Table::Hl7) {
         let at = position(&row.source);
         if row.kind == "segment" && at.parts.is_empty() && !row.datatype.is_empty() {
             datatypes.insert((at.segment, at.field), row.datatype.clone());
-        }
-        if !row.codes.is_empty() && row.kind != "message" {
-            named.entry(&row.codes).or_default().push(row);
         }
     }
     let mut by_segment = HashMap::<&str, Vec<usize>>::new();
@@ -202,7 +201,8 @@ pub fn judge<'r>(
         let segment = one.position.as_ref().map_or("", |position| position.segment.as_str());
         by_segment.entry(segment).or_default().push(n);
     }
-    let judge = Judge { set, all, uses, datatypes, named, by_segment };
+    let mut judge = Judge { set, all, uses, datatypes, named: HashMap::new(), by_segment };
+    judge.name(rows);
     let mut idle: Vec<bool> = vec![true; reasons.len()];
     let judged = rows
         .iter()
@@ -247,6 +247,24 @@ fn data_type(map: &str) -> Option<String> {
 }
 
 impl<'c> Judge<'c> {
+    /// Follows the maps that other rows name.
+    fn name(&mut self, rows: &'c [TargetRow]) {
+        let every: Vec<&MessageCoverage> = self.all.iter().collect();
+        let mut named = HashMap::<&str, Vec<(&MessageCoverage, &Use)>>::new();
+        for row in rows.iter().filter(|row| row.table == Table::Hl7 && row.kind != "message") {
+            let by = self.found(row, &every).by;
+            for map in [&row.codes, &row.through] {
+                for one in by.iter().filter(|_| !map.is_empty()) {
+                    let list = named.entry(map).or_default();
+                    if !list.iter().any(|known| std::ptr::eq(known.1, one.1)) {
+                        list.push(*one);
+                    }
+                }
+            }
+        }
+        self.named = named;
+    }
+
     /// The messages that a row is about.
     fn messages(&self, row: &TargetRow) -> Vec<&'c MessageCoverage> {
         match (row.table, row.kind.as_str()) {
@@ -262,7 +280,7 @@ impl<'c> Judge<'c> {
         }
     }
 
-    fn found(&self, row: &TargetRow, messages: &[&MessageCoverage]) -> Found<'c> {
+    fn found(&self, row: &TargetRow, messages: &[&'c MessageCoverage]) -> Found<'c> {
         match (row.table, row.kind.as_str()) {
             (_, "message") => self.of_message(row, messages),
             (Table::Jami, "segment") => {
@@ -284,7 +302,7 @@ impl<'c> Judge<'c> {
     }
 
     /// A segment becomes (part of) a resource.
-    fn of_message(&self, row: &TargetRow, messages: &[&MessageCoverage]) -> Found<'c> {
+    fn of_message(&self, row: &TargetRow, messages: &[&'c MessageCoverage]) -> Found<'c> {
         let segment = position(&row.source).segment;
         let (head, path) = row.target.split_once('.').unwrap_or((&row.target, ""));
         let head = head.split('[').next().unwrap_or(head).trim();
@@ -312,7 +330,7 @@ impl<'c> Judge<'c> {
     }
 
     /// A field becomes an element.
-    fn of_segment(&self, row: &TargetRow, wanted: &Element, messages: &[&MessageCoverage]) -> Found<'c> {
+    fn of_segment(&self, row: &TargetRow, wanted: &Element, messages: &[&'c MessageCoverage]) -> Found<'c> {
         let at = position(&row.source);
         let mut found = Found::default();
         for (message, one, element) in self.reading(&at.segment) {
@@ -332,7 +350,15 @@ impl<'c> Judge<'c> {
         if found.by.is_empty() && row.assigned.trim().starts_with('"') {
             for (message, one, element) in &self.uses {
                 let says = one.kind == Kind::Fixed && one.how.split('\'').nth(1) == Some(literal);
-                if says && element.resource == wanted.resource && writes(&element.steps, &wanted.steps) {
+                // Of a resource that is made of that segment.
+                let of_it = |other: &&Use| other.map == one.map && other.kind.is_content();
+                let made_of = says
+                    && message
+                        .uses
+                        .iter()
+                        .filter(of_it)
+                        .any(|other| other.position.as_ref().is_some_and(|p| p.segment == at.segment));
+                if made_of && element.resource == wanted.resource && writes(&element.steps, &wanted.steps) {
                     found.by.push((message, one));
                 }
             }
@@ -394,11 +420,8 @@ impl<'c> Judge<'c> {
     /// A code of a map that segment and datatype rows name: in a table used by the rules that execute them.
     fn of_code(&self, row: &TargetRow) -> Found<'c> {
         let mut found = Found::default();
-        for naming in self.named.get(row.map.as_str()).into_iter().flatten() {
-            let executed = self.found(naming, &self.all.iter().collect::<Vec<_>>());
-            for (message, one) in executed.by {
-                self.code(message, one, row, &mut found);
-            }
+        for (message, one) in self.named.get(row.map.as_str()).into_iter().flatten() {
+            self.code(message, one, row, &mut found);
         }
         found
     }
@@ -447,12 +470,10 @@ impl<'c> Judge<'c> {
                 en: format!("the set has no message file for {name}"),
             });
         }
-        if row.kind == "code" {
-            let named = self.named.get(row.map.as_str());
-            let executes = named.into_iter().flatten().any(|r| !self.found(r, messages).by.is_empty());
-            return (!executes).then(|| Title {
-                ja: "この対応表を名指しする行が、どれも実行されない(その行の理由を参照)".to_owned(),
-                en: "none of the rows that name this code map is executed (see their reasons)".to_owned(),
+        if matches!(row.kind.as_str(), "code" | "datatype") {
+            return (!self.named.contains_key(row.map.as_str())).then(|| Title {
+                ja: "この表を名指しする行が、どれも実行されない(その行の理由を参照)".to_owned(),
+                en: "none of the rows that name this map is executed (see their reasons)".to_owned(),
             });
         }
         if !matches!(row.kind.as_str(), "segment" | "message") {

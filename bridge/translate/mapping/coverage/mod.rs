@@ -189,6 +189,8 @@ pub struct MessageCoverage {
     pub codes: Vec<String>,
     /// The maps that make its resources, each with the profile that it claims.
     pub profiles: Vec<(String, String)>,
+    /// Those of them that only stand in for another message's: a patient who is not known yet.
+    pub provisional: Vec<String>,
     /// The segments of its groups.
     pub segments: Vec<String>,
     /// Every use, sorted.
@@ -236,10 +238,12 @@ impl MessageCoverage {
         Field { position, state, uses, why }
     }
 
-    /// Whether the message file has to do with a segment at all.
+    /// Whether the message file itself has to do with a segment: what only a provisional map reads does not count.
     pub fn knows(&self, segment: &str) -> bool {
+        let own = |one: &&Use| !self.provisional.contains(&one.map);
+        let read = |one: &Use| one.position.as_ref().is_some_and(|p| p.segment == segment);
         self.segments.iter().any(|known| known == segment)
-            || self.uses.iter().any(|one| one.position.as_ref().is_some_and(|p| p.segment == segment))
+            || self.uses.iter().filter(own).any(read)
             || self.skips.iter().any(|skip| skip.position.segment == segment)
     }
 }

@@ -33,9 +33,10 @@ impl OptionRow {
         self.options.iter().any(|(of, _)| of == kind)
     }
 
-    /// What frames a message and is no content of it: the header of the transport, and numbers of lines.
+    /// What frames a message and is no content of it: the header of the transport, by whom and when the event was
+    /// recorded (of EVN nothing else is ever required), and numbers of lines.
     pub fn is_frame(&self) -> bool {
-        self.segment == "MSH" || self.datatype == "SI"
+        matches!(self.segment.as_str(), "MSH" | "EVN") || self.datatype == "SI"
     }
 }
 
@@ -82,7 +83,7 @@ pub enum Verdict {
     Decides,
     /// Left out here, because these data types write it.
     Elsewhere(Vec<String>),
-    /// Header of the transport or number of a line, left out with its reason.
+    /// Header of the message or number of a line, left out with its reason.
     Frame,
     /// Left out with its reason.
     Skipped,
@@ -192,7 +193,7 @@ impl Sum {
         } += 1;
     }
 
-    /// Positions that hold content: all but header and numbers of lines.
+    /// Positions that hold content: all but headers and numbers of lines.
     pub fn content(&self) -> usize {
         self.all - self.frame
     }

@@ -88,6 +88,7 @@ pub(super) fn message(plan: &Plan, message: &MessagePlan, texts: &SetText) -> Me
         title: text.map(|text| text.title.clone()).unwrap_or_default(),
         codes,
         profiles: walk.profiles,
+        provisional: message.provisional.iter().map(|n| plan.maps[*n].id.clone()).collect(),
         segments,
         uses: walk.uses,
         skips,
