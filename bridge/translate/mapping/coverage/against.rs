@@ -381,7 +381,11 @@ impl<'c> Judge<'c> {
         let at = position(&row.source);
         let kind = bracketed(&row.map);
         let kind = kind.split('.').next().unwrap_or_default();
-        let wanted = theirs(kind, &row.target);
+        let mut wanted = theirs(kind, &row.target);
+        // Some rows name the type once more: `Quantity.code`.
+        if wanted.steps.first().is_some_and(|step| step.name == kind) {
+            wanted.steps.remove(0);
+        }
         let mut found = Found::default();
         for (message, one, element) in &self.uses {
             let Some(position) = one.position.as_ref().filter(|_| one.kind.is_content()) else { continue };
@@ -412,6 +416,8 @@ impl<'c> Judge<'c> {
             for rest in below(element, kind).into_iter().filter(|rest| writes(rest, &wanted.steps)) {
                 debug_assert!(!rest.is_empty());
                 self.code(message, one, row, &mut found);
+                // The same value whatever the code says.
+                found.near |= one.kind == Kind::Fixed && one.how.split('\'').nth(1) == Some(&row.target);
             }
         }
         found
@@ -440,7 +446,7 @@ impl<'c> Judge<'c> {
             let rows = table.by_source.get(&row.source).into_iter().flatten();
             same(rows.map(|n| table.rows[*n as usize].target_code.clone()).collect(), found);
         }
-        let built_in = functions::codes(&one.how);
+        let built_in = functions::codes(&one.how, one.target.rsplit('.').next().unwrap_or_default());
         same(
             built_in.iter().filter(|(from, _)| *from == row.source).map(|(_, to)| (*to).to_owned()).collect(),
             found,
@@ -499,7 +505,14 @@ impl<'c> Judge<'c> {
         if knowing.iter().all(|message| left_out(message).is_some()) {
             return knowing.first().and_then(left_out);
         }
-        None
+        // The guide is for all of HL7 v2; what SS-MIX2 and JAHIS do not use is not read, and counted where it comes.
+        let unread = |message: &&&MessageCoverage| {
+            matches!(message.field(&at.segment, at.field).state, State::Unread | State::Skipped | State::Engine)
+        };
+        (row.table == Table::Hl7 && at.field > 0 && knowing.iter().all(|message| unread(&message))).then(|| Title {
+            ja: "この組のどの規則も読まない位置。届けば未読として数える".to_owned(),
+            en: "no rule of the set reads the position: it is counted as unread where it comes".to_owned(),
+        })
     }
 }
 

@@ -444,7 +444,7 @@ impl<'p> Walk<'p> {
             self.write(rule, goal, Some(position), kind, "");
         }
         match &rule.source {
-            Source::Fixed(_) => self.write(rule, goal, None, Kind::Fixed, ""),
+            Source::Fixed(fixed) => self.fixed(rule, goal, fixed),
             Source::None => {
                 if let Some(Make::Text(pieces)) = &rule.make {
                     let mut looked = Vec::new();
@@ -474,6 +474,25 @@ impl<'p> Walk<'p> {
                         None => self.made(rule, 1, &position, scope, goal, depth),
                     }
                 }
+            }
+        }
+    }
+
+    /// A fixed value; of a code also its system, as a table has it.
+    fn fixed(&mut self, rule: &'p Rule, goal: &Goal, fixed: &Fixed) {
+        self.write(rule, goal, None, Kind::Fixed, "");
+        let (Some(Make::Code(n)), Fixed::Text(code)) = (&rule.make, fixed) else { return };
+        let table = &self.plan.tables[*n];
+        let Some(row) = table.by_target.get(code).map(|n| &table.rows[*n as usize]) else { return };
+        let before = match rule.target.shape {
+            Shape::CodeableConcept => "coding.",
+            Shape::Coding => "",
+            _ => return,
+        };
+        for (name, value) in [("code", code), ("system", &row.target_system), ("display", &row.target_display)] {
+            self.write(rule, goal, None, Kind::Fixed, &format!("{before}{name}"));
+            if let Some(last) = self.uses.last_mut() {
+                last.how = format!("'{value}'");
             }
         }
     }

@@ -46,13 +46,11 @@ impl<'m> Run<'m> {
         }
         let system = match kind.as_ref() {
             _ if email => "email",
-            "FX" => "fax",
-            "BP" => "pager",
-            _ => "phone",
+            code => in_list(SYSTEMS, code).unwrap_or("phone"),
         };
         let usage = match kind.as_ref() {
             "CP" => "mobile",
-            _ => USES.iter().find(|(code, _)| *code == usage).map_or("", |(_, usage)| usage),
+            _ => in_list(USES, &usage).unwrap_or_default(),
         };
         let point = self.arena.object();
         self.arena.put_text(point, key::SYSTEM, system);
@@ -72,13 +70,7 @@ impl<'m> Run<'m> {
             whole
         };
         let address = self.arena.object();
-        let usage = match text(7).as_ref() {
-            "H" | "P" => "home",
-            "B" | "O" => "work",
-            "C" => "temp",
-            _ => "",
-        };
-        self.arena.put_text(address, key::USE, usage);
+        self.arena.put_text(address, key::USE, in_list(ADDRESSES, &text(7)).unwrap_or_default());
         self.arena.put_text(address, key::TEXT, &whole);
         if !whole.is_empty() {
             let (list, line) = (self.arena.array(), self.arena.text(&whole));

@@ -108,9 +108,14 @@ pub(crate) fn keeps_codes(n: usize) -> bool {
     matches!(OPS[n], Op::Cwe | Op::CweCodings | Op::Coding)
 }
 
-/// The codes that a function turns into codes of FHIR by itself; empty for most.
-pub(crate) fn codes(name: &str) -> &'static [(&'static str, &'static str)] {
-    if name == "XTN" { contact::USES } else { &[] }
+/// The codes that a function turns into codes of FHIR by itself, for the element that ends so; empty for most.
+pub(crate) fn codes(name: &str, element: &str) -> &'static [(&'static str, &'static str)] {
+    match (name, element) {
+        ("XTN", "use") => contact::USES,
+        ("XTN", "system") => contact::SYSTEMS,
+        ("XAD", "use") => contact::ADDRESSES,
+        _ => &[],
+    }
 }
 
 /// Whether its paths are inputs in order.
