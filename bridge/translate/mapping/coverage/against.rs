@@ -507,12 +507,18 @@ impl<'c> Judge<'c> {
         }
         // The guide is for all of HL7 v2; what SS-MIX2 and JAHIS do not use is not read, and counted where it comes.
         let unread = |message: &&&MessageCoverage| {
-            matches!(message.field(&at.segment, at.field).state, State::Unread | State::Skipped | State::Engine)
+            matches!(
+                message.field(&at.segment, at.field).state,
+                State::Unread | State::Skipped | State::Engine
+            )
         };
-        (row.table == Table::Hl7 && at.field > 0 && knowing.iter().all(|message| unread(&message))).then(|| Title {
-            ja: "この組のどの規則も読まない位置。届けば未読として数える".to_owned(),
-            en: "no rule of the set reads the position: it is counted as unread where it comes".to_owned(),
-        })
+        (row.table == Table::Hl7 && at.field > 0 && knowing.iter().all(|message| unread(&message))).then(
+            || Title {
+                ja: "この組のどの規則も読まない位置。届けば未読として数える".to_owned(),
+                en: "no rule of the set reads the position: it is counted as unread where it comes"
+                    .to_owned(),
+            },
+        )
     }
 }
 

@@ -489,7 +489,9 @@ impl<'p> Walk<'p> {
             Shape::Coding => "",
             _ => return,
         };
-        for (name, value) in [("code", code), ("system", &row.target_system), ("display", &row.target_display)] {
+        for (name, value) in
+            [("code", code), ("system", &row.target_system), ("display", &row.target_display)]
+        {
             self.write(rule, goal, None, Kind::Fixed, &format!("{before}{name}"));
             if let Some(last) = self.uses.last_mut() {
                 last.how = format!("'{value}'");

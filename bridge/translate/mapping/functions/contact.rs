@@ -12,6 +12,17 @@ const PATIENT_SYSTEM: &str = "urn:oid:1.2.392.100495.20.3.51.1";
 pub(super) const USES: &[(&str, &str)] =
     &[("PRN", "home"), ("VHN", "home"), ("ORN", "home"), ("WPN", "work")];
 
+/// XTN.3 (HL70202) and the system that it is; anything else is a telephone.
+pub(super) const SYSTEMS: &[(&str, &str)] = &[("PH", "phone"), ("FX", "fax"), ("BP", "pager")];
+
+/// XAD.7 (HL70190) and the use that it is.
+pub(super) const ADDRESSES: &[(&str, &str)] =
+    &[("H", "home"), ("P", "home"), ("B", "work"), ("O", "work"), ("C", "temp")];
+
+fn in_list(list: &[(&str, &'static str)], code: &str) -> Option<&'static str> {
+    list.iter().find(|(from, _)| *from == code).map(|(_, to)| *to)
+}
+
 impl<'m> Run<'m> {
     pub(super) fn patient_identifier(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
         let text = item.part(1).map(|i| i.text()).unwrap_or_default();
