@@ -167,7 +167,7 @@ impl<'p> Walk<'p> {
             return Vec::new();
         }
         match &path.root {
-            Root::Segment { name, pick, field } => {
+            Root::Segment { name, pick, field, .. } => {
                 let segment = self.segment(*name);
                 if let Pick::Where(cond) = pick {
                     let inner = Scope { base: Some(&segment), ..*scope };
