@@ -221,6 +221,75 @@ const PAIRS: &[Pair] = &[
         deleted: &["Observation 3C015000002327101"],
         left: &["Patient"],
     },
+    Pair {
+        data_type: "OML-01",
+        trigger: "OML^O33^OML_O33",
+        whole: &[
+            "SPM|1|L001||023^血清^JC10|||||||||||||202404010830",
+            "ORC|NW|000000000000011|||||||20240401080000",
+            "OBR|1|000000000000011||E002^生化学的検査^99O03",
+            "SPM|2|L002||022^血漿^JC10|||||||||||||202404010830",
+            "ORC|NW|000000000000011|||||||20240401080000",
+            "OBR|1|000000000000011||E001^血液学的検査^99O03",
+        ],
+        less: &[
+            "SPM|1|L001||023^血清^JC10|||||||||||||202404010830",
+            "ORC|NW|000000000000011|||||||20240401080000",
+            "OBR|1|000000000000011||E002^生化学的検査^99O03",
+        ],
+        withdrawal: Withdrawal::Content(&[
+            "SPM|1|L001||023^血清^JC10",
+            "ORC|CA|000000000000011",
+            "OBR|1|000000000000011||E002^生化学的検査^99O03",
+        ]),
+        stands: &["Patient", "Specimen 023", "Specimen 022", "ServiceRequest E002", "ServiceRequest E001"],
+        deleted: &["Specimen 022", "ServiceRequest E001"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMG-O19",
+        trigger: "OMG^O19^OMG_O19",
+        whole: &[
+            "ORC|NW|000000000000021|||||||20240401100000",
+            "OBR||000000000000021||1000000000000000^Ｘ線単純撮影^JJ1017",
+            "ORC|CH|000000000000022||||||000000000000021|20240401100000",
+            "OBR||000000000000022||X22^胸部^99RAD",
+            "ORC|CH|000000000000023||||||000000000000021|20240401100000",
+            "OBR||000000000000023||X23^腹部^99RAD",
+        ],
+        less: &[
+            "ORC|NW|000000000000021|||||||20240401100000",
+            "OBR||000000000000021||1000000000000000^Ｘ線単純撮影^JJ1017",
+            "ORC|CH|000000000000022||||||000000000000021|20240401100000",
+            "OBR||000000000000022||X22^胸部^99RAD",
+        ],
+        withdrawal: Withdrawal::Content(&[
+            "ORC|DC|000000000000021",
+            "OBR||000000000000021||1000000000000000^Ｘ線単純撮影^JJ1017",
+        ]),
+        stands: &["Patient", "ServiceRequest 1000000000000000", "ServiceRequest X22", "ServiceRequest X23"],
+        deleted: &["ServiceRequest X23"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "ORU-R30",
+        trigger: "ORU^R30^ORU_R30",
+        whole: &[
+            "ORC|RE||V0001",
+            "OBR|1||V0001|VS^バイタル^99ZL01|||20240401",
+            "OBX|1|NM|9P300000000000001^脈拍^JC10||72|/min^/min^99XYZ|||||F|||202404010905",
+            "OBX|2|NM|9P200000000000001^呼吸数^JC10||16|/min^/min^99XYZ|||||F|||202404010905",
+        ],
+        less: &[
+            "ORC|RE||V0001",
+            "OBR|1||V0001|VS^バイタル^99ZL01|||20240401",
+            "OBX|1|NM|9P300000000000001^脈拍^JC10||72|/min^/min^99XYZ|||||F|||202404010905",
+        ],
+        withdrawal: Withdrawal::Content(&["ORC|CA||V0001", "OBR|1||V0001|VS^バイタル^99ZL01"]),
+        stands: &["Patient", "Observation 9P300000000000001", "Observation 9P200000000000001"],
+        deleted: &["Observation 9P200000000000001"],
+        left: &["Patient"],
+    },
 ];
 
 /// A message as it comes: its text, and the name of its file where it has one.

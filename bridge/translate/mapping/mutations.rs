@@ -98,7 +98,10 @@ fn wrong(bytes: &[u8], out: &Translation) -> Option<String> {
         out.findings.iter().filter(|finding| lost(&finding.code, &finding.location.position)).count()
     };
     for (name, resource_type) in KEPT {
-        let kept = made.iter().filter(|value| value["resourceType"] == resource_type).count();
+        let mut kept = made.iter().filter(|value| value["resourceType"] == resource_type).count();
+        if name == "OBX" {
+            kept += made.iter().map(within).sum::<usize>();
+        }
         if kept + told(name) < named(name) {
             return Some(format!("{} {name}, {kept} {resource_type}, nothing said", named(name)));
         }
@@ -108,6 +111,16 @@ fn wrong(bytes: &[u8], out: &Translation) -> Option<String> {
         return Some(format!("{} RXC, {ingredients} ingredients, nothing said", named("RXC")));
     }
     None
+}
+
+/// OBX that are part of a resource: components of an Observation, items, reasons and notes of an order.
+fn within(value: &Value) -> usize {
+    let parts: &[&str] = match value["resourceType"].as_str() {
+        Some("Observation") => &["component"],
+        Some("ServiceRequest") => &["orderDetail", "reasonCode", "note"],
+        _ => &[],
+    };
+    parts.iter().filter_map(|part| value[*part].as_array()).map(Vec::len).sum()
 }
 
 /// Of a medication, contained ones included.
