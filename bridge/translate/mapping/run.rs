@@ -246,8 +246,18 @@ impl<'m> Run<'m> {
         let mut around = Places::new();
         self.groups(scope, group, false, &mut around);
         let Some(around) = around.first() else { return Vec::new() };
-        let owned = |s: &u32| self.cut.owner[*s as usize].is_some_and(|own| self.cut.inside(own, *around));
-        listed(&self.cut.all, name).iter().copied().filter(owned).collect()
+        let list = listed(&self.cut.all, name);
+        // A group that another one followed never opens again: what is inside stands together.
+        let first = self.cut.instances[*around as usize].segments.first();
+        let from = list.partition_point(|s| first.is_some_and(|first| s < first));
+        let owner = |s: &u32| self.cut.owner[*s as usize];
+        let inside = |s: &u32| owner(s).is_some_and(|own| self.cut.inside(own, *around));
+        list[from..]
+            .iter()
+            .take_while(|s| owner(s).is_none() || inside(s))
+            .filter(|s| inside(s))
+            .copied()
+            .collect()
     }
 
     /// The instances of a group that a scope sees: itself and those around it, or, for all, those inside.
