@@ -79,6 +79,7 @@ mod compile_message;
 pub mod describe;
 pub mod functions;
 mod groups;
+mod inside;
 mod item;
 mod names;
 mod path;
