@@ -205,18 +205,16 @@ fn check_columns(plan: &Plan, problems: &mut Problems) {
     }
 }
 
-/// Every group that a path or `find` names is one of a message that it is for; in the others it gives nothing.
+/// Every group that a path or `find` names is one of some message; in the others it gives nothing.
 fn check_groups(plan: &Plan, problems: &mut Problems) {
     if !problems.list.is_empty() {
         return;
     }
     for used in &plan.groups_used {
-        let of_file = |map: &usize| plan.maps[*map].place.file == used.place.file;
-        let mut messages = plan.messages.iter().filter(|message| message.maps.iter().any(of_file)).peekable();
-        if messages.peek().is_some() && !messages.any(|m| m.groups.iter().any(|g| g.name == used.name)) {
+        if !plan.messages.iter().flat_map(|message| &message.groups).any(|group| group.name == used.name) {
             let name = plan.symbols.name(used.name);
-            let ja = format!("このマップを使う電文に {name} というグループはありません。");
-            let en = format!("No message that this map is for has a group '{name}'.");
+            let ja = format!("{name} というグループはどの電文にもありません。");
+            let en = format!("No message has a group '{name}'.");
             problems.add(&used.place, used.rule.clone(), ja, en);
         }
     }

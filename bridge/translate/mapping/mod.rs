@@ -83,6 +83,7 @@ pub mod coverage;
 pub mod describe;
 pub mod functions;
 mod groups;
+mod inside;
 mod item;
 mod names;
 mod path;
