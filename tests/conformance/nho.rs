@@ -6,7 +6,8 @@ use renkei_translate::translation::{PathPatient, Status};
 use std::collections::BTreeSet;
 
 /// The types that the shipped set translates.
-const MAPPED: [&str; 9] = ["ADT-00", "ADT-22", "ADT-42", "ADT-52", "ADT-61", "PPR-01", "OMP-01", "OMP-02", "OML-11"];
+const MAPPED: [&str; 9] =
+    ["ADT-00", "ADT-22", "ADT-42", "ADT-52", "ADT-61", "PPR-01", "OMP-01", "OMP-02", "OML-11"];
 
 /// The two files of flag 1 under `000/`, bad on purpose.
 fn odd(one: &Translated) -> bool {
