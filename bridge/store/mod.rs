@@ -37,6 +37,8 @@ mod query;
 mod rebuild;
 mod reserve;
 pub mod restore;
+#[cfg(test)]
+mod restore_tests;
 mod retention;
 mod schema;
 mod sealed;
