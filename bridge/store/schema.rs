@@ -30,7 +30,10 @@ pub(super) const JOURNAL: Schema = Schema { tables: JOURNAL_TABLES, steps: &[] }
 
 pub(super) const STATE: Schema = Schema {
     tables: STATE_TABLES,
-    steps: &["ALTER TABLE consent_state ADD COLUMN doubtful_until INTEGER NOT NULL DEFAULT 0;"],
+    steps: &[
+        "ALTER TABLE consent_state ADD COLUMN doubtful_until INTEGER NOT NULL DEFAULT 0;",
+        "ALTER TABLE message ADD COLUMN file_digest TEXT NOT NULL DEFAULT '';",
+    ],
 };
 
 pub(super) const APPLIANCE: Schema = Schema { tables: APPLIANCE_TABLES, steps: &[] };
@@ -52,7 +55,8 @@ CREATE TABLE message(
   id INTEGER PRIMARY KEY, feed TEXT NOT NULL, name TEXT NOT NULL, received_ms INTEGER NOT NULL, day INTEGER NOT NULL,
   control_id TEXT, message_type TEXT, order_number TEXT, time TEXT, state INTEGER NOT NULL, reason TEXT, kind TEXT,
   mapping_version TEXT, unit INTEGER, version INTEGER, duplicate_of INTEGER, id_reused INTEGER NOT NULL,
-  findings TEXT, history INTEGER NOT NULL DEFAULT 0, registered_ms INTEGER);
+  findings TEXT, history INTEGER NOT NULL DEFAULT 0, registered_ms INTEGER,
+  file_digest TEXT NOT NULL DEFAULT '');
 CREATE INDEX message_sum ON message(day, state, reason, history);
 CREATE INDEX message_registered ON message(registered_ms, unit, reason, history) WHERE registered_ms IS NOT NULL;
 CREATE INDEX message_state ON message(state, id);
@@ -231,13 +235,15 @@ mod tests {
         let (old, new) = (dir.path().join("old.sqlite"), dir.path().join("new.sqlite"));
         let first = STATE_TABLES
             .replace(",\n  doubtful_until INTEGER NOT NULL DEFAULT 0", "")
-            .replace("'{}', 0)", "'{}')");
+            .replace("'{}', 0)", "'{}')")
+            .replace(",\n  file_digest TEXT NOT NULL DEFAULT ''", "");
         {
             let connection = Connection::open(&old).unwrap();
             connection.execute_batch(&first).unwrap();
             connection.pragma_update(None, "user_version", 1).unwrap();
             connection.execute("UPDATE consent_state SET epoch = 7", []).unwrap();
-            assert!(!columns(&connection).iter().any(|column| column.contains("doubtful_until")));
+            let later = |column: &String| column.contains("doubtful_until") || column.contains("file_digest");
+            assert!(!columns(&connection).iter().any(later));
         }
         // A look before its writer opens it finds nothing wrong.
         look(&open_reader(&old).unwrap(), STATE.tables).unwrap();
