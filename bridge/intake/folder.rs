@@ -208,6 +208,7 @@ impl Taker {
             return Some(false);
         };
         let (messages, rows) = (file.pieces.len(), file.rows);
+        let digest = digest(&taken.seen);
         let mut waiting = file.pieces.into_iter();
         let mut pending = FuturesUnordered::new();
         let mut duplicates = 0_u64;
@@ -215,7 +216,7 @@ impl Taker {
             while pending.len() < IN_FLIGHT
                 && let Some(piece) = waiting.next()
             {
-                pending.push(self.accept(&taken.name, piece, shutdown));
+                pending.push(self.accept((&taken.name, &digest), piece, shutdown));
             }
             let Some(receipt) = pending.next().await else { break };
             let Some(receipt) = receipt else { return Some(false) };
@@ -227,7 +228,12 @@ impl Taker {
     }
 
     /// Journals one message, as long as it takes; `None` where the shutdown came first.
-    async fn accept(&self, file: &str, piece: Piece, shutdown: &CancellationToken) -> Option<Receipt> {
+    async fn accept(
+        &self,
+        (file, digest): (&str, &str),
+        piece: Piece,
+        shutdown: &CancellationToken,
+    ) -> Option<Receipt> {
         let by_field = self.folder.allow.is_some();
         let allowed = self.folder.allow.iter().flatten().any(|code| *code == piece.facility);
         let code = if allowed { &piece.facility } else { &self.feed.facility };
@@ -241,6 +247,7 @@ impl Taker {
                 lists: self.feed.lists,
                 source: self.feed.name.clone(),
                 feed: Some(Part { by_field, ..piece.part }),
+                file_digest: digest.to_owned(),
                 subject: sha256_hex(&piece.subject),
                 ..Origin::default()
             },
@@ -290,6 +297,11 @@ impl Taker {
 
 /// The flag of a file in what was seen: taken, and not moved yet.
 const MARK: char = 'd';
+
+/// By which a file is told from others of its name: the same after a kill, and when it is delivered again.
+fn digest(seen: &Seen) -> String {
+    format!("{:032x}", u128::from_be_bytes(seen.hash))
+}
 
 fn key(name: &str) -> [u8; 16] {
     Followed::hash(name.as_bytes())

@@ -1,7 +1,7 @@
 //! Facts about taking files from a folder, on a real file system and real stores.
 
 use super::*;
-use crate::store::{self, Filter, MessageSummary, State, Store};
+use crate::store::{self, FileOf, FileSum, Filter, MessageId, MessageSummary, State, Store};
 use arc_swap::ArcSwap;
 use renkei_translate::mapping::MappingSet;
 use std::fs;
@@ -94,6 +94,11 @@ impl Bench {
             store.messages(&Filter::default()).unwrap().into_iter().map(line).collect();
         lines.reverse();
         lines
+    }
+
+    /// What became of a file, or of all files of its name.
+    fn sum(&self, name: &str, digest: Option<&str>) -> FileSum {
+        self.doors.store.file_sum(FileOf { feed: "lab", name, day: None, digest }).unwrap()
     }
 
     async fn until(&self, what: impl Fn(&Self) -> bool) {
@@ -193,8 +198,41 @@ async fn renamed_or_delivered_twice_is_a_duplicate_and_a_correction_is_not() {
     // The second delivery did not take the first one's place.
     assert!(bench.done("r.csv") && bench.done("r.csv.2"));
     taking.end().await;
-    let sum = bench.doors.store.file_sum("lab", "r.csv", None).unwrap();
+    let sum = bench.sum("r.csv", None);
     assert_eq!((sum.received, sum.states[&State::Pending], sum.excluded["duplicate"]), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn two_files_of_one_name_have_a_sum_each() {
+    let bench = Bench::new();
+    let taking = bench.start(Some(&[FACILITY, OTHER]));
+    let first = row(FACILITY, "1", "A", "1") + &row(FACILITY, "2", "B", "1");
+    let second = row(FACILITY, "1", "A", "1") + &row(OTHER, "3", "C", "1") + &row(FACILITY, "4", "D", "1");
+    // The second one repeats a result of the first. Then the first one comes again: the same file.
+    for (n, text) in [&first, &second, &first].into_iter().enumerate() {
+        fs::write(bench.path("r.csv"), text).unwrap();
+        let came = [2, 4, 6][n];
+        bench.until(|bench| !bench.path("r.csv").exists() && bench.messages(FACILITY).len() == came).await;
+    }
+    taking.end().await;
+    assert_eq!(bench.messages(OTHER), ["r.csv#2 pending"]);
+    let of = |text: &str| format!("{:.32}", sha256_hex(text.as_bytes()));
+    let (first, second) = (bench.sum("r.csv", Some(&of(&first))), bench.sum("r.csv", Some(&of(&second))));
+    assert_eq!((first.received, first.states[&State::Pending], first.excluded["duplicate"]), (4, 2, 2));
+    assert_eq!((second.received, second.states[&State::Pending], second.excluded["duplicate"]), (3, 2, 1));
+    let at = |sum: &FileSum| -> Vec<(String, MessageId)> {
+        sum.messages.iter().map(|(code, message)| (code.clone(), message.id)).collect()
+    };
+    assert_eq!((at(&first).len(), at(&second).len()), (4, 3));
+    // Each knows of the other by its first message at every facility.
+    let known = |sum: &FileSum| -> Vec<(String, MessageId)> {
+        sum.others.values().flatten().map(|other| (other.facility.clone(), other.message)).collect()
+    };
+    assert_eq!(known(&first), [at(&second)[0].clone(), at(&second)[2].clone()]);
+    assert_eq!(known(&second), [at(&first)[0].clone()]);
+    let all = bench.sum("r.csv", None);
+    assert_eq!((all.received, all.messages.len(), all.others.len()), (7, 7, 0));
+    assert_eq!(bench.sum("r.csv", Some("")).received, 0);
 }
 
 #[tokio::test]
@@ -213,7 +251,7 @@ async fn rows_go_to_the_facility_that_they_name_and_the_sender_may_name() {
     let mut held = bench.messages(SENDER);
     held.sort();
     assert_eq!(held, ["r.csv#3 pending", "r.csv#4 pending"]);
-    let sum = bench.doors.store.file_sum("lab", "r.csv", None).unwrap();
+    let sum = bench.sum("r.csv", None);
     let at: Vec<&str> = sum.messages.iter().map(|(code, _)| code.as_str()).collect();
     assert_eq!((sum.received, at), (4, vec![FACILITY, OTHER, SENDER, SENDER]));
 }
@@ -235,7 +273,8 @@ async fn a_kill_between_two_stores_loses_and_doubles_nothing() {
     let taker =
         Taker { feed, folder, doors: bench.doors.clone(), stores: stores.into(), loud: Seldom::default() };
     let piece = file.pieces.into_iter().next().unwrap();
-    taker.accept("r.csv", piece, &CancellationToken::new()).await.unwrap();
+    let whole = Seen { size: 0, modified: 0, hash: Followed::hash(text.as_bytes()) };
+    taker.accept(("r.csv", &digest(&whole)), piece, &CancellationToken::new()).await.unwrap();
     fs::write(bench.path("r.csv"), &text).unwrap();
     let taking = bench.start(Some(&[FACILITY, OTHER]));
     bench.until(|bench| bench.done("r.csv")).await;

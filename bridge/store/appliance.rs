@@ -165,11 +165,11 @@ pub fn inspect(dir: &Path) -> Result<(), OpenError> {
         Err(error) => return Err(error.into()),
     };
     let state = Some("state.sqlite".to_owned()).filter(|file| dir.join(file).exists());
-    for (file, tables) in [(state, schema::STATE), (newest, schema::JOURNAL)] {
+    for (file, schema) in [(state, schema::STATE), (newest, schema::JOURNAL)] {
         let Some(file) = file else { continue };
         let looked = schema::open_reader(&dir.join(&file)).and_then(|connection| {
             // A kill, or a full disk, may have left it without its tables: they are made at the next opening.
-            if schema::version(&connection)? == 0 { Ok(()) } else { schema::look(&connection, tables) }
+            if schema::version(&connection)? == 0 { Ok(()) } else { schema::look(&connection, schema.tables) }
         });
         looked.map_err(|error| OpenError::Database { file, error })?;
     }
@@ -472,7 +472,7 @@ mod tests {
 
     fn trail() -> Audit {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(schema::APPLIANCE).unwrap();
+        connection.execute_batch(schema::APPLIANCE.tables).unwrap();
         let audit = Audit(Mutex::new(connection));
         for number in 1..=5_u64 {
             assert_eq!(audit.append("operator", "replay", &format!("message {number}"), "").unwrap(), number);

@@ -234,7 +234,6 @@ fn take(
     let people = made.iter().filter(|resource| resource.resource_type == "Patient");
     let people: Vec<&str> = people.map(|resource| resource.id.as_str()).collect();
     consent::known(connection, &gate, unit, &patients, &people)?;
-    let mut changed = false;
     for destination in &done.destinations {
         // A superseded message follows what stands, and brings nothing that is not on its way already.
         let again = if applied.superseded {
@@ -251,6 +250,13 @@ fn take(
         );
         let values = params![unit, destination, applied.version, state::PENDING, claim.received_ms];
         connection.prepare_cached(&sql)?.execute(values)?;
+    }
+    let time = done.translation.unit.as_ref().map_or("", |unit| unit.time.as_str());
+    if gate.is_doubtful(time, claim.received_ms) {
+        consent::may_be_there(connection, Some(unit))?;
+    }
+    let mut changed = false;
+    for destination in &done.destinations {
         changed |= consent::enforce(connection, &gate, unit, destination, None)?;
     }
     if changed {

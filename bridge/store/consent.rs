@@ -7,9 +7,14 @@
 //! given back unsent, or sent once more. The same commit notes in `resweep` whom the change touches; the sweep
 //! brings their deliveries and messages in line, some patients a transaction, and goes on there after a kill.
 //! A unit is of every patient that its messages name, and shared only where all of them are.
+//!
+//! After a restore a base has what it got since the backup was made, and nobody here knows of it. So what the record
+//! has counts as "may be there", and so does what is read again ([`Gate::is_doubtful`]): of a patient who is not shared
+//! it is deleted, though nothing says that it was sent.
 
 use super::index::state;
-use super::sharing::{Share, Sharing, Withdrawal, day_in_japan};
+use super::journal::DAY_MS;
+use super::sharing::{FOREVER, Share, Sharing, Withdrawal, day_in_japan};
 use super::{FacilityStore, StoreError, delivery, durable_point};
 use crate::record::Projection;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,6 +29,13 @@ const SWEEP_PATIENTS: i64 = 64;
 
 /// Deletions of one Bundle at a withdrawal. What is more follows in the next.
 const DELETES_AT_ONCE: usize = 1_000;
+
+/// A message that tells no time of its own, as a laboratory's file does, is taken for one of before a restore for so
+/// long after it: within a month of a restore the feeds have been read again.
+const READ_AGAIN_MS: i64 = 31 * DAY_MS;
+
+/// How far a sender's clock may be ahead.
+const CLOCKS_MS: i64 = DAY_MS;
 
 /// Types that others refer to, in the order in which they may be deleted after all the others.
 const REFERENTS: [&str; 9] = [
@@ -43,15 +55,27 @@ pub(super) struct Gate {
     pub policy: Sharing,
     pub epoch: i64,
     pub day: u32,
+    /// Messages of this day and before may have been sent before a restore; 0 where there was none, [`FOREVER`] from a
+    /// restore to the next start.
+    doubtful_until: u32,
 }
 
 impl Gate {
     pub fn read(connection: &Connection) -> Result<Self, StoreError> {
-        let mut select = connection.prepare_cached("SELECT epoch, day, policy FROM consent_state")?;
-        let (epoch, day, policy): (i64, u32, String) =
-            select.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let mut select =
+            connection.prepare_cached("SELECT epoch, day, policy, doubtful_until FROM consent_state")?;
+        let (epoch, day, policy, doubtful_until): (i64, u32, String, u32) =
+            select.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         let policy = serde_json::from_str(&policy).map_err(|_| StoreError::Damaged("sharing"))?;
-        Ok(Self { policy, epoch, day })
+        Ok(Self { policy, epoch, day, doubtful_until })
+    }
+
+    /// Whether a message may have been sent before a restore that has taken the memory of it, by its own time (17
+    /// digits, or none).
+    pub fn is_doubtful(&self, time: &str, received_ms: i64) -> bool {
+        let own = time.get(..8).and_then(|day| day.parse().ok());
+        let day = own.unwrap_or_else(|| day_in_japan(received_ms.saturating_sub(READ_AGAIN_MS)));
+        self.doubtful_until > 0 && day <= self.doubtful_until
     }
 
     /// Whose data a destination gets; none where it is not configured.
@@ -245,6 +269,31 @@ pub(super) fn enforce(
     Ok(true)
 }
 
+/// Everything that the record has of all units, or of one, and of the Patients whose they are, may be where they go.
+pub(super) fn may_be_there(connection: &Connection, unit: Option<i64>) -> Result<(), StoreError> {
+    let which = if unit.is_some() { "d.unit = ?1" } else { "?1 IS NULL" };
+    connection
+        .prepare_cached(&format!(
+            "INSERT OR IGNORE INTO sent
+             SELECT e.type, e.id, d.destination, NULL FROM delivery d JOIN entry e ON e.unit = d.unit WHERE {which}
+             UNION ALL
+             SELECT 'Patient', p.id, d.destination, NULL FROM delivery d JOIN unit_patient u ON u.unit = d.unit
+             JOIN person p ON p.patient = u.patient WHERE {which}"
+        ))?
+        .execute([unit])?;
+    Ok(())
+}
+
+/// Of a store that was just put back: nobody knows what bases have, and everybody is looked at again.
+pub(super) fn restored(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    connection.execute("UPDATE sent SET hash = NULL", [])?;
+    may_be_there(connection, None)?;
+    connection.execute("INSERT OR IGNORE INTO resweep SELECT DISTINCT patient FROM unit_patient", [])?;
+    connection.execute("UPDATE consent_state SET doubtful_until = ?", [FOREVER])?;
+    Ok(connection.execute_batch("COMMIT")?)
+}
+
 /// Whether a destination may have anything of a unit, or of the Patients whose it is.
 fn remains(connection: &Connection, gate: &Gate, unit: i64, destination: &str) -> Result<bool, StoreError> {
     let own = connection
@@ -311,11 +360,31 @@ pub(super) fn withdrawal(
     deletes.extend(
         people(connection, &gate, unit, destination)?.into_iter().map(|id| ("Patient".to_owned(), id)),
     );
-    deletes.sort_by_key(|(resource_type, _)| REFERENTS.iter().position(|referent| referent == resource_type));
+    let rank = |resource_type: &str| REFERENTS.iter().position(|referent| *referent == resource_type);
+    deletes.sort_by_key(|(resource_type, _)| rank(resource_type));
     let mut seen = std::collections::HashSet::new();
     deletes.retain(|delete| seen.insert(delete.clone()));
+    if gate.doubtful_until > 0 {
+        // What came since the backup and is known to the base alone may refer to these. A base that keeps what is
+        // referred to would refuse all of one Bundle; so goes what can go, and what others refer to in the next ones.
+        let first = deletes.first().map(|(resource_type, _)| rank(resource_type));
+        deletes.retain(|(resource_type, _)| Some(rank(resource_type)) == first);
+    }
     deletes.truncate(DELETES_AT_ONCE);
     Ok(Projection { puts: Vec::new(), deletes })
+}
+
+/// A deletion was done. One of the same patient that the base had refused before may have nothing left to delete.
+pub(super) fn withdrawn(connection: &Connection, unit: i64, destination: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO resweep SELECT o.patient FROM unit_patient u
+             JOIN unit_patient o ON o.patient = u.patient
+             JOIN delivery d ON d.unit = o.unit AND d.destination = ?2 AND d.state = ?3 AND d.unshared IS NOT NULL
+             WHERE u.unit = ?1 AND u.patient <> ''",
+        )?
+        .execute(params![unit, destination, state::REJECTED])?;
+    Ok(())
 }
 
 impl FacilityStore {
@@ -344,6 +413,11 @@ impl FacilityStore {
                 connection
                     .execute("INSERT OR IGNORE INTO resweep SELECT DISTINCT patient FROM unit_patient", [])?;
             }
+            // The first start after a restore: up to now another one may have been sending.
+            connection.execute(
+                "UPDATE consent_state SET doubtful_until = ?1 WHERE doubtful_until = ?2",
+                [day_in_japan(now_ms.saturating_add(CLOCKS_MS)), FOREVER],
+            )?;
             turn(connection, day_in_japan(now_ms))
         })
     }

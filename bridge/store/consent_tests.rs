@@ -53,12 +53,12 @@ async fn one(store: &FacilityStore, name: &str, translation: Translation) -> Mes
     complete_next(store, translation)
 }
 
-fn why(store: &FacilityStore, id: MessageId) -> (State, Option<String>) {
+pub(super) fn why(store: &FacilityStore, id: MessageId) -> (State, Option<String>) {
     sum(store);
     state(store, id)
 }
 
-fn excluded(reason: &str) -> (State, Option<String>) {
+pub(super) fn excluded(reason: &str) -> (State, Option<String>) {
     (State::Excluded, Some(reason.into()))
 }
 

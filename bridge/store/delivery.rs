@@ -432,6 +432,7 @@ fn end(
         connection
             .prepare_cached("UPDATE delivery SET settled = 0 WHERE unit = ? AND destination = ?")?
             .execute(params![unit, claim.destination])?;
+        consent::withdrawn(connection, unit, &claim.destination)?;
     }
     consent::enforce(connection, &gate, unit, &claim.destination, None)?;
     refresh_at(connection, unit, claim.claimed_ms)

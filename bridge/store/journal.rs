@@ -22,6 +22,8 @@ pub struct OriginRow {
     source: String,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     feed: Option<Part>,
+    #[serde(rename = "d", default, skip_serializing_if = "String::is_empty")]
+    file_digest: String,
     #[serde(rename = "u", default, skip_serializing_if = "String::is_empty")]
     subject: String,
 }
@@ -34,6 +36,7 @@ impl From<Origin> for OriginRow {
             incremental: origin.lists == Lists::Incremental,
             source: origin.source,
             feed: origin.feed,
+            file_digest: origin.file_digest,
             subject: origin.subject,
         }
     }
@@ -47,6 +50,7 @@ impl From<OriginRow> for Origin {
             lists: if row.incremental { Lists::Incremental } else { Lists::Whole },
             source: row.source,
             feed: row.feed,
+            file_digest: row.file_digest,
             subject: row.subject,
         }
     }
@@ -94,6 +98,7 @@ pub(super) struct Head {
     pub duplicate_of: Option<i64>,
     pub id_reused: bool,
     pub refused: bool,
+    pub file_digest: String,
 }
 
 /// Reads segments.
@@ -183,6 +188,8 @@ impl Reader {
 }
 
 fn journalled(day: u32, row: &rusqlite::Row<'_>) -> Result<(Journalled, Head), StoreError> {
+    let origin = row.get_ref(6)?.as_str().map_err(|_| StoreError::Damaged("origin"))?;
+    let origin: Origin = serde_json::from_str(origin).map_err(|_| StoreError::Damaged("origin"))?;
     let head = Head {
         feed: row.get(1)?,
         name: row.get(2)?,
@@ -190,13 +197,13 @@ fn journalled(day: u32, row: &rusqlite::Row<'_>) -> Result<(Journalled, Head), S
         duplicate_of: row.get(4)?,
         id_reused: row.get(5)?,
         refused: row.get(8)?,
+        file_digest: origin.file_digest.clone(),
     };
-    let origin = row.get_ref(6)?.as_str().map_err(|_| StoreError::Damaged("origin"))?;
     let message = Journalled {
         id: MessageId::new(day, row.get(0)?),
         feed: head.feed.clone(),
         name: head.name.clone(),
-        origin: serde_json::from_str(origin).map_err(|_| StoreError::Damaged("origin"))?,
+        origin,
         body: row.get::<_, Option<Vec<u8>>>(7)?.unwrap_or_default(),
         received_ms: head.received_ms,
         duplicate_of: head.duplicate_of.map(MessageId),

@@ -37,6 +37,8 @@ mod query;
 mod rebuild;
 mod reserve;
 pub mod restore;
+#[cfg(test)]
+mod restore_tests;
 mod retention;
 mod schema;
 mod sealed;
@@ -58,7 +60,7 @@ pub use backup::{BackupConfig, BackupError, Made, Manifest};
 pub use consent_list::{ConsentChange, ConsentImport, ConsentRow, ConsentStatus};
 pub use disk::{Config, Disk, RETENTION_MIN};
 pub use durable::{CONSENT_POINTS, DURABLE_POINTS, durable_point};
-pub use files::{FILE_LINES, FileSum};
+pub use files::{FILE_LINES, FileOf, FileSum, OtherFile};
 pub use journal::day_of_file as journal_day;
 pub use participation::{Activity, HISTORY_DAYS, LedgerLine};
 pub use quarantine::{Cause, Selection};

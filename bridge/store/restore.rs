@@ -1,13 +1,14 @@
 //! Backups taken apart: [`verify`] proves that one can be restored, [`restore`] does it.
 //!
-//! After a restore nobody knows what bases got since the backup was made. So every resource that a base had then
-//! counts as "may be there", and is sent whole when its unit is next touched: what a base has too much is mended, and
-//! ids are the same because the secret of ids is. Never writes into a directory with anything in it.
+//! After a restore nobody knows what bases got since the backup was made. So every resource of the record counts as "may
+//! be there", and is sent whole when its unit is next touched: what a base has too much is mended, and ids are the same
+//! because the secret of ids is. What is read again after a restore counts likewise, and of whom is not shared it is
+//! deleted: see [`super::consent`]. Never writes into a directory with anything in it.
 
 use super::appliance::{APPLIANCE, KEY_BYTES, KEY_FILE, private_dir, private_file};
 use super::backup::{BackupError, CONFIGURATION, FORMAT, MANIFEST, Manifest, SEALED, generations, hex, rows};
 use super::sealed::{BackupKey, open};
-use super::{Audit, StoreError, ledger};
+use super::{Audit, StoreError, consent, ledger, schema};
 use renkei_translate::identity::IdKey;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
@@ -65,25 +66,28 @@ pub fn restore(
     if std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(BackupError::Wrong(format!("{} is not empty", to.display())));
     }
-    let proof = match unpack(from, to, key, facility) {
-        Ok(proof) => proof,
-        Err(error) => {
-            // Half a store is none, and is patient data in the open.
-            let _ = std::fs::remove_dir_all(to);
-            return Err(error);
-        }
-    };
+    let unpacked = unpack(from, to, key, facility);
+    let restored = unpacked.and_then(|proof| begin_anew(to, &proof, facility).map(|()| proof));
+    if restored.is_err() {
+        // Half a store is none, and is patient data in the open.
+        let _ = std::fs::remove_dir_all(to);
+    }
+    restored
+}
+
+/// What a store that was put back does not go on with: who was signed in, and what bases have.
+fn begin_anew(to: &Path, proof: &Proof, facility: Option<&str>) -> Result<(), BackupError> {
     let audit = Audit::open(&to.join(APPLIANCE).join("appliance.sqlite"))?;
-    // Who was signed in then is not signed in now.
     audit.connection()?.execute("DELETE FROM session", [])?;
     audit.append("cli", "restore", &proof.dir.file_name().unwrap_or_default().to_string_lossy(), "")?;
     for code in proof.manifest.sums.keys().filter(|code| facility.is_none_or(|wanted| wanted == *code)) {
         let state = to.join(code).join("state.sqlite");
         if state.exists() {
-            Connection::open(&state)?.execute("UPDATE sent SET hash = NULL", [])?;
+            // A backup may be of an earlier version: it is brought up.
+            consent::restored(&schema::open(&state, schema::STATE)?)?;
         }
     }
-    Ok(proof)
+    Ok(())
 }
 
 /// Takes a generation apart in a scratch directory and removes it again.

@@ -59,8 +59,8 @@ impl FacilityStore {
     pub(super) fn dropped_message(&self, id: MessageId) -> Result<Option<(Journalled, Head)>, StoreError> {
         let console = self.console()?;
         let mut select = console.prepare_cached(
-            "SELECT feed, name, received_ms, duplicate_of, id_reused, coalesce(reason, '') = 'refused' FROM message
-             WHERE id = ?1 AND day IN (SELECT day FROM segment WHERE dropped_ms IS NOT NULL)",
+            "SELECT feed, name, received_ms, duplicate_of, id_reused, coalesce(reason, '') = 'refused', file_digest
+             FROM message WHERE id = ?1 AND day IN (SELECT day FROM segment WHERE dropped_ms IS NOT NULL)",
         )?;
         let found = select.query_row([id.0], |row| {
             let head = Head {
@@ -70,13 +70,14 @@ impl FacilityStore {
                 duplicate_of: row.get(3)?,
                 id_reused: row.get(4)?,
                 refused: row.get(5)?,
+                file_digest: row.get(6)?,
             };
             let message = Journalled {
                 id,
                 feed: head.feed.clone(),
                 name: head.name.clone(),
                 body: Vec::new(),
-                origin: Origin::default(),
+                origin: Origin { file_digest: head.file_digest.clone(), ..Origin::default() },
                 received_ms: head.received_ms,
                 duplicate_of: head.duplicate_of.map(MessageId),
             };

@@ -1,17 +1,44 @@
 //! The tables, and how a database is opened.
+//!
+//! A database of an earlier version is brought up step by step when its writer opens it, in one transaction. Steps add
+//! columns and nothing else: a look at a database that is not brought up yet finds every table.
 
 use super::OpenError;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
 
-/// Version of both schemas, in `user_version`.
-const VERSION: i64 = 1;
+/// The tables of a database.
+pub(super) struct Schema {
+    /// What makes them in their newest version.
+    pub tables: &'static str,
+    /// What brings each version to the next, from 1 on.
+    steps: &'static [&'static str],
+}
+
+impl Schema {
+    /// The newest version, in `user_version`.
+    fn version(&self) -> i64 {
+        1 + i64::try_from(self.steps.len()).unwrap_or_default()
+    }
+}
 
 /// Another process of ours (a command line beside the service) holds a write lock for one commit at most.
 const BUSY: Duration = Duration::from_secs(20);
 
-pub(super) const JOURNAL: &str = "
+pub(super) const JOURNAL: Schema = Schema { tables: JOURNAL_TABLES, steps: &[] };
+
+pub(super) const STATE: Schema = Schema {
+    tables: STATE_TABLES,
+    steps: &[
+        "ALTER TABLE consent_state ADD COLUMN doubtful_until INTEGER NOT NULL DEFAULT 0;",
+        "ALTER TABLE message ADD COLUMN file_digest TEXT NOT NULL DEFAULT '';",
+    ],
+};
+
+pub(super) const APPLIANCE: Schema = Schema { tables: APPLIANCE_TABLES, steps: &[] };
+
+const JOURNAL_TABLES: &str = "
 CREATE TABLE message(
   row INTEGER PRIMARY KEY, feed TEXT NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL, received_ms INTEGER NOT NULL,
   duplicate_of INTEGER, id_reused INTEGER NOT NULL, origin TEXT NOT NULL, body BLOB, subject TEXT,
@@ -22,13 +49,14 @@ CREATE TABLE mark(only_row INTEGER PRIMARY KEY CHECK(only_row = 1), seen_row INT
 INSERT INTO mark VALUES(1, 0);
 ";
 
-pub(super) const STATE: &str = "
+const STATE_TABLES: &str = "
 CREATE TABLE segment(day INTEGER PRIMARY KEY, read_row INTEGER NOT NULL, dropped_ms INTEGER);
 CREATE TABLE message(
   id INTEGER PRIMARY KEY, feed TEXT NOT NULL, name TEXT NOT NULL, received_ms INTEGER NOT NULL, day INTEGER NOT NULL,
   control_id TEXT, message_type TEXT, order_number TEXT, time TEXT, state INTEGER NOT NULL, reason TEXT, kind TEXT,
   mapping_version TEXT, unit INTEGER, version INTEGER, duplicate_of INTEGER, id_reused INTEGER NOT NULL,
-  findings TEXT, history INTEGER NOT NULL DEFAULT 0, registered_ms INTEGER);
+  findings TEXT, history INTEGER NOT NULL DEFAULT 0, registered_ms INTEGER,
+  file_digest TEXT NOT NULL DEFAULT '');
 CREATE INDEX message_sum ON message(day, state, reason, history);
 CREATE INDEX message_registered ON message(registered_ms, unit, reason, history) WHERE registered_ms IS NOT NULL;
 CREATE INDEX message_state ON message(state, id);
@@ -78,8 +106,9 @@ CREATE INDEX rebuild_patient ON rebuild(patient);
 CREATE TABLE discarded(message INTEGER PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE feed(name TEXT PRIMARY KEY, received_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE consent_state(
-  only_row INTEGER PRIMARY KEY CHECK(only_row = 1), epoch INTEGER NOT NULL, day INTEGER NOT NULL, policy TEXT NOT NULL);
-INSERT INTO consent_state VALUES(1, 0, 0, '{}');
+  only_row INTEGER PRIMARY KEY CHECK(only_row = 1), epoch INTEGER NOT NULL, day INTEGER NOT NULL, policy TEXT NOT NULL,
+  doubtful_until INTEGER NOT NULL DEFAULT 0);
+INSERT INTO consent_state VALUES(1, 0, 0, '{}', 0);
 CREATE TABLE consent(
   patient TEXT PRIMARY KEY, from_day INTEGER NOT NULL, until_day INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX consent_from ON consent(from_day);
@@ -94,7 +123,7 @@ CREATE TABLE person(
   patient TEXT NOT NULL, id TEXT NOT NULL, test INTEGER NOT NULL, PRIMARY KEY(patient, id)) WITHOUT ROWID;
 ";
 
-pub(super) const APPLIANCE: &str = "
+const APPLIANCE_TABLES: &str = "
 CREATE TABLE audit(
   sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
   detail TEXT NOT NULL, hash BLOB NOT NULL);
@@ -109,36 +138,44 @@ CREATE TABLE session(
 CREATE INDEX session_user ON session(user);
 ";
 
-/// Opens a database for its writer, and makes it where it is missing.
-pub(super) fn open(path: &Path, tables: &str) -> Result<Connection, OpenError> {
+/// Opens a database for its writer, makes it where it is missing, and brings an earlier version up.
+pub(super) fn open(path: &Path, schema: Schema) -> Result<Connection, OpenError> {
     let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let fail = |error| OpenError::Database { file: file.clone(), error };
     let connection = Connection::open(path).map_err(fail)?;
-    let found = prepare(&connection, tables).map_err(fail)?;
-    if found > VERSION {
-        return Err(OpenError::Newer { file, found, known: VERSION });
+    let found = prepare(&connection, &schema).map_err(fail)?;
+    if found > schema.version() {
+        return Err(OpenError::Newer { file, found, known: schema.version() });
     }
-    look(&connection, tables).map_err(fail)?;
+    look(&connection, schema.tables).map_err(fail)?;
     Ok(connection)
 }
 
-fn prepare(connection: &Connection, tables: &str) -> rusqlite::Result<i64> {
+/// The version that it has now.
+fn prepare(connection: &Connection, schema: &Schema) -> rusqlite::Result<i64> {
     settings(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // Before a positive answer the bytes are on the disk: NORMAL would lose the last commits at a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
     let found = version(connection)?;
-    if found != 0 {
+    if found >= schema.version() {
         return Ok(found);
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    // Another process may have made the tables while this one waited.
-    if version(connection)? == 0 {
-        connection.execute_batch(tables)?;
-        connection.pragma_update(None, "user_version", VERSION)?;
+    // Another process may have done so while this one waited.
+    let found = version(connection)?;
+    if found == 0 {
+        connection.execute_batch(schema.tables)?;
+    } else {
+        let done = usize::try_from(found - 1).unwrap_or_default();
+        for step in schema.steps.iter().skip(done) {
+            connection.execute_batch(step)?;
+        }
     }
+    let now = found.max(schema.version());
+    connection.pragma_update(None, "user_version", now)?;
     connection.execute_batch("COMMIT")?;
-    Ok(VERSION)
+    Ok(now)
 }
 
 /// The version of the tables; 0 before they are made.
@@ -175,4 +212,57 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(128);
     connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Name and declaration of every column, by table.
+    fn columns(connection: &Connection) -> Vec<String> {
+        let mut select = connection
+            .prepare(
+                "SELECT m.name || '.' || c.name || ' ' || c.type || c.\"notnull\" || coalesce(c.dflt_value, '')
+                 FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY 1",
+            )
+            .unwrap();
+        select.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn a_state_of_the_first_version_is_brought_up_and_keeps_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("old.sqlite"), dir.path().join("new.sqlite"));
+        let first = STATE_TABLES
+            .replace(",\n  doubtful_until INTEGER NOT NULL DEFAULT 0", "")
+            .replace("'{}', 0)", "'{}')")
+            .replace(",\n  file_digest TEXT NOT NULL DEFAULT ''", "");
+        {
+            let connection = Connection::open(&old).unwrap();
+            connection.execute_batch(&first).unwrap();
+            connection.pragma_update(None, "user_version", 1).unwrap();
+            connection.execute("UPDATE consent_state SET epoch = 7", []).unwrap();
+            let later = |column: &String| column.contains("doubtful_until") || column.contains("file_digest");
+            assert!(!columns(&connection).iter().any(later));
+        }
+        // A look before its writer opens it finds nothing wrong.
+        look(&open_reader(&old).unwrap(), STATE.tables).unwrap();
+        let brought_up = open(&old, STATE).unwrap();
+        assert_eq!(columns(&brought_up), columns(&open(&new, STATE).unwrap()));
+        assert_eq!(version(&brought_up).unwrap(), STATE.version());
+        let kept = "SELECT epoch, doubtful_until FROM consent_state";
+        let read = |c: &Connection| c.query_row(kept, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        assert_eq!(read(&brought_up).unwrap(), (7, 0));
+        drop(brought_up);
+        assert_eq!(read(&open(&old, STATE).unwrap()).unwrap(), (7, 0), "once");
+    }
+
+    #[test]
+    fn what_a_newer_version_wrote_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("state.sqlite");
+        open(&file, STATE).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let refused = open(&file, STATE);
+        assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })), "{refused:?}");
+    }
 }

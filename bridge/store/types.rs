@@ -61,6 +61,9 @@ pub struct Origin {
     pub source: String,
     /// Which rows of a proprietary file the bytes are.
     pub feed: Option<Part>,
+    /// Which file that is: a digest of all its bytes, 32 hexadecimal digits. A sender may use one name for several. Empty
+    /// for what is no part of a file, and for what came before it was kept.
+    pub file_digest: String,
     /// What the message is about, as a digest: one of the same subject and bytes as the last is a repetition,
     /// whatever its name. Empty where the name tells messages apart.
     pub subject: String,

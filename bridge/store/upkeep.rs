@@ -2,19 +2,19 @@
 
 use super::tests::{NOW, accept, arrival, complete_next, deliver, facility, fresh, index, lab, open, sum};
 use super::{BackupConfig, BackupKey, MessageId, Selection, Store, restore};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const DAY: i64 = 86_400_000;
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// A place for backups with its key.
-struct Shelf {
-    dir: tempfile::TempDir,
+pub(super) struct Shelf {
+    pub(super) dir: tempfile::TempDir,
     config: BackupConfig,
 }
 
 impl Shelf {
-    fn new(keep: usize) -> Self {
+    pub(super) fn new(keep: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let key = dir.path().join("backup.key");
         std::fs::write(&key, KEY).unwrap();
@@ -23,12 +23,19 @@ impl Shelf {
         Self { dir, config }
     }
 
-    fn make(&self, store: &Store, now_ms: i64) -> super::Made {
+    pub(super) fn make(&self, store: &Store, now_ms: i64) -> super::Made {
         store.backup(&self.config, &self.dir.path().join("bridge.toml"), now_ms).unwrap()
     }
 
     fn key(&self) -> BackupKey {
         BackupKey::read(self.config.key.as_deref().unwrap()).unwrap()
+    }
+
+    /// The newest generation, put into a directory of that name.
+    pub(super) fn restored(&self, name: &str) -> PathBuf {
+        let (from, to) = (self.config.to.as_deref().unwrap(), self.dir.path().join(name));
+        restore::restore(from, &to, &self.key(), None).unwrap();
+        to
     }
 
     fn verify(&self, from: &Path) -> Result<restore::Proof, super::BackupError> {

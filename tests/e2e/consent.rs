@@ -16,23 +16,23 @@ const SOON: Duration = Duration::from_secs(120);
 const SIGKILL: i32 = 9;
 
 /// Nobody's id and names, and nowhere else.
-const CANARY: Person = Person {
+pub(super) const CANARY: Person = Person {
     id: "0000987601",
     kanji: ("禁漏", "秘乃"),
     kana: ("キンロウ", "ヒノ"),
     born: "19010203",
     sex: "F",
 };
-const WORDS: [&str; 5] = ["0000987601", "禁漏", "秘乃", "キンロウ", "1901-02-03"];
+pub(super) const WORDS: [&str; 5] = ["0000987601", "禁漏", "秘乃", "キンロウ", "1901-02-03"];
 
-struct Site {
-    folder: PathBuf,
-    base: Rehearsal,
-    journal: PathBuf,
+pub(super) struct Site {
+    pub(super) folder: PathBuf,
+    pub(super) base: Rehearsal,
+    pub(super) journal: PathBuf,
 }
 
 impl Site {
-    async fn open(folder: &Path, stop: CancellationToken) -> Self {
+    pub(super) async fn open(folder: &Path, stop: CancellationToken) -> Self {
         let journal = folder.join("journal.jsonl");
         let config = RehearsalConfig { journal: Some(journal.clone()), ..RehearsalConfig::default() };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -41,7 +41,7 @@ impl Site {
         Self { folder: folder.to_owned(), base, journal }
     }
 
-    fn start(&self, withdrawal: &str) -> Appliance {
+    pub(super) fn start(&self, withdrawal: &str) -> Appliance {
         let facility = format!(
             "share = \"listed\"\nwithdrawal = \"{withdrawal}\"\npatient_id = {{ width = 10 }}\n\
              consent_folder = \"drop\"\ntest_patients = {{ names = [\"試験*\"] }}"
@@ -70,12 +70,12 @@ impl Site {
         assert_eq!(command.output().unwrap().status.signal(), Some(SIGKILL));
     }
 
-    fn import(&self, list: &str) {
+    pub(super) fn import(&self, list: &str) {
         let output = self.consent("import", list);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    async fn send(&self, appliance: &Appliance, messages: &[Message]) {
+    pub(super) async fn send(&self, appliance: &Appliance, messages: &[Message]) {
         let files = messages.iter().enumerate().map(|(number, message)| {
             let file = self.folder.join(format!("{number:03}.hl7"));
             std::fs::write(&file, message.bytes()).unwrap();
@@ -92,7 +92,7 @@ impl Site {
     }
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + SOON;
     while !done() {
         assert!(Instant::now() < end, "{what}");
@@ -101,7 +101,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// Waits until the day's sum is that: registered, excluded, and nothing else.
-fn settles(appliance: &Appliance, registered: u64, excluded: u64) {
+pub(super) fn settles(appliance: &Appliance, registered: u64, excluded: u64) {
     let mut total: Option<Total> = None;
     let end = Instant::now() + SOON;
     while !total.as_ref().is_some_and(|t| {
@@ -113,7 +113,7 @@ fn settles(appliance: &Appliance, registered: u64, excluded: u64) {
     }
 }
 
-fn messages(writer: &mut Writer, person: &Person) -> Vec<Message> {
+pub(super) fn messages(writer: &mut Writer, person: &Person) -> Vec<Message> {
     // The order first: its result makes the provisional Patient.
     vec![
         writer.results(person),

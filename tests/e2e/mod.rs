@@ -4,3 +4,4 @@
 
 mod consent;
 mod rehearsal;
+mod restore;

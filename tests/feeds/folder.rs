@@ -5,7 +5,7 @@ use crate::support::get;
 use renkei_bridge::app::{self, App};
 use renkei_bridge::config;
 use renkei_bridge::forward::rehearsal::{self, Rehearsal, RehearsalConfig};
-use renkei_bridge::store::{DaySum, Filter, Selection, State};
+use renkei_bridge::store::{DaySum, FileOf, FileSum, Filter, Selection, State};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -65,6 +65,11 @@ impl Site {
         std::fs::write(self.path(name), cp932(text)).unwrap();
     }
 
+    /// What became of all files of a name.
+    fn file_sum(&self, name: &str) -> FileSum {
+        self.app.state.store.file_sum(FileOf { feed: "lab", name, day: None, digest: None }).unwrap()
+    }
+
     fn sum(&self, code: &str) -> DaySum {
         let store = self.app.state.store.facility(code).unwrap();
         let mut sum = DaySum::default();
@@ -111,6 +116,12 @@ impl Site {
     }
 }
 
+/// A figure of a page.
+fn figure(page: &str, id: &str) -> String {
+    let rest = page.split(&format!("id=\"{id}\">")).nth(1).unwrap();
+    rest.split('<').next().unwrap().to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_laboratorys_file_reaches_the_base_by_facility_and_its_sum_is_shown() {
     let site = Site::start().await;
@@ -142,7 +153,7 @@ async fn a_laboratorys_file_reaches_the_base_by_facility_and_its_sum_is_shown() 
     patients.sort();
     assert_eq!(patients, ["1319999998 12345", "1319999999 0000000888", "1319999999 0000012345"]);
 
-    let sum = site.app.state.store.file_sum("lab", "result.csv", None).unwrap();
+    let sum = site.file_sum("result.csv");
     assert_eq!((sum.received, sum.states[&State::Registered], sum.states[&State::Quarantined]), (5, 3, 2));
     let mut names: Vec<String> =
         sum.messages.iter().map(|(code, message)| format!("{code} {}", message.name)).collect();
@@ -158,13 +169,10 @@ async fn a_laboratorys_file_reaches_the_base_by_facility_and_its_sum_is_shown() 
     // The file's page, from any of its messages: one of the sender's own store here.
     let held = sum.messages.iter().find(|(code, _)| code == SENDER).map(|(_, message)| message.id).unwrap();
     let page = site.page(&["operator"], &format!("/messages/{SENDER}-{held}/file")).await.unwrap();
-    let figure = |id: &str| {
-        let rest = page.split(&format!("id=\"{id}\">")).nth(1).unwrap();
-        rest.split('<').next().unwrap().to_owned()
-    };
-    assert_eq!(figure("sum-received"), "5");
-    assert_eq!(figure("sum-registered"), "3");
-    assert_eq!(figure("sum-quarantined"), "2");
+    assert_eq!(figure(&page, "sum-received"), "5");
+    assert_eq!(figure(&page, "sum-registered"), "3");
+    assert_eq!(figure(&page, "sum-quarantined"), "2");
+    assert!(!page.contains("id=\"others\""), "no other file came under its name");
     for name in &names {
         let rows = name.rsplit('#').next().unwrap();
         assert!(page.contains(&format!("<td class=\"mono nw\">{rows}</td>")), "{rows}");
@@ -188,7 +196,7 @@ async fn a_laboratorys_file_reaches_the_base_by_facility_and_its_sum_is_shown() 
         assert_eq!(sum.by_reason.get("duplicate"), Some(&duplicates), "{sum:?}");
     }
     assert_eq!(site.base.asked().len(), asked);
-    let sum = site.app.state.store.file_sum("lab", "renamed.csv", None).unwrap();
+    let sum = site.file_sum("renamed.csv");
     assert_eq!((sum.received, sum.excluded.get("duplicate")), (5, Some(&5)));
 
     // What was held stays so when it is translated again: from its bytes and rows alone.
@@ -196,6 +204,36 @@ async fn a_laboratorys_file_reaches_the_base_by_facility_and_its_sum_is_shown() 
     assert_eq!(sender.replay(&Selection::State(State::Quarantined)).unwrap(), 1);
     site.settled(15).await;
     assert_eq!(site.causes(SENDER), ["facility-not-allowed"]);
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_files_of_one_name_and_day_have_a_page_each() {
+    let site = Site::start().await;
+    site.put(
+        "today.csv",
+        &(result(CLINIC, "1", "OD1", "00051", "7.2") + &result(HOSPITAL, "2", "OD2", "00051", "7.3")),
+    );
+    site.settled(2).await;
+    let first = site.file_sum("today.csv").messages;
+    site.put("today.csv", &result(HOSPITAL, "3", "OD3", "00051", "7.4"));
+    site.settled(3).await;
+    let second = site.file_sum("today.csv").messages.into_iter().find(|line| !first.contains(line)).unwrap();
+    let path = |(code, message): &(String, renkei_bridge::store::MessageSummary)| {
+        format!("/messages/{code}-{}/file", message.id)
+    };
+    for (of, received, other) in
+        [(&first[0], "2", path(&second)), (&first[1], "2", path(&second)), (&second, "1", path(&first[0]))]
+    {
+        let page = site.page(&["operator"], &path(of)).await.unwrap();
+        assert_eq!(
+            (figure(&page, "sum-received"), figure(&page, "sum-registered")),
+            (received.into(), received.into())
+        );
+        let others = page.split("id=\"others\"").nth(1).unwrap().split("</p>").next().unwrap();
+        assert_eq!(others.matches("href=").count(), 1);
+        assert!(others.contains(&format!("href=\"{other}\"")), "{others}");
+    }
     site.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! The file of a 電文: a proprietary file of many messages, with what became of each and their sum.
 //!
 //! Its name is a shape: a laboratory may have put a patient into it. Facilities that the person's rights do not reach
-//! are neither listed nor counted.
+//! are neither listed nor counted. Another file that came under the same name on the same day has a page of its own.
 
 use super::message::named;
 use super::messages::state_words;
@@ -9,7 +9,7 @@ use crate::console::answer::{Answer, Failure};
 use crate::console::page::Frame;
 use crate::console::request::Request;
 use crate::shape;
-use crate::store::{FILE_LINES, MessageSummary, State};
+use crate::store::{FILE_LINES, FileOf, MessageSummary, State};
 use askama::Template;
 use std::collections::BTreeMap;
 
@@ -21,6 +21,12 @@ struct Line {
     facility: String,
     state: (&'static str, &'static str),
     reason: String,
+    received_ms: i64,
+}
+
+/// Another file of the same name and day.
+struct Other {
+    address: String,
     received_ms: i64,
 }
 
@@ -41,6 +47,7 @@ struct Page {
     /// Not all facilities, or not all messages.
     partly: bool,
     lines: Vec<Line>,
+    others: Vec<Other>,
 }
 
 /// GET `/messages/{id}/file`.
@@ -53,7 +60,12 @@ pub fn page(request: &Request) -> Result<Answer, Failure> {
     if detail.origin.feed.is_none() {
         return Err(Failure::NotFound);
     }
-    let sum = request.state.store.file_sum(&detail.summary.feed, file, Some(detail.summary.id.day()))?;
+    let sum = request.state.store.file_sum(FileOf {
+        feed: &detail.summary.feed,
+        name: file,
+        day: Some(detail.summary.id.day()),
+        digest: Some(&detail.origin.file_digest),
+    })?;
     let names: BTreeMap<&str, &str> =
         request.facilities().map(|info| (info.code.as_str(), info.name.as_str())).collect();
     let whole = request.user.facilities.is_none();
@@ -62,6 +74,16 @@ pub fn page(request: &Request) -> Result<Answer, Failure> {
         .iter()
         .filter_map(|(code, summary)| Some((summary.state, line(code, names.get(code.as_str())?, summary))))
         .collect();
+    // Of each other file the first message that the person may see.
+    let seen =
+        sum.others.values().filter_map(|at| at.iter().find(|o| names.contains_key(o.facility.as_str())));
+    let mut others: Vec<Other> = seen
+        .map(|other| Other {
+            address: format!("/messages/{}-{}/file", other.facility, other.message),
+            received_ms: other.received_ms,
+        })
+        .collect();
+    others.sort_by_key(|other| other.received_ms);
     // A bounded person's sum is that of the listed messages.
     let count = |wanted: &[State]| {
         let listed = || lines.iter().filter(|(state, _)| wanted.contains(state)).count() as u64;
@@ -85,6 +107,7 @@ pub fn page(request: &Request) -> Result<Answer, Failure> {
         balanced: received == registered + pending + quarantined + rejected + excluded,
         partly: !whole || sum.messages.len() == FILE_LINES,
         lines: lines.into_iter().map(|(_, line)| line).collect(),
+        others,
     })
 }
 
