@@ -49,6 +49,7 @@ pub(crate) fn compile(mut files: Vec<SourceFile>) -> Result<Plan, Vec<Problem>> 
         read_table(file, &mut plan, &mut known, &mut problems);
     }
     plan.code_systems = known.tables.get("code-systems").copied();
+    plan.table_names = table_names(&known);
 
     // Documents must outlive what is read from them.
     let mut documents = Vec::new();
@@ -155,6 +156,15 @@ pub(crate) fn compile(mut files: Vec<SourceFile>) -> Result<Plan, Vec<Problem>> 
     problems.list.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     problems.list.dedup();
     Err(problems.list)
+}
+
+/// The name of each table, by its place.
+fn table_names(known: &Known) -> Vec<String> {
+    let mut names = vec![String::new(); known.tables.len()];
+    for (name, n) in &known.tables {
+        names[*n].clone_from(name);
+    }
+    names
 }
 
 fn add_layout(layout: feed::Layout, place: &Place, plan: &mut Plan, problems: &mut Problems) {

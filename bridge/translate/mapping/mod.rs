@@ -69,6 +69,7 @@ mod build;
 mod compile;
 mod compile_map;
 mod compile_message;
+pub mod coverage;
 pub mod describe;
 pub mod functions;
 mod groups;

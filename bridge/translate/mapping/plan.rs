@@ -395,6 +395,8 @@ pub(crate) struct Plan {
     pub(crate) keys: Keys,
     pub(crate) symbols: Symbols,
     pub(crate) tables: Vec<Table>,
+    /// The name of each.
+    pub(crate) table_names: Vec<String>,
     pub(crate) code_systems: Option<usize>,
     pub(crate) maps: Vec<Map>,
     /// Submaps and datatype maps share a list.

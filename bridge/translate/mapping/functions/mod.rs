@@ -6,6 +6,7 @@
 mod code;
 mod contact;
 mod date;
+pub(crate) mod parts;
 mod quantity;
 mod result;
 
@@ -100,6 +101,21 @@ pub(crate) fn find(name: &str) -> Option<usize> {
 /// Whether it makes text that the target shapes.
 pub(crate) fn is_text(n: usize) -> bool {
     LIST[n].makes.starts_with(|c: char| c.is_ascii_lowercase()) && OPS[n] != Op::ObxValue
+}
+
+/// Whether it takes codes over as they are and names their systems.
+pub(crate) fn keeps_codes(n: usize) -> bool {
+    matches!(OPS[n], Op::Cwe | Op::CweCodings | Op::Coding)
+}
+
+/// The codes that a function turns into codes of FHIR by itself, for the element that ends so; empty for most.
+pub(crate) fn codes(name: &str, element: &str) -> &'static [(&'static str, &'static str)] {
+    match (name, element) {
+        ("XTN", "use") => contact::USES,
+        ("XTN", "system") => contact::SYSTEMS,
+        ("XAD", "use") => contact::ADDRESSES,
+        _ => &[],
+    }
 }
 
 /// Whether its paths are inputs in order.
