@@ -12,6 +12,8 @@ pub(super) enum Mapping {
     Check(Set),
     /// Run the tests that stand in its files.
     Test(Set),
+    /// What becomes of every field, what is left out and why.
+    Coverage(Box<super::coverage::Arguments>),
 }
 
 /// Which set.
@@ -36,6 +38,7 @@ pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
     Ok(match command {
         Mapping::Check(set) => set.load().map_or_else(|code| code, |set| check(&set)),
         Mapping::Test(set) => set.load().map_or_else(|code| code, |set| test(&set)),
+        Mapping::Coverage(arguments) => super::coverage::run(arguments)?,
     })
 }
 
