@@ -6,9 +6,13 @@
 
 pub mod against;
 pub mod options;
+mod read;
 mod reasons;
 mod row;
 mod walk;
+
+#[cfg(test)]
+mod tests;
 
 use super::MappingSet;
 use super::describe::Title;
@@ -236,6 +240,11 @@ impl MessageCoverage {
         };
         let why = skip.map(|skip| &skip.why).or(engine.map(|read| &read.why));
         Field { position, state, uses, why }
+    }
+
+    /// Whether it has maps at all: some files only say that their messages are held.
+    pub fn makes_something(&self) -> bool {
+        !self.profiles.is_empty()
     }
 
     /// Whether the message file itself has to do with a segment: what only a provisional map reads does not count.
