@@ -92,7 +92,7 @@ fn a_long_message_takes_no_square_of_its_length() {
 }
 
 fn stays() -> MappingSet {
-    let encounter = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }]\n";
+    let encounter = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }, { id = \"class\", to = \"class.code\", fixed = \"IMP\" }]\n";
     let event = "unit = [\"'stays'\"]\nreplaces = \"event\"\nevent = \"closes\"\nevent_time = [\"PV1-45\", \"EVN-6\"]\ncancel = \"flag = '0'\"\nmaps = [\"stay\"]\n";
     set(vec![file("maps/stay.toml", encounter), message_file("ADT", event)]).unwrap()
 }
@@ -106,7 +106,7 @@ fn a_discharge_without_its_admission_has_an_encounter_without_id() {
     assert_eq!(out.resources[0].id, "");
     assert_eq!(
         String::from_utf8_lossy(&out.resources[0].json),
-        r#"{"resourceType":"Encounter","status":"finished"}"#
+        r#"{"resourceType":"Encounter","status":"finished","class":{"code":"IMP"}}"#
     );
     let unit = out.unit.unwrap();
     let event = unit.event.unwrap();
@@ -143,7 +143,7 @@ fn flags_of_a_storage_exclude_and_a_deleted_file_takes_its_unit_back() {
 fn a_deleted_file_takes_back_what_it_said_itself_and_only_of_its_own_patient() {
     let text =
         message("ADT^A03", "PV1|1|I||||||||||||||||||||||||||||||||||||||||||202404010900|202404101000");
-    let stay = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }]\n";
+    let stay = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }, { id = \"class\", to = \"class.code\", fixed = \"IMP\" }]\n";
     let check = |replaces: &str, lists: Lists, patient: &str, expected: Option<(bool, usize)>| {
         let rules = format!("unit = [\"'list'\"]\nreplaces = \"{replaces}\"\nmaps = [\"stay\"]\n");
         let set = set(vec![file("maps/stay.toml", stay), message_file("ADT", &rules)]).unwrap();

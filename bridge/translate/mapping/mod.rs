@@ -66,6 +66,8 @@
 
 mod apply;
 mod build;
+mod check_map;
+mod check_set;
 mod compile;
 mod compile_map;
 mod compile_message;
@@ -73,6 +75,7 @@ pub mod describe;
 pub mod functions;
 mod groups;
 mod item;
+pub(crate) mod layer;
 mod names;
 mod path;
 mod peek;
@@ -82,14 +85,20 @@ pub(crate) mod reader;
 mod refer;
 mod rows;
 mod run;
+mod segments;
 mod set_test;
 mod table;
 mod target;
+mod test_draft;
 mod walk;
 mod write;
 
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod layer_tests;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
@@ -100,6 +109,7 @@ use crate::hl7v2::Message;
 use crate::identity::sha256_hex;
 use crate::translation::{Context, Facility, Translation};
 
+pub use layer::{Layer, Rank, read};
 pub use problem::Problem;
 
 /// A file of a mapping set.
@@ -115,7 +125,8 @@ pub struct SourceFile {
 pub struct MappingSet {
     version: String,
     messages: Vec<String>,
-    files: Vec<SourceFile>,
+    layers: Vec<Layer>,
+    text: describe::SetText,
     plan: plan::Plan,
 }
 
@@ -167,25 +178,27 @@ pub struct Peek {
 }
 
 impl MappingSet {
-    /// Reads and compiles a set.
+    /// Reads and compiles the shipped set, or a folder in its place.
     ///
     /// # Errors
     /// Every problem of the set, in order of file and line.
     pub fn load(files: Vec<SourceFile>) -> Result<Self, Vec<Problem>> {
-        let mut parts: Vec<(&str, &str)> =
-            files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
-        parts.sort_unstable();
-        let mut all = String::new();
-        for (path, text) in parts {
-            all += &format!("{}:{path}{}:{text}", path.len(), text.len());
-        }
-        let version = sha256_hex(all.as_bytes());
-        let plan = compile::compile(files.clone())?;
-        let messages = plan.messages.iter().map(|message| message.id.clone()).collect();
-        Ok(Self { version, messages, files, plan })
+        Self::layered(vec![Layer::new(Rank::Shipped, files)])
     }
 
-    /// A digest of the files: the same files give the same version.
+    /// Reads layers, the lowest first, and compiles what applies when each is laid over those below it.
+    ///
+    /// # Errors
+    /// Every problem of all layers, in order of layer, file and line.
+    pub fn layered(mut layers: Vec<Layer>) -> Result<Self, Vec<Problem>> {
+        layers.retain(|layer| layer.rank == Rank::Shipped || !layer.files.is_empty());
+        let version = version(&layers);
+        let (plan, text) = compile::compile(&layers)?;
+        let messages = plan.messages.iter().map(|message| message.id.clone()).collect();
+        Ok(Self { version, messages, layers, text, plan })
+    }
+
+    /// A digest of the files of all layers: the same files give the same version.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -205,20 +218,42 @@ impl MappingSet {
         self.layouts().find(|layout| layout.id == id)
     }
 
-    /// The set as people read it.
+    /// What applies, as people read it, and from which layer.
     pub fn describe(&self) -> describe::SetText {
-        describe::describe(&self.files)
+        self.text.clone()
+    }
+
+    /// The files of its layers, the lowest first.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
     }
 
     /// A page of a code table: `limit` rows behind the first `from`.
     pub fn table_page(&self, name: &str, from: usize, limit: usize) -> Option<describe::TablePage> {
-        describe::table_page(&self.files, name, from, limit)
+        describe::table_page(&self.layers, name, from, limit)
     }
 
     /// Runs the tests that stand in the files.
     pub fn run_tests(&self) -> Vec<TestResult> {
         set_test::run_tests(self)
     }
+}
+
+/// Of the shipped set alone it is what it was before there were layers.
+fn version(layers: &[Layer]) -> String {
+    let mut all = String::new();
+    for layer in layers {
+        let mut parts: Vec<(&str, &str)> =
+            layer.files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
+        parts.sort_unstable();
+        if layer.rank != Rank::Shipped {
+            all += &format!("{}:", layer.rank.word());
+        }
+        for (path, text) in parts {
+            all += &format!("{}:{path}{}:{text}", path.len(), text.len());
+        }
+    }
+    sha256_hex(all.as_bytes())
 }
 
 /// Makes the resources of one message; never panics, no I/O.
