@@ -2,7 +2,7 @@
 //! storage and events without their admission do.
 
 use super::tests::{context, file, map, message_file, set, shipped};
-use super::{MappingSet, SourceFile, apply, translate};
+use super::{Layer, MappingSet, Rank, SourceFile, apply, translate};
 use crate::hl7v2::Message;
 use crate::ssmix2::FileName;
 use crate::translation::{Lists, Replaces, Status};
@@ -49,7 +49,10 @@ proptest::proptest! {
         text in any::<String>().prop_map(|t| format!("[map]\nid = \"x\"\n{t}")),
         rule in "[A-Z]{3}[-.0-9\\[\\]'*$ a-z()=]{0,20}",
     ) {
-        let _ = MappingSet::load(vec![SourceFile { path: format!("{folder}/x.toml"), text }]);
+        let file = SourceFile { path: format!("{folder}/x.toml"), text };
+        let over = Layer::new(Rank::Network, vec![file.clone()]);
+        let _ = MappingSet::layered(vec![Layer::new(Rank::Shipped, vec![map("x", "rules = []\n")]), over]);
+        let _ = MappingSet::load(vec![file]);
         let row = rule.replace('\\', "");
         let _ = MappingSet::load(vec![map("m", &format!(
             "when = \"{row}\"\nrules = [{{ id = \"r\", to = \"status\", from = \"{row}\", as = \"{row}\" }}]\n"

@@ -1,6 +1,6 @@
 //! The mapping engine: rule files in, a compiled plan, and the plan applied to one message.
 //!
-//! [`MappingSet::load`] reads every file of a set and reports all problems at once; `apply` makes the
+//! [`MappingSet::load`] reads every file of a set, [`MappingSet::layered`] those of the layers over it too, and both report all problems at once; `apply` makes the
 //! resources of one message and never panics; `translate` is the whole walk from bytes. No I/O.
 //!
 //! # The language, as this engine reads it
@@ -56,6 +56,12 @@
 //! The PID of such a message is made of the patient's columns, so that `patient` is the map of every source. In a
 //! `let`, `table T of PATH` looks among the rows whose source system the path gives. A test's message is rows, or
 //! cells by name: `検査コード=00051,結果値=7.2`.
+//!
+//! Layers ([`layer`]): a file of a higher layer holds only what changes. Rows of `rules`, `let`, `skip` and `[[test]]`
+//! take the place of those of the same map (message, type) and name; `off = true` takes one away, `after = "id"` says
+//! behind which a new one stands; keys of `[map]` and `[message]` replace, `maps` and `provisional` add, `off = true`
+//! there takes the whole away. A table's row replaces the one of the same source system and code; `off` as its
+//! equivalence takes it away.
 //!
 //! Tables: `source_system,source_code,source_display,target_system,target_code,target_display,equivalence`.
 //! In `code-systems.csv` the source code is the HL7 name (`JC10`), or `NAME/LENGTH` for codes of that length
