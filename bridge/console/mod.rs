@@ -9,7 +9,6 @@ mod at;
 pub mod bench;
 mod body;
 mod chart;
-pub mod date;
 mod day;
 mod dispatch;
 mod door;

@@ -164,6 +164,64 @@ const PAIRS: &[Pair] = &[
         left: &["Patient"],
     },
     Pair {
+        data_type: "OMP-11",
+        trigger: "RAS^O17^RAS_O17",
+        whole: &[
+            "ORC|NW|000000000000005||1|||||20240401110300",
+            "RXA|0|1|202404020830|202404020830|100000001^架空錠５ｍｇ^HOT9|1|TAB^錠^MR9P",
+            "RXA|0|1|202404020830|202404020830|100000002^架空錠１０ｍｇ^HOT9|1|TAB^錠^MR9P",
+            "RXR|PO^口^HL70162",
+        ],
+        less: &[
+            "ORC|NW|000000000000005||1|||||20240401110300",
+            "RXA|0|1|202404020830|202404020830|100000001^架空錠５ｍｇ^HOT9|1|TAB^錠^MR9P",
+            "RXR|PO^口^HL70162",
+        ],
+        withdrawal: Withdrawal::Content(&[
+            "ORC|CA|000000000000005||1|||||20240401110300",
+            "RXA|0|1|202404020830|202404020830|100000001^架空錠５ｍｇ^HOT9|1|TAB^錠^MR9P",
+        ]),
+        stands: &["Patient", "MedicationAdministration 100000001", "MedicationAdministration 100000002"],
+        deleted: &["MedicationAdministration 100000002"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMP-12",
+        trigger: "RAS^O17^RAS_O17",
+        whole: &[
+            "ORC|NW|000000000000006||000000000000006_01_001|||||20240401110300",
+            "RXA|0|1|202404020830|202404021330|600000001^架空輸液５００ｍＬ^HOT9|1|HON^本^MR9P",
+            "RXR|IV^静脈内^HL70162",
+            "ORC|NW|000000000000006||000000000000006_01_002|||||20240401110300",
+            "RXA|0|1|202404021400|202404021500|600000003^架空輸液１００ｍＬ^HOT9|1|HON^本^MR9P",
+            "RXR|IV^静脈内^HL70162",
+        ],
+        less: &[
+            "ORC|NW|000000000000006||000000000000006_01_001|||||20240401110300",
+            "RXA|0|1|202404020830|202404021330|600000001^架空輸液５００ｍＬ^HOT9|1|HON^本^MR9P",
+            "RXR|IV^静脈内^HL70162",
+        ],
+        withdrawal: Withdrawal::Flag,
+        stands: &["Patient", "MedicationAdministration 600000001", "MedicationAdministration 600000003"],
+        deleted: &["MedicationAdministration 600000003"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMD",
+        trigger: "OMD^O03^OMD_O03",
+        whole: &[
+            "ORC|NW|000000000000007|||||||20240401110300",
+            "ODS|D||001^常食^99XY3",
+            "ORC|NW|000000000000007|||||||20240401110300",
+            "ODS|D||002^粥食^99XY3",
+        ],
+        less: &["ORC|NW|000000000000007|||||||20240401110300", "ODS|D||001^常食^99XY3"],
+        withdrawal: Withdrawal::Flag,
+        stands: &["Patient", "NutritionOrder 001", "NutritionOrder 002"],
+        deleted: &["NutritionOrder 002"],
+        left: &["Patient"],
+    },
+    Pair {
         data_type: "OML-11",
         trigger: "OUL^R22^OUL_R22",
         whole: &[
@@ -219,6 +277,101 @@ const PAIRS: &[Pair] = &[
             "Observation 3H015000002326101",
         ],
         deleted: &["Observation 3C015000002327101"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMG-11",
+        trigger: "OMI^Z23^OMI_Z23",
+        whole: &[
+            "ORC|NW|000000000000011|||||||20240401113540",
+            "OBR||000000000000011||2000000000000000^架空のＣＴ^JJ1017|||20240401",
+            "IPC|A001||1.2.392.999.1||CT^^DCM",
+            "ORC|CH|000000000000012||||||000000000000011|20240401113540",
+            "OBR||000000000000012||20000000000000000000000000000001^架空の胸部^JJ1017|||20240401",
+            "ZE1|1|RS|20000000000000000000000000000001^架空の胸部^JJ1017|||||DE-02|600000009^架空造影剤^HOT9^50",
+            "ORC|CH|000000000000013||||||000000000000011|20240401113540",
+            "OBR||000000000000013||20000000000000000000000000000002^架空の腹部^JJ1017|||20240401",
+            "ZE1|1|RS|20000000000000000000000000000002^架空の腹部^JJ1017",
+        ],
+        less: &[
+            "ORC|NW|000000000000011|||||||20240401113540",
+            "OBR||000000000000011||2000000000000000^架空のＣＴ^JJ1017|||20240401",
+            "IPC|A001||1.2.392.999.1||CT^^DCM",
+            "ORC|CH|000000000000013||||||000000000000011|20240401113540",
+            "OBR||000000000000013||20000000000000000000000000000002^架空の腹部^JJ1017|||20240401",
+            "ZE1|1|RS|20000000000000000000000000000002^架空の腹部^JJ1017",
+        ],
+        // The head of the order is taken back; the parent and the children are told as they were.
+        withdrawal: Withdrawal::Content(&[
+            "ORC|CA|000000000000011|||||||20240401113540",
+            "OBR||000000000000011||2000000000000000^架空のＣＴ^JJ1017|||20240401",
+            "ORC|CH|000000000000012||||||000000000000011|20240401113540",
+            "OBR||000000000000012||20000000000000000000000000000001^架空の胸部^JJ1017|||20240401",
+            "ZE1|1|RS|20000000000000000000000000000001^架空の胸部^JJ1017",
+        ]),
+        stands: &[
+            "Patient",
+            "ServiceRequest 2000000000000000",
+            "Procedure 20000000000000000000000000000001",
+            "Procedure 20000000000000000000000000000002",
+            "MedicationAdministration 600000009",
+            "ImagingStudy",
+        ],
+        deleted: &["Procedure 20000000000000000000000000000001", "MedicationAdministration 600000009"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMG-12",
+        trigger: "OMI^Z23^OMI_Z23",
+        whole: &[
+            "ORC|NW|000000000000021|||||||20240401113540",
+            "OBR||000000000000021||11000000000^検査.上部^LENDO|||20240401",
+            "ORC|CH|000000000000022||||||000000000000021|20240401113540",
+            "OBR||000000000000022||11000001000^上部通常内視鏡^LENDO|||20240401",
+            "ZE1|1|RS|11000001000^上部通常内視鏡^LENDO",
+            "OBX|1|ZRD|DE-02^薬品^JSHR||600000005^架空注5mg^HOT9^1^AMP&管&MR9P||||||F",
+            "ZE1|2|RS|11010001401^食道.生検採取^LENDO",
+        ],
+        less: &[
+            "ORC|NW|000000000000021|||||||20240401113540",
+            "OBR||000000000000021||11000000000^検査.上部^LENDO|||20240401",
+            "ORC|CH|000000000000022||||||000000000000021|20240401113540",
+            "OBR||000000000000022||11000001000^上部通常内視鏡^LENDO|||20240401",
+            "ZE1|1|RS|11000001000^上部通常内視鏡^LENDO",
+        ],
+        withdrawal: Withdrawal::Flag,
+        stands: &[
+            "Patient",
+            "ServiceRequest 11000000000",
+            "Procedure 11000001000",
+            "Procedure 11010001401",
+            "MedicationAdministration 600000005",
+        ],
+        deleted: &["Procedure 11010001401", "MedicationAdministration 600000005"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMG-13",
+        trigger: "ORU^R01^ORU_R01",
+        whole: &[
+            "ORC|RE|000000000000031",
+            "OBR|1|000000000000031||9A110^標準１２誘導心電図^JC10|||20240401",
+            "OBX|1|TX|9A100&IMP^心電図所見^JC10|1|異常なし||||||F",
+            "OBX|2|NM|32769^心拍数^99MFR|2|67|bpm|||||F",
+            "OBX|3|NM|32770^PQ 時間^99MFR|2|154|msec|||||F",
+        ],
+        less: &[
+            "ORC|RE|000000000000031",
+            "OBR|1|000000000000031||9A110^標準１２誘導心電図^JC10|||20240401",
+            "OBX|1|TX|9A100&IMP^心電図所見^JC10|1|異常なし||||||F",
+            "OBX|2|NM|32770^PQ 時間^99MFR|2|154|msec|||||F",
+        ],
+        withdrawal: Withdrawal::Content(&[
+            "ORC|CA|000000000000031",
+            "OBR|1|000000000000031||9A110^標準１２誘導心電図^JC10|||20240401",
+        ]),
+        stands: &["Patient", "DiagnosticReport 9A110", "Observation 32769", "Observation 32770"],
+        deleted: &["Observation 32769"],
         left: &["Patient"],
     },
 ];
@@ -277,6 +430,7 @@ fn label(resource: &Value) -> String {
         "/medicationCodeableConcept/coding/0/code",
         "/contained/0/ingredient/0/itemCodeableConcept/coding/0/code",
         "/type/coding/0/code",
+        "/oralDiet/type/0/coding/0/code",
     ];
     match code.iter().find_map(|at| resource.pointer(at)?.as_str()) {
         Some(code) => format!("{kind} {code}"),
@@ -319,8 +473,9 @@ impl Base {
 
     /// What stands, in words; shared resources left out.
     fn stands(&self) -> BTreeSet<String> {
-        let shared =
-            |id: &str| ["Practitioner/", "Organization/", "Location/"].iter().any(|s| id.starts_with(s));
+        let shared = |id: &str| {
+            ["Practitioner/", "Organization/", "Location/", "Device/"].iter().any(|s| id.starts_with(s))
+        };
         self.at_base.iter().filter(|id| !shared(id)).map(|id| self.labels[id].clone()).collect()
     }
 }

@@ -21,6 +21,8 @@ pub(super) enum Mapping {
     Export(archive::Export),
     /// Take the files of an archive into an empty folder, checked first.
     Import(archive::Import),
+    /// What becomes of every field, what is left out and why.
+    Coverage(Box<super::coverage::Arguments>),
 }
 
 /// Which set.
@@ -74,6 +76,7 @@ pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
         Mapping::Show(arguments) => show::run(arguments)?,
         Mapping::Export(arguments) => archive::export(arguments)?,
         Mapping::Import(arguments) => archive::import(arguments)?,
+        Mapping::Coverage(arguments) => super::coverage::run(arguments)?,
     })
 }
 

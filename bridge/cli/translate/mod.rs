@@ -109,7 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         code: arguments.facility.clone(),
         ..Facility::default()
     };
-    let run = Run { arguments, set, facility: Arc::new(facility) };
+    let run = Run { arguments, set: &set, facility: Arc::new(facility) };
     let inputs = match &arguments.feed {
         None => inputs::collect(&arguments.paths, &run.facility),
         Some(layout) => {
@@ -131,12 +131,53 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(if counts.contains_key("quarantined") { ExitCode::from(super::EXIT_DATA) } else { ExitCode::SUCCESS })
 }
 
+/// Translates the files under the paths, each by itself, for an invented facility.
+///
+/// # Errors
+/// A path that cannot be read; a layout that the set has not.
+pub(super) fn each(
+    set: &MappingSet,
+    paths: &[PathBuf],
+    feed: Option<&str>,
+    mut take: impl FnMut(&Translation),
+) -> anyhow::Result<()> {
+    let arguments = Arguments {
+        facility: INVENTED_FACILITY.to_owned(),
+        mappings: None,
+        layers: super::mapping::Layers::default(),
+        path_patient: OnPathPatient::Warn,
+        lists: None,
+        feed: feed.map(str::to_owned),
+        as_of: None,
+        stateless: true,
+        local_system_base: None,
+        paths: paths.to_vec(),
+    };
+    let facility = Arc::new(Facility {
+        local_system_base: crate::config::default_local_system_base(&arguments.facility),
+        code: arguments.facility.clone(),
+        ..Facility::default()
+    });
+    let inputs = match feed {
+        None => inputs::collect(paths, &facility)?,
+        Some(id) => {
+            let layout = set.layout(id).with_context(|| format!("there is no layout {id}"))?;
+            feed::collect(paths, layout, &facility)?
+        }
+    };
+    let run = Run { arguments: &arguments, set, facility };
+    for input in &inputs {
+        take(&run.translate(input)?);
+    }
+    Ok(())
+}
+
 /// Messages by how they ended.
 type Counts = BTreeMap<&'static str, u64>;
 
 struct Run<'a> {
     arguments: &'a Arguments,
-    set: MappingSet,
+    set: &'a MappingSet,
     facility: Arc<Facility>,
 }
 
@@ -227,7 +268,7 @@ impl Run<'_> {
             },
             feed: part,
         };
-        let translation = crate::pipeline::translate(&self.set, &bytes, &context);
+        let translation = crate::pipeline::translate(self.set, &bytes, &context);
         if before.is_empty() {
             return Ok(translation);
         }

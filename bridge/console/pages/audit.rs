@@ -4,7 +4,7 @@ use crate::console::answer::{Answer, Failure};
 use crate::console::page::Frame;
 use crate::console::request::{Request, Values};
 use crate::console::rights::Role;
-use crate::console::{date, table};
+use crate::console::{day, table};
 use crate::store::{AuditEntry, AuditFilter, Broken};
 use askama::Template;
 
@@ -47,16 +47,16 @@ impl Frame {
 /// wrong with it.
 fn filter(request: &Request, typed: &Values) -> Result<AuditFilter, &'static str> {
     let word = |name: &str| Some(typed.text(name)).filter(|text| !text.is_empty()).map(str::to_owned);
-    let day = |name: &str| match word(name) {
+    let typed_day = |name: &str| match word(name) {
         None => Ok(None),
-        Some(text) => date::parse(&text).map(Some).ok_or("audit.day.wrong"),
+        Some(text) => day::parse(&text).map(Some).ok_or("audit.day.wrong"),
     };
     let own = !request.user.is(ALL_ROWS);
-    let to = day("to")?.and_then(|day| day.succ_opt());
+    let to = typed_day("to")?.and_then(|day| day.succ_opt());
     Ok(AuditFilter {
         before: word("before").and_then(|number| number.parse().ok()),
-        from_ms: day("from")?.map(date::start_ms),
-        to_ms: to.map(date::start_ms),
+        from_ms: typed_day("from")?.map(day::start_ms),
+        to_ms: to.map(day::start_ms),
         who: if own { Some(request.user.name.clone()) } else { word("who") },
         action: word("action"),
         target: word("target"),

@@ -18,8 +18,9 @@
 //! groups = ["ORDER = ORC RXE TQ1* RXR*", "RESULT = ORC? OBR NTE* OBX*"]
 //! unit = ["'injection'", "ORC-2"]                # first the kind; then the key, patient in front by itself
 //! replaces = "unit"                              # unit | list | event | nothing
-//! event = "opens"                                # opens | closes | changes, with replaces = "event"
+//! event = "opens"                                # plans | opens | changes | announces | leaves | returns | closes, with replaces = "event"
 //! event_time = ["PV1-44", "EVN-6"]               # the first that is valued
+//! event_day = ["PV2-8"]                          # the day that the event and its cancel both name, the first that is valued
 //! cancel = "ORC-1 in 'CA,DC' or flag = '0'"
 //! maps = ["patient", "injection-request"]
 //! provisional = ["patient"]                      # their resources are Role::Provisional here
@@ -37,12 +38,15 @@
 //! expect = { family = "患者" }
 //! ```
 //!
-//! Beyond `MAPPING-LANGUAGE`: `for = "MESSAGE"` makes one instance of the whole message; paths
+//! Beyond `MAPPING-LANGUAGE`: `for = "MESSAGE"` makes one instance of the whole message,
+//! `for = "ZE1-9"` one of each repetition of a field (`.1` is a part of it, `ZE1-8[same]` stands beside it); paths
 //! `facility.code`, `facility.name`, `facility.local-base`, `flag`, `folder`; `as = "text 'urn:x:{facility.code}:{$name}:{PID-3.1}'"`
 //! writes text from paths and names, and nothing where one of them is empty; `as = "code TABLE"` looks a
 //! fixed code up among the *target* codes of a table; `fixed` may be text, a number or a boolean; a test may
 //! say `of = "OMP-02"` and `findings = ["code"]`. A bare `SEG-f` is the first segment and the first
-//! repetition; `SEG[*]-f` all segments; `SEG[cond]-f` all that fit.
+//! repetition; `SEG[*]-f` all segments; `SEG[cond]-f` all that fit; `SEG[after]-f` the first of that name behind the
+//! instance (of `{RXA} RXR` the RXR of an RXA). `ordinal by $x` counts in the group around, `ordinal by $x of message`
+//! in the whole message.
 //!
 //! `else = "next CODE"` tries the next row and says CODE; a row whose `when` does not hold is passed silently
 //! under any other `else`. `table T` into a CodeableConcept or Coding keeps the local coding where the table has
@@ -50,6 +54,12 @@
 //! (`key-empty`); an Encounter of an event message whose key is not whole has no id. A later row that writes a
 //! place takes it from an earlier one, and joins it where both are objects. `cancel` and other conditions of a
 //! message file see every segment; bare `ORC-1` there is the first ORC.
+//!
+//! `for = "ITEM[cond]"` makes a map for those only for which the condition holds, and says nothing of the others;
+//! `when` and its `else` are about what is left. `GROUP/SEG` is every SEG inside the enclosing GROUP, inner groups
+//! included: `RESULT/OBX[.4 = OBX-4]` in an ITEM are the lines of its result that share its OBX-4. `find = "OBX in
+//! RESULT where …"` looks there too, and `many = "none"` finds nothing where several fit. `same = "apart"`: where a
+//! key comes again, its turn becomes a part of it.
 //!
 //! A proprietary feed: the message file says `feed = "LAYOUT"` in place of `is`, maps are `for` the record of the
 //! layout, and `col(NAME)` is a column of the instance's own row (else of the first), `col(NAME)[*]` of all rows.
@@ -77,6 +87,7 @@ mod check_set;
 mod compile;
 mod compile_map;
 mod compile_message;
+pub mod coverage;
 pub mod describe;
 pub mod functions;
 mod groups;
@@ -101,6 +112,10 @@ mod write;
 
 #[cfg(test)]
 mod edits;
+#[cfg(test)]
+mod enclosing;
+#[cfg(test)]
+mod fields;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Names: rows of `let`, forms, composed texts and the search for a segment.
 
 use super::item::{Item, NOWHERE, Pos};
-use super::plan::{Else, Find, FindBy, Let, LetSource, Make, Piece, Sym};
+use super::plan::{Else, Find, FindBy, Let, LetSource, Make, Many, Piece, Sym};
 use super::run::{Inst, Items, Named, Places, Run, Scope};
 use crate::finding::Severity;
 use smallvec::smallvec;
@@ -71,11 +71,13 @@ impl<'m> Run<'m> {
 
     /// `ordinal by $x` counts every instance, whether its number is needed or not.
     fn counted(&mut self, row: &'m Let, scope: &Scope<'_, 'm>, map: Option<usize>) -> usize {
-        let Some(Make::Ordinal { by: Some(by) }) = &row.make else { return scope.ordinal };
+        let Some(Make::Ordinal { by: Some(by), of_message }) = &row.make else { return scope.ordinal };
         let text = self.named(scope, *by).items.first().map(|i| i.text().into_owned()).unwrap_or_default();
         let group = match &scope.inst {
+            _ if *of_message => None,
             Inst::Group(g) => self.cut.instances[*g as usize].parent.map(|p| p as u32),
             Inst::Segment(s) => self.cut.owner[*s as usize],
+            Inst::Field(item) => self.cut.owner[item.pos().segment as usize],
             Inst::Made(_, group) => *group,
             _ => None,
         };
@@ -194,11 +196,11 @@ impl<'m> Run<'m> {
             wanted.push((path, by, text));
         }
         let set = self.set;
-        let list = Places::from_slice(if find.message {
-            super::groups::listed(&self.cut.all, find.segment)
-        } else {
-            self.segments(scope, find.segment)
-        });
+        let list = match find.around {
+            Some(group) => Places::from_vec(self.inside(scope, group, find.segment)),
+            None if find.message => Places::from_slice(super::groups::listed(&self.cut.all, find.segment)),
+            None => Places::from_slice(self.segments(scope, find.segment)),
+        };
         let mut out = Items::new();
         for s in list {
             let item = Item::Segment(self.message.segment(s as usize));
@@ -212,8 +214,10 @@ impl<'m> Run<'m> {
             });
             if fits {
                 if !out.is_empty() {
-                    if find.error_on_many {
-                        self.finding(Severity::Error, "find-many", item.pos());
+                    match find.many {
+                        Many::First => {}
+                        Many::None => out.clear(),
+                        Many::Error => self.finding(Severity::Error, "find-many", item.pos()),
                     }
                     return out;
                 }

@@ -2,7 +2,7 @@
 
 use super::problem::Place;
 use crate::fhir::{Key, Keys};
-use crate::translation::Replaces;
+use crate::translation::{Does, Replaces};
 use std::collections::HashMap;
 
 /// An interned name: a segment, a group, a part of a form.
@@ -63,13 +63,16 @@ pub(crate) enum Pick {
     All,
     /// The repetition of the value that a submap is about: `ZPR-4[same]` beside `each = "ZPR-1[*]"`.
     Same,
+    /// The first segment of that name behind the instance: of `{RXA} RXR`, the RXR that an RXA is given by.
+    After,
     Where(Box<Cond>),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Root {
-    /// A segment or a group; field 0 = the segment itself.
+    /// A segment or a group; field 0 = the segment itself. `around`: all inside the enclosing group of that name.
     Segment {
+        around: Option<Sym>,
         name: Sym,
         pick: Pick,
         field: u16,
@@ -155,6 +158,8 @@ pub(crate) enum Make {
     Text(Vec<Piece>),
     Ordinal {
         by: Option<Name>,
+        /// Counted over the whole message, not among those of one group.
+        of_message: bool,
     },
     RefType(String, Option<usize>),
     RefMade {
@@ -247,8 +252,19 @@ pub(crate) struct Rule {
 pub(crate) struct Find {
     pub(crate) segment: Sym,
     pub(crate) message: bool,
+    /// The enclosing group to look in.
+    pub(crate) around: Option<Sym>,
     pub(crate) pairs: Vec<(Path, FindBy)>,
-    pub(crate) error_on_many: bool,
+    pub(crate) many: Many,
+}
+
+/// What is found where several segments fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Many {
+    First,
+    /// None of them: which one is meant cannot be told.
+    None,
+    Error,
 }
 
 #[derive(Clone, Debug)]
@@ -282,6 +298,8 @@ pub(crate) enum For {
     Segment(Sym),
     Group(Sym),
     By(Sym, Path),
+    /// The repetitions of a field, each one instance.
+    Field(Sym, u16),
     /// A datatype: made by `ref` only.
     Datatype,
     /// Only a submap or type.
@@ -292,6 +310,8 @@ pub(crate) enum For {
 pub(crate) enum Same {
     Merge,
     Widen,
+    /// The second and further resources of a key are told apart by their turn.
+    Apart,
     Error,
 }
 
@@ -304,6 +324,8 @@ pub(crate) struct Map {
     pub(crate) profile: Option<String>,
     pub(crate) instances: For,
     pub(crate) within: Option<Sym>,
+    /// `for = "ITEM[cond]"`: of the others nothing is said.
+    pub(crate) only: Option<Cond>,
     pub(crate) when: Option<Cond>,
     /// What is said of an instance for which `when` does not hold.
     pub(crate) otherwise: Else,
@@ -333,13 +355,6 @@ pub(crate) struct Group {
     pub(crate) inner: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EventKind {
-    Opens,
-    Closes,
-    Changes,
-}
-
 /// A message file.
 #[derive(Debug)]
 pub(crate) struct MessagePlan {
@@ -350,8 +365,9 @@ pub(crate) struct MessagePlan {
     pub(crate) groups: Vec<Group>,
     pub(crate) unit: Vec<Path>,
     pub(crate) replaces: Replaces,
-    pub(crate) event: Option<EventKind>,
+    pub(crate) event: Option<Does>,
     pub(crate) event_time: Vec<Path>,
+    pub(crate) event_day: Vec<Path>,
     pub(crate) cancel: Option<Cond>,
     /// Maps, in order.
     pub(crate) maps: Vec<usize>,
@@ -393,6 +409,10 @@ pub(crate) enum Used {
     Field(u16),
     /// A segment that some group holds.
     InGroup,
+    /// A group around the instance.
+    Group,
+    /// A segment that this group or one inside it holds.
+    Inside(Sym),
 }
 
 /// A cell with what it names.
@@ -413,6 +433,8 @@ pub(crate) struct Plan {
     pub(crate) keys: Keys,
     pub(crate) symbols: Symbols,
     pub(crate) tables: Vec<Table>,
+    /// The name of each.
+    pub(crate) table_names: Vec<String>,
     pub(crate) code_systems: Option<usize>,
     pub(crate) maps: Vec<Map>,
     /// Submaps and datatype maps share a list.

@@ -21,6 +21,8 @@ pub(crate) enum Inst<'m> {
     Group(u32),
     /// Segments that share a field, and the group around them.
     Made(Rc<[u32]>, Option<u32>),
+    /// A repetition of a field, which a map is for.
+    Field(Item<'m>),
     Value(Item<'m>),
 }
 
@@ -189,12 +191,29 @@ impl<'m> Run<'m> {
         }
     }
 
+    /// Marks the repetition that a map is for as read.
+    pub(crate) fn take(&mut self, scope: &Scope<'_, 'm>) {
+        let Inst::Field(item) = &scope.inst else { return };
+        let pos = item.pos();
+        self.mark(pos.segment, pos.field);
+        let bits = self.repeated.entry((pos.segment, pos.field)).or_default();
+        *bits |= repetition_bit(pos.repetition.into());
+    }
+
     /// The segments of a name that a scope sees.
     pub(super) fn segments<'a>(&'a self, scope: &'a Scope<'_, 'm>, name: Sym) -> &'a [u32] {
         let is = |s: &u32| self.cut.names[*s as usize] == Some(name);
         let group = match &scope.inst {
             Inst::Segment(s) if is(s) => return std::slice::from_ref(s),
             Inst::Segment(s) => self.cut.owner[*s as usize],
+            Inst::Field(item) => {
+                let s = item.pos().segment;
+                if is(&s) {
+                    let all = listed(&self.cut.all, name);
+                    return all.iter().position(|one| *one == s).map_or(&[], |at| &all[at..=at]);
+                }
+                self.cut.owner[s as usize]
+            }
             // All of them have one name.
             Inst::Made(list, _) if list.first().is_some_and(is) => return list,
             Inst::Made(_, group) => *group,
@@ -202,6 +221,13 @@ impl<'m> Run<'m> {
             Inst::Value(_) | Inst::Message => None,
         };
         if let Some(outer) = scope.outer {
+            // A submap of a group sees its segments first, then what the map around it sees.
+            if let Inst::Group(g) = &scope.inst {
+                let own = listed(&self.cut.instances[*g as usize].by_name, name);
+                if !own.is_empty() {
+                    return own;
+                }
+            }
             return self.segments(outer, name);
         }
         let mut group = group.map(|g| g as usize);
@@ -222,10 +248,20 @@ impl<'m> Run<'m> {
         found
     }
 
+    /// The segments of a name anywhere inside the enclosing instance of a group.
+    pub(super) fn inside(&self, scope: &Scope<'_, 'm>, group: Sym, name: Sym) -> Vec<u32> {
+        let mut around = Places::new();
+        self.groups(scope, group, false, &mut around);
+        let Some(around) = around.first() else { return Vec::new() };
+        let owned = |s: &u32| self.cut.owner[*s as usize].is_some_and(|own| self.cut.inside(own, *around));
+        listed(&self.cut.all, name).iter().copied().filter(owned).collect()
+    }
+
     /// The instances of a group that a scope sees: itself and those around it, or, for all, those inside.
     fn groups(&self, scope: &Scope<'_, 'm>, name: Sym, all: bool, out: &mut Places) {
         let own = match &scope.inst {
             Inst::Segment(s) => self.cut.owner[*s as usize],
+            Inst::Field(item) => self.cut.owner[item.pos().segment as usize],
             Inst::Made(_, group) => *group,
             Inst::Group(g) => Some(*g),
             Inst::Value(_) | Inst::Message => None,
@@ -264,21 +300,25 @@ impl<'m> Run<'m> {
         out: &mut Items<'m>,
     ) {
         match &path.root {
-            Root::Segment { name, pick, field } => {
+            Root::Segment { around, name, pick, field } => {
                 let repetition = match (&path.repetition, &scope.inst) {
-                    (Pick::Same, Inst::Value(item)) => &Pick::Nth(item.pos().repetition.max(1)),
+                    (Pick::Same, Inst::Value(item) | Inst::Field(item)) => {
+                        &Pick::Nth(item.pos().repetition.max(1))
+                    }
                     (other, _) => other,
                 };
                 // What a submap makes of a repetition, it makes beside the fields of that very segment.
-                if let (Inst::Value(item), Pick::First) = (&scope.inst, pick)
+                if let (Inst::Value(item) | Inst::Field(item), Pick::First, None) =
+                    (&scope.inst, pick, around)
                     && self.cut.names.get(item.pos().segment as usize) == Some(&Some(*name))
                     && *field > 0
                 {
                     self.field(item.pos().segment, *field, repetition, &path.parts, out);
                     return;
                 }
-                let seen = self.segments(scope, *name);
-                if seen.is_empty() && *field == 0 {
+                let inside = around.map(|group| self.inside(scope, group, *name));
+                let seen = inside.as_deref().unwrap_or_else(|| self.segments(scope, *name));
+                if seen.is_empty() && *field == 0 && around.is_none() {
                     let mut list = Places::new();
                     let all = !matches!(pick, Pick::First);
                     self.groups(scope, *name, all, &mut list);
@@ -290,6 +330,10 @@ impl<'m> Run<'m> {
                     Pick::First | Pick::Same => list.extend(seen.first().copied()),
                     Pick::Nth(n) => list.extend(seen.get(usize::from(*n) - 1).copied()),
                     Pick::All => list.extend_from_slice(seen),
+                    Pick::After => {
+                        let own = self.stand(scope).segment;
+                        list.extend(seen.iter().copied().find(|s| own != u32::MAX && *s > own));
+                    }
                     Pick::Where(cond) => {
                         for s in Places::from_slice(seen) {
                             let item = Item::Segment(self.message.segment(s as usize));
@@ -347,7 +391,7 @@ impl<'m> Run<'m> {
             Root::Relative => {
                 let item = match (relative, &scope.inst) {
                     (Some(item), _) => item.clone(),
-                    (None, Inst::Value(item)) => item.clone(),
+                    (None, Inst::Value(item) | Inst::Field(item)) => item.clone(),
                     (None, Inst::Segment(s)) => Item::Segment(self.message.segment(*s as usize)),
                     _ => return,
                 };
@@ -407,7 +451,7 @@ impl<'m> Run<'m> {
         self.mark(s, field);
         let read = self.message.segment(s as usize).field(usize::from(field));
         let range = match pick {
-            Pick::First | Pick::Same => 1..=1,
+            Pick::First | Pick::Same | Pick::After => 1..=1,
             Pick::Nth(n) => usize::from(*n)..=usize::from(*n),
             Pick::All | Pick::Where(_) => 1..=read.repetition_count(),
         };
@@ -518,7 +562,7 @@ impl<'m> Run<'m> {
                 .first()
                 .map_or(NOWHERE, |s| Pos { segment: *s, ..NOWHERE }),
             Inst::Made(list, _) => list.first().map_or(NOWHERE, |s| Pos { segment: *s, ..NOWHERE }),
-            Inst::Value(item) => item.pos(),
+            Inst::Value(item) | Inst::Field(item) => item.pos(),
             Inst::Message => NOWHERE,
         }
     }

@@ -326,6 +326,56 @@ fn groups_finds_submaps_and_references_work_together() {
     }
 }
 
+/// `{RXA} RXR` behind an order that has an RXR of its own, and two orders of one group number.
+#[test]
+fn what_follows_is_found_what_is_counted_is_counted_over_the_message_and_a_group_sees_its_own() {
+    const GIVEN: &str = r#"
+[map]
+id = "given"
+title = { ja = "実施", en = "Given" }
+for = "RXA"
+within = "ORDER"
+makes = "Observation"
+profile = "none"
+key = ["ORC-4", "$n"]
+let = [{ name = "group", from = "ORC-4" }, { name = "n", from = "RXA", as = "ordinal by $group of message" }]
+rules = [
+  { id = "route", to = "code.text", from = "RXR[after]-1" },
+  { id = "n", to = "valueString", from = "$n" },
+  { id = "order", to = "note[]", each = "ENC", use = "order" },
+]
+[[submap]]
+id = "order"
+for = "ENC"
+makes = "Annotation"
+rules = [{ id = "text", to = "text", as = "text '{ORC-4} {RXE-2} {RXR-1}'" }]
+"#;
+    let kind = message_file(
+        "RAS",
+        "groups = [\"ORDER = ORC ENC? RXR* RXA+ RXR*\", \"ENC = RXE RXR*\"]\nunit = [\"'given'\"]\nreplaces = \"unit\"\nmaps = [\"patient\", \"given\"]\n",
+    );
+    let set = set(vec![kind, file("maps/given.toml", GIVEN)]).unwrap();
+    let header = HEADER.replace("ADT^A08", "RAS^O17");
+    let out = run(
+        &set,
+        &format!(
+            "{header}\nPID|||1\nORC||||A\nRXE||D\nRXR|NG\nRXA|1\nRXA|2\nRXR|PO\nRXA|3\nRXR|SL\nORC||||A\nRXR|IV\nRXA|4"
+        ),
+    );
+    assert_eq!(out.status, Status::Translated, "{:?}", out.findings);
+    let given: Vec<[Value; 3]> = (1..5)
+        .map(|n| json(&out, n))
+        .map(|one| [one["valueString"].clone(), one["code"]["text"].clone(), one["note"][0]["text"].clone()])
+        .collect();
+    let expected = [
+        serde_json::json!(["1", "PO", "A D NG"]),
+        serde_json::json!(["2", "PO", "A D NG"]),
+        serde_json::json!(["3", "SL", "A D NG"]),
+        serde_json::json!(["4", null, null]),
+    ];
+    assert_eq!(serde_json::json!(given), serde_json::json!(expected));
+}
+
 #[test]
 fn kanji_and_kana_of_one_doctor_are_one_practitioner_and_the_patient_is_provisional() {
     let set = set(micro()).unwrap();
@@ -393,6 +443,7 @@ fn a_wrong_set_is_refused_with_the_line_of_each_problem() {
         ("to = \"status[]\", from = \"OBX-11\"", "does not repeat"),
         ("to = \"status\", from = \"OBX-0\"", "counted from 1"),
         ("to = \"status\", from = \"obx-1\"", "is not a path"),
+        ("to = \"status\", from = \"OBX-11[after]\"", "choose segments"),
         ("to = \"status\", from = \"$nobody\"", "is not a name above this row"),
         ("to = \"status\", from = \"OBX-11\", as = \"table nowhere\"", "there is no table"),
         ("to = \"status\", from = \"OBX-11\", as = \"exec\"", "is no datatype map"),

@@ -3,6 +3,7 @@
 use super::super::build::Made;
 use super::super::item::Item;
 use super::super::run::Run;
+use super::narrow;
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
 use std::borrow::Cow;
@@ -164,13 +165,26 @@ impl<'m> Run<'m> {
         time: Option<&Item<'m>>,
     ) -> Result<Made, &'static str> {
         let Some(value) = value else { return Ok(None) };
-        let text = value.text();
-        let number = number(&text).ok_or("number-invalid")?;
-        // `ml/hr`: the unit of time stands in the unit itself.
-        let whole = unit.map(|u| {
+        let mut text = value.text();
+        let mut whole = unit.map(|u| {
             let code = u.part(1).map(|i| i.text()).unwrap_or_default();
             if code.is_empty() { u.part(2).map(|i| i.text()).unwrap_or_default() } else { code }
         });
+        // `102ml/hr`: a value alone (RXA-12) carries its unit. With no number in front or no unit of time behind
+        // it, it is words.
+        if unit.is_none() && time.is_none() {
+            let words = narrow(&text);
+            let end = words.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(words.len());
+            let (amount, rest) = (&words[..end], words[end..].trim());
+            if number(amount).is_none()
+                || rest.rsplit_once('/').is_none_or(|(_, t)| unit_of_time(t).is_none())
+            {
+                return Ok(None);
+            }
+            (text, whole) = (Cow::Owned(amount.to_owned()), Some(Cow::Owned(rest.to_owned())));
+        }
+        let number = number(&text).ok_or("number-invalid")?;
+        // `ml/hr`: the unit of time stands in the unit itself.
         let split =
             whole.as_deref().and_then(|w| w.rsplit_once('/')).and_then(|(u, t)| Some((u, unit_of_time(t)?)));
         if let Some((amount, (code, words))) = split {
