@@ -276,8 +276,11 @@ fn not_cancelled(events: &[StayEvent]) -> (Vec<bool>, Vec<usize>) {
             let fits =
                 |i: &usize| alive[*i] && same_sort(&events[*i], cancel) && same_day(&events[*i], cancel);
             let told = |i: &usize| events[*i].stamp < cancel.stamp;
-            let exact =
-                (0..events.len()).rev().find(|i| fits(i) && told(i) && events[*i].time == cancel.time);
+            // That one, taken back already, is taken back once: a cancel told twice takes no other.
+            let exact = (0..events.len()).rev().find(|i| {
+                let event = &events[*i];
+                !event.cancels && same_sort(event, cancel) && told(i) && event.time == cancel.time
+            });
             let nearest = || (0..index).rev().find(fits);
             let last =
                 || (index..events.len()).filter(|i| fits(i) && told(i)).max_by_key(|i| &events[*i].stamp);

@@ -228,8 +228,10 @@ fn a_leave_told_again_with_another_time_is_one_and_two_leaves_of_a_day_are_two()
     let twice = [admitted, leave("121000"), back("121100"), leave("121400"), back("121600")];
     assert_eq!(course(&twice), 4);
     let [a, b, c, d, e] = twice;
-    let second = withdrawn(told(leave("121400"), "121700"));
-    assert_eq!(course(&[a, b, c, d, e, second]), 2, "the cancel takes the second alone");
+    let cancel = |time| withdrawn(told(leave("121400"), time));
+    let history = [a, b, c, d, e, cancel("121700"), cancel("121800")];
+    assert_eq!(course(&history[..6]), 2, "the cancel takes the second alone");
+    assert_eq!(course(&history), 2, "told twice, it takes no other");
 }
 
 #[test]
@@ -256,6 +258,13 @@ fn a_cancel_takes_back_what_it_names_and_waits_for_it() {
     ];
     assert_eq!(planned(&history[..3]), ["2026-04-15", "2026-04-18"]);
     assert_eq!(planned(&history), ["2026-04-18"], "the older plan is taken back, not the newest");
+    // The cancel of an admission that never came leaves another one alone.
+    let other = withdrawn(event(Does::Opens, "121430", "12", &json!({"resourceType": "Encounter"})));
+    let mut stay = admission("101430", "bed");
+    if let Some(event) = stay.unit.as_mut().and_then(|unit| unit.event.as_mut()) {
+        event.day = "20260410".into();
+    }
+    assert_eq!(stands(&[stay, other]), (vec![one(&history[..1])], vec!["stay-cancel-in-vain".to_owned()]));
     // The cancel comes first: it takes no other plan, says so, and finds its own when that comes.
     let [first, own, other, cancel] = history;
     let early = [first, other, cancel, own];

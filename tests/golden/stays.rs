@@ -150,6 +150,20 @@ fn every_event_alone_and_every_pair_in_both_orders() {
     }
 }
 
+/// The cancel of an admission that never came (its file came to the storage deleted) takes no other one away.
+#[test]
+fn a_cancel_of_another_admission_or_discharge_leaves_the_stay_alone() {
+    let [(_, _), (admission, _), .., (discharge, _)] = messages() else { panic!("the stay has its events") };
+    let others = [
+        Told("A11", "20240421100000", &[("PV1", 44, "202404201000")]),
+        Told("A13", "20240421110000", &[("PV1", 45, "202404200900")]),
+    ];
+    for other in &others {
+        let other = translated(other);
+        assert_eq!(stands(&[admission, discharge, &other]), stands(&[admission, discharge]));
+    }
+}
+
 /// A43 and A44 move a part of one patient's data to another: each held, with its own reason.
 #[test]
 fn what_moves_between_patients_is_held_with_its_own_reason() {

@@ -58,6 +58,7 @@ pub(crate) fn start<'m>(
         tracing: false,
         touched: Vec::new(),
         rows: Vec::new(),
+        fitted: HashMap::new(),
         counters: HashMap::new(),
     }
 }

@@ -94,6 +94,25 @@ fn a_long_message_takes_no_square_of_its_length() {
     assert!(long < short * 30 + Duration::from_millis(500), "{short:?} {long:?}");
 }
 
+#[test]
+fn a_long_examination_takes_no_square_of_its_length() {
+    let time = |n: usize| {
+        let mut text = String::from(
+            "ORC|NW|1\rOBR||1||11^検査^LENDO|||20240401\rORC|CH|2||||||1\rOBR||2||12^検査^LENDO|||20240401\rZE1|1|RS|12^検査^LENDO\r",
+        );
+        for i in 0..n {
+            text += &format!("OBX|{i}|ZRD|DE-02^薬品^JSHR||{i:09}^薬^HOT9^1^AMP&管&MR9P||||||F\r");
+        }
+        let (message, _) = Message::parse(message("OMI^Z23", &text)).unwrap();
+        let from = Instant::now();
+        let out = apply(the_shipped_set(), &message, &context());
+        assert!(out.resources.len() >= n, "{} {:?}", out.resources.len(), out.findings.first());
+        from.elapsed()
+    };
+    let (short, long) = (time(500), time(4_000));
+    assert!(long < short * 30 + Duration::from_millis(500), "{short:?} {long:?}");
+}
+
 fn stays() -> MappingSet {
     let encounter = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }, { id = \"class\", to = \"class.code\", fixed = \"IMP\" }]\n";
     let event = "unit = [\"'stays'\"]\nreplaces = \"event\"\nevent = \"closes\"\nevent_time = [\"PV1-45\", \"EVN-6\"]\ncancel = \"flag = '0'\"\nmaps = [\"stay\"]\n";

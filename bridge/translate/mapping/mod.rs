@@ -91,6 +91,7 @@ pub mod coverage;
 pub mod describe;
 pub mod functions;
 mod groups;
+mod inside;
 mod item;
 pub(crate) mod layer;
 mod names;

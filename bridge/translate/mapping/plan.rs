@@ -116,6 +116,24 @@ pub(crate) enum Cond {
     Not(Box<Cond>),
 }
 
+impl Cond {
+    /// Whether it is about its own segment alone, so that it holds or not whatever stands around.
+    pub(crate) fn is_relative(&self) -> bool {
+        let own = |path: &Path| matches!(path.root, Root::Relative | Root::Literal(_) | Root::Setting(_));
+        match self {
+            Self::Valued(path)
+            | Self::In(path, _)
+            | Self::InTable(path, _)
+            | Self::Starts(path, _)
+            | Self::Number(path)
+            | Self::Date(path) => own(path),
+            Self::Same(a, b) => own(a) && own(b),
+            Self::All(all) | Self::Any(all) => all.iter().all(Self::is_relative),
+            Self::Not(inner) => inner.is_relative(),
+        }
+    }
+}
+
 /// A code table.
 #[derive(Debug, Default)]
 pub(crate) struct Table {

@@ -110,6 +110,8 @@ pub(crate) struct Run<'m> {
     pub(crate) tracing: bool,
     pub(crate) touched: Vec<Pos>,
     pub(crate) rows: Vec<Row>,
+    /// What `GROUP/SEG[cond]` picked: the path and the group → segments.
+    pub(crate) fitted: HashMap<(usize, u32), Rc<[u32]>>,
     /// Counters of `ordinal by`.
     pub(crate) counters: HashMap<(usize, usize, Option<u32>, String), usize>,
 }
@@ -248,17 +250,8 @@ impl<'m> Run<'m> {
         found
     }
 
-    /// The segments of a name anywhere inside the enclosing instance of a group.
-    pub(super) fn inside(&self, scope: &Scope<'_, 'm>, group: Sym, name: Sym) -> Vec<u32> {
-        let mut around = Places::new();
-        self.groups(scope, group, false, &mut around);
-        let Some(around) = around.first() else { return Vec::new() };
-        let owned = |s: &u32| self.cut.owner[*s as usize].is_some_and(|own| self.cut.inside(own, *around));
-        listed(&self.cut.all, name).iter().copied().filter(owned).collect()
-    }
-
     /// The instances of a group that a scope sees: itself and those around it, or, for all, those inside.
-    fn groups(&self, scope: &Scope<'_, 'm>, name: Sym, all: bool, out: &mut Places) {
+    pub(super) fn groups(&self, scope: &Scope<'_, 'm>, name: Sym, all: bool, out: &mut Places) {
         let own = match &scope.inst {
             Inst::Segment(s) => self.cut.owner[*s as usize],
             Inst::Field(item) => self.cut.owner[item.pos().segment as usize],
@@ -316,29 +309,35 @@ impl<'m> Run<'m> {
                     self.field(item.pos().segment, *field, repetition, &path.parts, out);
                     return;
                 }
-                let inside = around.map(|group| self.inside(scope, group, *name));
-                let seen = inside.as_deref().unwrap_or_else(|| self.segments(scope, *name));
-                if seen.is_empty() && *field == 0 && around.is_none() {
-                    let mut list = Places::new();
-                    let all = !matches!(pick, Pick::First);
-                    self.groups(scope, *name, all, &mut list);
-                    out.extend(list.into_iter().map(Item::Group));
-                    return;
-                }
                 let mut list = Places::new();
-                match pick {
-                    Pick::First | Pick::Same => list.extend(seen.first().copied()),
-                    Pick::Nth(n) => list.extend(seen.get(usize::from(*n) - 1).copied()),
-                    Pick::All => list.extend_from_slice(seen),
-                    Pick::After => {
-                        let own = self.stand(scope).segment;
-                        list.extend(seen.iter().copied().find(|s| own != u32::MAX && *s > own));
+                match (around, pick) {
+                    (Some(group), Pick::Where(cond)) if cond.is_relative() => {
+                        list.extend_from_slice(&self.fitting(scope, *group, *name, path, cond));
                     }
-                    Pick::Where(cond) => {
-                        for s in Places::from_slice(seen) {
-                            let item = Item::Segment(self.message.segment(s as usize));
-                            if self.holds(scope, Some(&item), cond) {
-                                list.push(s);
+                    _ => {
+                        let inside = around.map(|group| self.inside(scope, group, *name));
+                        let seen = inside.as_deref().unwrap_or_else(|| self.segments(scope, *name));
+                        if seen.is_empty() && *field == 0 && around.is_none() {
+                            let all = !matches!(pick, Pick::First);
+                            self.groups(scope, *name, all, &mut list);
+                            out.extend(list.into_iter().map(Item::Group));
+                            return;
+                        }
+                        match pick {
+                            Pick::First | Pick::Same => list.extend(seen.first().copied()),
+                            Pick::Nth(n) => list.extend(seen.get(usize::from(*n) - 1).copied()),
+                            Pick::All => list.extend_from_slice(seen),
+                            Pick::After => {
+                                let own = self.stand(scope).segment;
+                                list.extend(seen.iter().copied().find(|s| own != u32::MAX && *s > own));
+                            }
+                            Pick::Where(cond) => {
+                                for s in Places::from_slice(seen) {
+                                    let item = Item::Segment(self.message.segment(s as usize));
+                                    if self.holds(scope, Some(&item), cond) {
+                                        list.push(s);
+                                    }
+                                }
                             }
                         }
                     }
