@@ -4,6 +4,7 @@
 
 mod check;
 mod coverage;
+mod layer;
 mod own;
 mod serve;
 mod translate;

@@ -23,6 +23,8 @@ pub(super) struct Arguments {
     /// A mapping set in place of the one inside the program.
     #[arg(long, value_name = "DIR")]
     mappings: Option<PathBuf>,
+    #[command(flatten)]
+    layers: super::mapping::Layers,
     /// One message file in place of all: OML-11.
     #[arg(long, value_name = "ID")]
     message: Option<String>,
@@ -51,18 +53,24 @@ pub(super) struct Arguments {
 /// Prints it.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut traffic = Traffic::default();
-    let mut of_config = None;
+    let mut folders = match arguments.layers.over(arguments.mappings.as_ref()) {
+        Ok(folders) => folders,
+        Err(code) => return Ok(code),
+    };
     let store = match &arguments.config {
         Some(config) => match (ConfigFile { config: config.clone() }).store()? {
             Ok((config, store)) => {
-                of_config = config.mappings;
+                // What all facilities share, where the command line says nothing.
+                if folders == mappings::Folders::default() {
+                    folders = mappings::folders(&config, None);
+                }
                 Some(store)
             }
             Err(code) => return Ok(code),
         },
         None => None,
     };
-    let set = match mappings::load(arguments.mappings.as_deref().or(of_config.as_deref())) {
+    let set = match mappings::stack(&folders) {
         Ok(set) => set,
         Err(problems) => {
             super::mapping::print(&problems);

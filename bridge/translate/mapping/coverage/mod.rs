@@ -264,11 +264,12 @@ impl MappingSet {
         self.plan.messages.iter().map(|message| walk::message(&self.plan, message, &texts)).collect()
     }
 
-    /// Why rows of other tables are not executed: `coverage/*.csv` of the set.
+    /// Why rows of other tables are not executed: `coverage/*.csv` of the set, the highest layer first.
     ///
     /// # Errors
     /// `file:line` of a row that is none.
     pub fn coverage_reasons(&self) -> Result<Vec<Reason>, String> {
-        reasons(&self.files)
+        let of_layers = self.layers.iter().rev().map(|layer| reasons(&layer.files));
+        Ok(of_layers.collect::<Result<Vec<_>, _>>()?.concat())
     }
 }
