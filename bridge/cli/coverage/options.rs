@@ -19,8 +19,9 @@ pub(super) fn run(
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let rows = read(&text)
         .map_err(|line| anyhow::anyhow!("{}:{line}: not the row of such a table", file.display()))?;
+    // A file that only holds its messages makes nothing, and a proprietary feed has no such positions.
     let of_table = |message: &&MessageCoverage| {
-        message.codes.iter().any(|code| !code.is_empty()) && only.is_none_or(|id| message.id == id)
+        message.makes_something() && !message.codes.is_empty() && only.is_none_or(|id| message.id == id)
     };
     let chosen: Vec<&MessageCoverage> = all.iter().filter(of_table).collect();
     let mut whole = Sum::default();

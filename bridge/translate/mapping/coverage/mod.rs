@@ -238,6 +238,11 @@ impl MessageCoverage {
         Field { position, state, uses, why }
     }
 
+    /// Whether it has maps at all: some files only say that their messages are held.
+    pub fn makes_something(&self) -> bool {
+        !self.profiles.is_empty()
+    }
+
     /// Whether the message file itself has to do with a segment: what only a provisional map reads does not count.
     pub fn knows(&self, segment: &str) -> bool {
         let own = |one: &&Use| !self.provisional.contains(&one.map);
