@@ -2,6 +2,7 @@
 //!
 //! Where they are not, each test says so loudly; where `CI` is set, it fails.
 
+mod coverage;
 mod nho;
 mod storage100;
 mod us;

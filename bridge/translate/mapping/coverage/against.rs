@@ -218,7 +218,8 @@ pub fn judge<'r>(
                 idle[n] = false;
             }
             let why = stated.map(|n| reasons[n].why.clone()).or_else(|| judge.computed(row, &messages));
-            let standing = if found.near { Standing::Deviating } else { Standing::Absent };
+            let near = found.near && !messages.is_empty();
+            let standing = if near { Standing::Deviating } else { Standing::Absent };
             Judged { row, standing, by: Vec::new(), why }
         })
         .collect();
@@ -512,13 +513,10 @@ impl<'c> Judge<'c> {
                 State::Unread | State::Skipped | State::Engine
             )
         };
-        (row.table == Table::Hl7 && at.field > 0 && knowing.iter().all(|message| unread(&message))).then(
-            || Title {
-                ja: "この組のどの規則も読まない位置。届けば未読として数える".to_owned(),
-                en: "no rule of the set reads the position: it is counted as unread where it comes"
-                    .to_owned(),
-            },
-        )
+        (row.table == Table::Hl7 && at.field > 0 && knowing.iter().all(unread)).then(|| Title {
+            ja: "この組のどの規則も読まない位置。届けば未読として数える".to_owned(),
+            en: "no rule of the set reads the position: it is counted as unread where it comes".to_owned(),
+        })
     }
 }
 

@@ -6,9 +6,13 @@
 
 pub mod against;
 pub mod options;
+mod read;
 mod reasons;
 mod row;
 mod walk;
+
+#[cfg(test)]
+mod tests;
 
 use super::MappingSet;
 use super::describe::Title;

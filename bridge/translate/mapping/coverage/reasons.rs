@@ -54,18 +54,16 @@ pub fn reasons(files: &[SourceFile]) -> Result<Vec<Reason>, String> {
     let mut out = Vec::new();
     for file in found {
         let text = file.text.trim_start_matches('\u{feff}');
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .comment(Some(b'#'))
-            .from_reader(text.as_bytes());
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
         for (n, record) in reader.records().enumerate() {
             let record = record.map_err(|error| {
                 format!("{}:{}", file.path, error.position().map_or(0, csv::Position::line))
             })?;
             let place = format!("{}:{}", file.path, record.position().map_or(0, csv::Position::line));
             let cells: Vec<String> = record.iter().map(|cell| cell.trim().to_owned()).collect();
-            if n == 0 && cells == HEADER {
+            // Not the reader's own comments: it would count their lines to the row behind them.
+            if cells.first().is_some_and(|cell| cell.starts_with('#')) || n == 0 && cells == HEADER {
                 continue;
             }
             let Ok([table, kind, map, source, target, ja, en]) = <[String; 7]>::try_from(cells) else {

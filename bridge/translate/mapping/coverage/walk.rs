@@ -1,16 +1,11 @@
 //! Follows the plan of one message and notes every use of a position.
 
+use super::read::{MAX_DEPTH, Reader, Scope, add, append};
 use super::{EngineRead, Kind, MessageCoverage, Position, Skip, Use};
 use crate::mapping::describe::{SetText, Title};
 use crate::mapping::functions::{self, parts::parts};
-use crate::mapping::plan::{
-    Cond, Find, FindBy, Fixed, For, Let, LetSource, Make, Map, MessagePlan, Name, Part, Path, Pick, Piece,
-    Plan, Root, Rule, Shape, Source, Sym,
-};
+use crate::mapping::plan::{Cond, Fixed, For, Make, Map, MessagePlan, Part, Path, Plan, Rule, Shape, Source};
 use std::collections::HashSet;
-
-/// Names lead to names above them and maps to maps of values: both end, and this is far above any set.
-const MAX_DEPTH: usize = 32;
 
 /// What the engine itself reads, before and beside every rule (`hl7v2::parse`, `charset`, `mapping::apply`).
 const ENGINE: &[(&str, u16, &str, &str)] = &[
@@ -31,16 +26,6 @@ const ENGINE: &[(&str, u16, &str, &str)] = &[
     ("MSH", 18, "文字コード。本文と照らし合わせる", "the character set: compared with what the bytes say"),
 ];
 
-/// Where paths are read from.
-#[derive(Clone, Copy)]
-struct Scope<'s, 'p> {
-    /// What `.` is.
-    base: Option<&'s Position>,
-    /// The map whose names `$x` are; none = the message file's.
-    map: Option<&'p Map>,
-    outer: Option<&'s Scope<'s, 'p>>,
-}
-
 /// What is being written.
 #[derive(Clone)]
 struct Goal {
@@ -55,6 +40,7 @@ struct Goal {
 struct Walk<'p> {
     plan: &'p Plan,
     message: &'p MessagePlan,
+    read: Reader<'p>,
     uses: Vec<Use>,
     /// Maps of values already followed from a position.
     followed: HashSet<(usize, Position)>,
@@ -62,7 +48,14 @@ struct Walk<'p> {
 }
 
 pub(super) fn message(plan: &Plan, message: &MessagePlan, texts: &SetText) -> MessageCoverage {
-    let mut walk = Walk { plan, message, uses: Vec::new(), followed: HashSet::new(), profiles: Vec::new() };
+    let mut walk = Walk {
+        plan,
+        message,
+        read: Reader { plan, message },
+        uses: Vec::new(),
+        followed: HashSet::new(),
+        profiles: Vec::new(),
+    };
     walk.of_message();
     for n in &message.maps {
         walk.of_map(*n);
@@ -80,7 +73,7 @@ pub(super) fn message(plan: &Plan, message: &MessagePlan, texts: &SetText) -> Me
     segments.dedup();
     let engine = if message.feed.is_some() { &[] } else { ENGINE };
     let mut codes = Vec::new();
-    walk.codes(&message.is, &mut codes);
+    walk.read.codes(&message.is, &mut codes);
     codes.sort();
     codes.dedup();
     MessageCoverage {
@@ -111,223 +104,7 @@ fn skipped(from: &str) -> Position {
     Position::field(segment, field.split('.').next().and_then(|f| f.parse().ok()).unwrap_or(0))
 }
 
-/// A part of a position.
-fn append(base: &Position, parts: &[Part]) -> Position {
-    let mut out = base.clone();
-    if out.segment.starts_with("col(") {
-        return out;
-    }
-    let numbers = parts.iter().filter_map(|part| match part {
-        Part::Number(n) => Some(*n),
-        Part::Name(_) => None,
-    });
-    for n in numbers {
-        if out.field == 0 && out.parts.is_empty() {
-            out.field = n;
-        } else if out.parts.len() < 2 {
-            out.parts.push(n);
-        }
-    }
-    out
-}
-
-fn add(list: &mut Vec<Position>, more: impl IntoIterator<Item = Position>) {
-    for position in more {
-        if !list.contains(&position) {
-            list.push(position);
-        }
-    }
-}
-
 impl<'p> Walk<'p> {
-    fn name(&self, sym: Sym) -> String {
-        self.plan.symbols.name(sym).to_owned()
-    }
-
-    /// A segment, or the one that opens a group.
-    fn segment(&self, sym: Sym) -> Position {
-        let group = self.message.groups.iter().find(|group| group.name == sym);
-        let name = group.and_then(|group| group.members.first()).map_or(sym, |member| member.name);
-        Position::field(&self.name(name), 0)
-    }
-
-    fn lets(&self, scope: &Scope<'_, 'p>) -> &'p [Let] {
-        scope.map.map_or(&self.message.lets, |map| &map.lets)
-    }
-
-    /// What a path reads; what it looks at on the way goes into `looked`.
-    fn path(
-        &self,
-        scope: &Scope<'_, 'p>,
-        path: &'p Path,
-        looked: &mut Vec<Position>,
-        depth: usize,
-    ) -> Vec<Position> {
-        if depth > MAX_DEPTH {
-            return Vec::new();
-        }
-        match &path.root {
-            Root::Segment { name, pick, field, .. } => {
-                let segment = self.segment(*name);
-                if let Pick::Where(cond) = pick {
-                    let inner = Scope { base: Some(&segment), ..*scope };
-                    self.cond(&inner, cond, looked, depth + 1);
-                }
-                vec![append(&Position { field: *field, ..segment }, &path.parts)]
-            }
-            Root::Name(name) => {
-                let (rows, scope) = self.rows_of(scope, *name);
-                let mut out = Vec::new();
-                for row in rows {
-                    add(&mut out, self.let_row(&scope, row, &path.parts, looked, depth + 1));
-                }
-                out
-            }
-            Root::Column { name, .. } => vec![Position::field(&format!("col({})", self.name(*name)), 0)],
-            Root::Relative => {
-                let base = scope.base.cloned().or_else(|| match scope.map.map(|map| &map.instances) {
-                    Some(For::Segment(name) | For::By(name, _)) => Some(self.segment(*name)),
-                    _ => None,
-                });
-                base.map(|base| append(&base, &path.parts)).into_iter().collect()
-            }
-            Root::Setting(_) | Root::Literal(_) => Vec::new(),
-        }
-    }
-
-    /// The rows of a name, with the scope that they are read in.
-    fn rows_of<'s>(&self, scope: &Scope<'s, 'p>, name: Name) -> (Vec<&'p Let>, Scope<'s, 'p>) {
-        let mut at = *scope;
-        let slot = match name {
-            Name::Own(slot) => slot,
-            Name::Outer(slot) => {
-                while let Some(outer) = at.outer {
-                    at = *outer;
-                }
-                slot
-            }
-            Name::Message(sym) => {
-                let at = Scope { base: None, map: None, outer: None };
-                return (self.message.lets.iter().filter(|row| row.name == sym).collect(), at);
-            }
-        };
-        (self.lets(&at).iter().filter(|row| row.slot == slot).collect(), at)
-    }
-
-    /// What a row of `let` reads for a part of its name.
-    fn let_row(
-        &self,
-        scope: &Scope<'_, 'p>,
-        row: &'p Let,
-        below: &[Part],
-        looked: &mut Vec<Position>,
-        depth: usize,
-    ) -> Vec<Position> {
-        let mut out = Vec::new();
-        match &row.source {
-            LetSource::From(paths) => {
-                // What a function makes is text: it has no parts.
-                let parts = if row.make.is_some() { &[] } else { below };
-                for path in paths {
-                    let read = self.path(scope, path, looked, depth);
-                    add(&mut out, read.iter().map(|position| append(position, parts)));
-                }
-            }
-            LetSource::Find(find) => {
-                add(&mut out, [append(&self.segment(find.segment), below)]);
-                add(&mut out, self.found_by(scope, find, looked, depth));
-            }
-            LetSource::Fixed(_) | LetSource::None => {}
-        }
-        match &row.make {
-            Some(Make::Text(pieces)) => add(&mut out, self.pieces(scope, pieces, looked, depth)),
-            Some(Make::TableOf(_, path)) => {
-                let read = self.path(scope, path, looked, depth);
-                add(looked, read);
-            }
-            _ => {}
-        }
-        out
-    }
-
-    /// What tells which segment a `find` finds: the values on the right. The left sides are looked at.
-    fn found_by(
-        &self,
-        scope: &Scope<'_, 'p>,
-        find: &'p Find,
-        looked: &mut Vec<Position>,
-        depth: usize,
-    ) -> Vec<Position> {
-        let segment = self.segment(find.segment);
-        let mut out = Vec::new();
-        for (left, right) in &find.pairs {
-            let inner = Scope { base: Some(&segment), ..*scope };
-            let read = self.path(&inner, left, looked, depth);
-            add(looked, read);
-            if let FindBy::Same(path) = right {
-                add(&mut out, self.path(scope, path, looked, depth));
-            }
-        }
-        out
-    }
-
-    fn pieces(
-        &self,
-        scope: &Scope<'_, 'p>,
-        pieces: &'p [Piece],
-        looked: &mut Vec<Position>,
-        depth: usize,
-    ) -> Vec<Position> {
-        let mut out = Vec::new();
-        for piece in pieces {
-            if let Piece::Path(path) = piece {
-                add(&mut out, self.path(scope, path, looked, depth));
-            }
-        }
-        out
-    }
-
-    fn cond(&self, scope: &Scope<'_, 'p>, cond: &'p Cond, out: &mut Vec<Position>, depth: usize) {
-        if depth > MAX_DEPTH {
-            return;
-        }
-        let one = |out: &mut Vec<Position>, path: &'p Path| {
-            let read = self.path(scope, path, out, depth);
-            add(out, read);
-        };
-        match cond {
-            Cond::Valued(path)
-            | Cond::In(path, _)
-            | Cond::InTable(path, _)
-            | Cond::Starts(path, _)
-            | Cond::Number(path)
-            | Cond::Date(path) => one(out, path),
-            Cond::Same(a, b) => {
-                one(out, a);
-                one(out, b);
-            }
-            Cond::All(all) | Cond::Any(all) => all.iter().for_each(|c| self.cond(scope, c, out, depth + 1)),
-            Cond::Not(inner) => self.cond(scope, inner, out, depth + 1),
-        }
-    }
-
-    /// The values that a condition lets MSH-9.1 have.
-    fn codes(&self, cond: &Cond, out: &mut Vec<String>) {
-        match cond {
-            Cond::In(path, list) => {
-                let first = matches!(path.parts.as_slice(), [Part::Number(1)]);
-                if let Root::Segment { name, field: 9, .. } = &path.root
-                    && first
-                    && self.plan.symbols.name(*name) == "MSH"
-                {
-                    out.extend(list.iter().cloned());
-                }
-            }
-            Cond::All(all) | Cond::Any(all) => all.iter().for_each(|c| self.codes(c, out)),
-            _ => {}
-        }
-    }
-
     fn note(&mut self, goal: &Goal, rule: &str, kind: Kind, position: Position) {
         self.uses.push(Use {
             position: Some(position),
@@ -345,7 +122,7 @@ impl<'p> Walk<'p> {
     fn note_cond(&mut self, goal: &Goal, rule: &str, scope: &Scope<'_, 'p>, cond: Option<&'p Cond>) {
         let Some(cond) = cond else { return };
         let mut looked = Vec::new();
-        self.cond(scope, cond, &mut looked, 0);
+        self.read.cond(scope, cond, &mut looked, 0);
         for position in looked {
             self.note(goal, rule, Kind::Decides, position);
         }
@@ -354,7 +131,7 @@ impl<'p> Walk<'p> {
     fn note_paths(&mut self, goal: &Goal, rule: &str, scope: &Scope<'_, 'p>, paths: &'p [Path]) {
         for path in paths {
             let mut looked = Vec::new();
-            for position in self.path(scope, path, &mut looked, 0) {
+            for position in self.read.path(scope, path, &mut looked, 0) {
                 self.note(goal, rule, Kind::Key, position);
             }
             for position in looked {
@@ -365,11 +142,11 @@ impl<'p> Walk<'p> {
 
     /// What the rows of `let` look at; what they read is noted where the name is used, and here as a choice.
     fn note_lets(&mut self, goal: &Goal, scope: &Scope<'_, 'p>) {
-        for row in self.lets(scope) {
-            let rule = format!("${}", self.name(row.name));
+        for row in self.read.lets(scope) {
+            let rule = format!("${}", self.read.name(row.name));
             self.note_cond(goal, &rule, scope, row.when.as_ref());
             let mut looked = Vec::new();
-            let read = self.let_row(scope, row, &[], &mut looked, 0);
+            let read = self.read.let_row(scope, row, &[], &mut looked, 0);
             add(&mut looked, read);
             // The segment that a find gives is read only where a part of the name is.
             for position in looked.into_iter().filter(|p| p.field > 0 || p.segment.starts_with("col(")) {
@@ -416,7 +193,7 @@ impl<'p> Walk<'p> {
         self.note_cond(&goal, "when", &scope, map.when.as_ref());
         self.note_paths(&goal, "key", &scope, &map.key);
         if let For::By(segment, path) = &map.instances {
-            let segment = self.segment(*segment);
+            let segment = self.read.segment(*segment);
             let inner = Scope { base: Some(&segment), ..scope };
             self.note_paths(&goal, "for", &inner, std::slice::from_ref(path));
         }
@@ -436,7 +213,7 @@ impl<'p> Walk<'p> {
     fn rule(&mut self, rule: &'p Rule, scope: &Scope<'_, 'p>, goal: &Goal, depth: usize) {
         let mut looked = Vec::new();
         if let Some(cond) = &rule.when {
-            self.cond(scope, cond, &mut looked, 0);
+            self.read.cond(scope, cond, &mut looked, 0);
         }
         let fixed = matches!(rule.source, Source::Fixed(_));
         for position in looked {
@@ -448,7 +225,7 @@ impl<'p> Walk<'p> {
             Source::None => {
                 if let Some(Make::Text(pieces)) = &rule.make {
                     let mut looked = Vec::new();
-                    for position in self.pieces(scope, pieces, &mut looked, 0) {
+                    for position in self.read.pieces(scope, pieces, &mut looked, 0) {
                         self.write(rule, goal, Some(position), Kind::Written, "");
                     }
                     self.looked_at(rule, goal, looked);
@@ -457,7 +234,7 @@ impl<'p> Walk<'p> {
             Source::From(paths) => {
                 for (n, path) in paths.iter().enumerate() {
                     let mut looked = Vec::new();
-                    let read = self.path(scope, path, &mut looked, 0);
+                    let read = self.read.path(scope, path, &mut looked, 0);
                     self.looked_at(rule, goal, looked);
                     for position in read {
                         self.made(rule, n + 1, &position, scope, goal, depth);
@@ -466,7 +243,7 @@ impl<'p> Walk<'p> {
             }
             Source::Each(path, used) => {
                 let mut looked = Vec::new();
-                let read = self.path(scope, path, &mut looked, 0);
+                let read = self.read.path(scope, path, &mut looked, 0);
                 self.looked_at(rule, goal, looked);
                 for position in read {
                     match used {
@@ -535,7 +312,7 @@ impl<'p> Walk<'p> {
             Some(Make::Text(pieces)) => {
                 let inner = Scope { base: Some(position), ..*scope };
                 let mut looked = Vec::new();
-                for read in self.pieces(&inner, pieces, &mut looked, 0) {
+                for read in self.read.pieces(&inner, pieces, &mut looked, 0) {
                     self.write(rule, goal, Some(read), Kind::Written, "");
                 }
                 self.looked_at(rule, goal, looked);
