@@ -5,6 +5,7 @@
 
 use super::{
     FacilityStore, Indexed, Journalled, MessageId, StoreError, claim, durable_point, journal, participation,
+    whose,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -106,7 +107,7 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
     connection
         .prepare_cached(
             "INSERT INTO message(id, feed, name, received_ms, day, control_id, message_type, order_number, time, state,
-             reason, duplicate_of, id_reused, history) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             reason, duplicate_of, id_reused, history, names) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             id,
@@ -123,6 +124,7 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
             head.duplicate_of,
             head.id_reused,
             participation::is_history(message.time.as_deref(), head.received_ms),
+            whose::written(&message.names)?,
         ])?;
     for patient in message.patients.iter().filter(|patient| !patient.is_empty()) {
         connection

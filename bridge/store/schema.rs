@@ -28,7 +28,7 @@ CREATE TABLE message(
   id INTEGER PRIMARY KEY, feed TEXT NOT NULL, name TEXT NOT NULL, received_ms INTEGER NOT NULL, day INTEGER NOT NULL,
   control_id TEXT, message_type TEXT, order_number TEXT, time TEXT, state INTEGER NOT NULL, reason TEXT, kind TEXT,
   mapping_version TEXT, unit INTEGER, version INTEGER, duplicate_of INTEGER, id_reused INTEGER NOT NULL,
-  findings TEXT, history INTEGER NOT NULL DEFAULT 0, registered_ms INTEGER);
+  findings TEXT, history INTEGER NOT NULL DEFAULT 0, registered_ms INTEGER, names TEXT);
 CREATE INDEX message_sum ON message(day, state, reason, history);
 CREATE INDEX message_registered ON message(registered_ms, unit, reason, history) WHERE registered_ms IS NOT NULL;
 CREATE INDEX message_state ON message(state, id);
