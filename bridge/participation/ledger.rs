@@ -1,7 +1,12 @@
 //! The ledger as CSV, without anything of a patient: enough to reckon every figure of 参加状況 again.
 //!
 //! First a line per facility with what is written of it, then a line per message. Patients stand as keys that
-//! are drawn anew for every export, so that they can be counted and not recognised, in two exports either.
+//! are drawn anew for every export, so that they can be counted and not recognised, in two exports either; without
+//! a key, the patient is not known.
+//!
+//! What counts can be told from a line alone: its `history` is 0, its `reason` is none of `duplicate`, `test-patient`
+//! and `not-shared`, and its `unshared`, which is said whatever the state, is empty, or is `not-shared` while the
+//! `state` is `registered`: then the base had it before the consent ended, and keeps it.
 
 use super::csv_file::{BOM, safe_cell};
 use super::{Day, Member, ParticipationError};
@@ -9,7 +14,7 @@ use crate::store::{LedgerLine, Store};
 use std::io::Write;
 
 /// The columns.
-pub const LEDGER_COLUMNS: [&str; 16] = [
+pub const LEDGER_COLUMNS: [&str; 17] = [
     "record",
     "facility",
     "name",
@@ -26,6 +31,7 @@ pub const LEDGER_COLUMNS: [&str; 16] = [
     "registered",
     "patient",
     "history",
+    "unshared",
 ];
 
 /// Bytes of the key of one export.
@@ -63,8 +69,17 @@ pub fn write_ledger(
     for member in members {
         let Some(facility) = store.facility(&member.code) else { continue };
         facility.ledger_lines::<ParticipationError>(from_day, to_day, &key, |line| {
-            let LedgerLine { feed, kind, state, reason, received_day, registered_day, patient, history } =
-                line;
+            let LedgerLine {
+                feed,
+                kind,
+                state,
+                reason,
+                received_day,
+                registered_day,
+                patient,
+                history,
+                unshared,
+            } = line;
             let mut cells: [String; LEDGER_COLUMNS.len()] = Default::default();
             cells[0] = "message".into();
             cells[1].clone_from(&member.code);
@@ -76,6 +91,7 @@ pub fn write_ledger(
             cells[13] = day(registered_day.and_then(Day::of));
             cells[14] = patient.unwrap_or_default();
             cells[15] = if history { "1".into() } else { "0".into() };
+            cells[16] = unshared.unwrap_or_default().into();
             messages += 1;
             Ok(writer.write_record(cells.iter().map(|cell| safe_cell(cell)))?)
         })?;

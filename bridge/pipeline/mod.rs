@@ -179,6 +179,7 @@ impl Pipeline {
             id: message.id,
             control_id: peek.control_id,
             patients,
+            names: peek.names,
             order_number: peek.order_number.or_else(|| file.map(|file| file.order_number.clone())),
             message_type: peek.message_type,
             time: file.map(|file| file.time.clone()).or(peek.time),

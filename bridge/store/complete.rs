@@ -76,6 +76,8 @@ struct Outcome {
     unit: Option<i64>,
     version: Option<i64>,
     findings: Vec<Finding>,
+    /// Whether the record says from now on how its patient is called.
+    named: bool,
 }
 
 /// Records one message. A fault of our own that only it meets holds it, in place of stopping all the facility.
@@ -130,7 +132,8 @@ fn one(
     if let Some(former) = former.filter(|former| taken.is_some() && Some(*former) != unit) {
         rebuild::rebuild(connection, former, &BTreeSet::from([id]))?;
     }
-    let mut outcome = Outcome { state: state::EXCLUDED, reason: None, unit, version: None, findings };
+    let mut outcome =
+        Outcome { state: state::EXCLUDED, reason: None, unit, version: None, findings, named: false };
     match translation.status {
         Status::Quarantined => {
             outcome.state = state::QUARANTINED;
@@ -234,6 +237,7 @@ fn take(
     let people = made.iter().filter(|resource| resource.resource_type == "Patient");
     let people: Vec<&str> = people.map(|resource| resource.id.as_str()).collect();
     consent::known(connection, &gate, unit, &patients, &people)?;
+    outcome.named = !people.is_empty();
     for destination in &done.destinations {
         // A superseded message follows what stands, and brings nothing that is not on its way already.
         let again = if applied.superseded {
@@ -292,7 +296,8 @@ fn save(connection: &Connection, id: i64, done: &Completion, outcome: &Outcome) 
     connection
         .prepare_cached(
             "UPDATE message SET state = ?2, reason = ?3, unit = ?4, version = ?5, findings = ?6, kind = ?7,
-             mapping_version = ?8, control_id = coalesce(?9, control_id), time = coalesce(?10, time) WHERE id = ?1",
+             mapping_version = ?8, control_id = coalesce(?9, control_id), time = coalesce(?10, time),
+             names = CASE WHEN ?11 THEN NULL ELSE names END WHERE id = ?1",
         )?
         .execute(params![
             id,
@@ -305,6 +310,7 @@ fn save(connection: &Connection, id: i64, done: &Completion, outcome: &Outcome) 
             done.mapping_version,
             translation.control_id,
             translation.unit.as_ref().map(|unit| &unit.time),
+            outcome.named,
         ])?;
     Ok(())
 }

@@ -108,26 +108,28 @@ impl Gate {
         patient: &str,
         share: Share,
     ) -> Result<Option<&'static str>, StoreError> {
-        if self.policy.tests.has_id(patient)
-            || connection
-                .prepare_cached("SELECT 1 FROM person WHERE patient = ? AND test = 1 LIMIT 1")?
-                .exists([patient])?
-        {
+        if self.is_test(connection, patient)? {
             return Ok(Some(TEST_PATIENT));
         }
-        let listed = || -> Result<bool, StoreError> {
-            Ok(connection
-                .prepare_cached(
-                    "SELECT 1 FROM consent WHERE patient = ?1 AND from_day <= ?2 AND until_day >= ?2",
-                )?
-                .exists(params![patient, self.day])?)
-        };
-        let shared = match share {
-            Share::All => true,
-            Share::Listed => listed()?,
-            Share::AllButListed => !listed()?,
-        };
+        let shared = share == Share::All || share.takes(self.is_listed(connection, patient)?);
         Ok((!shared).then_some(NOT_SHARED))
+    }
+
+    /// Whether a patient is nobody, by id or by what the record knows of the name.
+    pub fn is_test(&self, connection: &Connection, patient: &str) -> Result<bool, StoreError> {
+        Ok(self.policy.tests.has_id(patient)
+            || connection
+                .prepare_cached("SELECT 1 FROM person WHERE patient = ? AND test = 1 LIMIT 1")?
+                .exists([patient])?)
+    }
+
+    /// Whether a patient is on the list today.
+    pub fn is_listed(&self, connection: &Connection, patient: &str) -> Result<bool, StoreError> {
+        Ok(connection
+            .prepare_cached(
+                "SELECT 1 FROM consent WHERE patient = ?1 AND from_day <= ?2 AND until_day >= ?2",
+            )?
+            .exists(params![patient, self.day])?)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::{
     FacilityStore, Indexed, Journalled, MessageId, StoreError, claim, durable_point, journal, participation,
+    whose,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -106,8 +107,8 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
     connection
         .prepare_cached(
             "INSERT INTO message(id, feed, name, received_ms, day, control_id, message_type, order_number, time, state,
-             reason, duplicate_of, id_reused, history, file_digest)
-             VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             reason, duplicate_of, id_reused, history, file_digest, names)
+             VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             id,
@@ -125,6 +126,7 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
             head.id_reused,
             participation::is_history(message.time.as_deref(), head.received_ms),
             head.file_digest,
+            whose::written(&message.names)?,
         ])?;
     for patient in message.patients.iter().filter(|patient| !patient.is_empty()) {
         connection

@@ -53,6 +53,9 @@ mod types;
 #[cfg(test)]
 mod upkeep;
 mod users;
+mod whose;
+#[cfg(test)]
+mod whose_tests;
 
 pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, AuditFilter, Broken, Store, inspect};

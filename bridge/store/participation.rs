@@ -2,14 +2,20 @@
 //!
 //! A message counts as input by its day of receipt and as registered by the day on which the base first had it,
 //! so that translating or sending it again moves no date. Duplicates, test patients, patients who are not shared
-//! and bulk history count nowhere.
+//! and bulk history count nowhere, whatever has become of the message: one that is held counts as it would if it
+//! were not. What a base has and keeps after a consent has ended counts still. A message of which nobody can tell
+//! the patient counts: the facility did send it.
 
 use super::complete::public;
+use super::consent::NOT_SHARED;
+use super::index::state;
+use super::whose::Whose;
 use super::{FacilityStore, MessageId, State, StoreError, journal};
 use chrono::NaiveDate;
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::Sha256;
+use std::collections::HashSet;
 
 /// A message whose own time lies so many days before its receipt is history that was loaded in bulk: live
 /// traffic is repeated for a long weekend or an outage, not for a month.
@@ -21,9 +27,19 @@ const PAGE: i64 = 5_000;
 /// Bytes of a patient's key in the ledger's export: enough that two of a facility never share one.
 const PSEUDONYM_BYTES: usize = 16;
 
-/// What counts. The same words in every query.
-const COUNTED: &str =
+/// What may count, by what became of it: the same words in every query. [`counts`] has the last word.
+const MAY_COUNT: &str =
     "m.history = 0 AND coalesce(m.reason, '') NOT IN ('duplicate', 'not-shared', 'test-patient')";
+
+/// Whether a message of [`MAY_COUNT`] counts, by whose it is.
+fn counts(state: i64, unshared: Option<&str>) -> bool {
+    match unshared {
+        // It was shared when it went out, and the base keeps it.
+        Some(NOT_SHARED) => state == state::REGISTERED,
+        Some(_) => false,
+        None => true,
+    }
+}
 
 /// What a facility did in a span of days.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +73,8 @@ pub struct LedgerLine {
     pub patient: Option<String>,
     /// Whether it is history that was loaded in bulk.
     pub history: bool,
+    /// Why no destination may have it, whatever its state: `test-patient`, `not-shared`.
+    pub unshared: Option<&'static str>,
 }
 
 impl FacilityStore {
@@ -67,16 +85,17 @@ impl FacilityStore {
     pub fn activity(&self, from_day: u32, to_day: u32) -> Result<Activity, StoreError> {
         let console = self.console()?;
         let snapshot = console.unchecked_transaction()?;
-        let input_days = input_days(&snapshot, from_day, to_day)?;
+        let mut whose = Whose::read(&snapshot)?;
+        let input_days = input_days(&snapshot, &mut whose, from_day, to_day)?;
         let last_input_day = match input_days.last() {
             Some(day) => Some(*day),
-            None => last_before(&snapshot, from_day)?,
+            None => last_before(&snapshot, &mut whose, from_day)?,
         };
         Ok(Activity {
             input_days,
             last_input_day,
-            registered_days: registered_days(&snapshot, from_day, to_day)?,
-            patients: patients(&snapshot, to_day)?,
+            registered_days: registered_days(&snapshot, &mut whose, from_day, to_day)?,
+            patients: patients(&snapshot, &mut whose, to_day)?,
         })
     }
 
@@ -110,15 +129,21 @@ impl FacilityStore {
         key: &[u8],
     ) -> Result<Vec<(MessageId, LedgerLine)>, StoreError> {
         let console = self.console()?;
-        let mut select = console.prepare_cached(
+        let snapshot = console.unchecked_transaction()?;
+        let mut whose = Whose::read(&snapshot)?;
+        let mut select = snapshot.prepare_cached(
             "SELECT m.id, m.feed, m.kind, m.state, m.reason, m.day, m.registered_ms, m.history,
-             coalesce(nullif(u.patient, ''), (SELECT min(p.patient) FROM message_patient p WHERE p.message = m.id))
+             coalesce(nullif(u.patient, ''), (SELECT min(p.patient) FROM message_patient p WHERE p.message = m.id)),
+             m.unit, m.names
              FROM message m LEFT JOIN unit u ON u.id = m.unit WHERE m.id > ? AND m.day <= ? ORDER BY m.id LIMIT ?",
         )?;
-        let lines = select.query_map(params![after.0, to_day, PAGE], |row| {
-            let patient: Option<String> = row.get(8)?;
-            Ok((
-                MessageId(row.get(0)?),
+        let mut rows = select.query(params![after.0, to_day, PAGE])?;
+        let mut lines = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (id, patient): (i64, Option<String>) = (row.get(0)?, row.get(8)?);
+            let names: Option<String> = row.get(10)?;
+            lines.push((
+                MessageId(id),
                 LedgerLine {
                     feed: row.get(1)?,
                     kind: row.get(2)?,
@@ -128,10 +153,11 @@ impl FacilityStore {
                     registered_day: row.get::<_, Option<i64>>(6)?.map(journal::day),
                     patient: patient.map(|patient| pseudonym(key, &self.code, &patient)),
                     history: row.get(7)?,
+                    unshared: whose.unshared(id, row.get(9)?, names.as_deref())?,
                 },
-            ))
-        })?;
-        Ok(lines.collect::<Result<_, _>>()?)
+            ));
+        }
+        Ok(lines)
     }
 }
 
@@ -145,48 +171,103 @@ fn pseudonym(key: &[u8], facility: &str, patient: &str) -> String {
     digest.iter().take(PSEUDONYM_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether a message of [`MAY_COUNT`] counts.
+fn message_counts(connection: &Connection, whose: &mut Whose<'_>, id: i64) -> Result<bool, StoreError> {
+    let (unit, state, names): (Option<i64>, i64, Option<String>) = connection
+        .prepare_cached("SELECT unit, state, names FROM message WHERE id = ?")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(counts(state, whose.unshared(id, unit, names.as_deref())?))
+}
+
+/// Whether anything of a day of receipt counts; what is registered is looked at first, which mostly does.
+fn day_counts(connection: &Connection, whose: &mut Whose<'_>, day: u32) -> Result<bool, StoreError> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT m.id FROM message m INDEXED BY message_sum WHERE m.day = ? AND {MAY_COUNT} ORDER BY m.state DESC"
+    ))?;
+    let mut rows = select.query([day])?;
+    while let Some(row) = rows.next()? {
+        if message_counts(connection, whose, row.get(0)?)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// One seek of the index per day that has any.
-fn input_days(connection: &Connection, from_day: u32, to_day: u32) -> Result<Vec<u32>, StoreError> {
+fn input_days(
+    connection: &Connection,
+    whose: &mut Whose<'_>,
+    from_day: u32,
+    to_day: u32,
+) -> Result<Vec<u32>, StoreError> {
     let mut next = connection.prepare_cached(&format!(
-        "SELECT m.day FROM message m INDEXED BY message_sum WHERE m.day > ? AND m.day <= ? AND {COUNTED}
+        "SELECT m.day FROM message m INDEXED BY message_sum WHERE m.day > ? AND m.day <= ? AND {MAY_COUNT}
          ORDER BY m.day LIMIT 1"
     ))?;
     let (mut days, mut after) = (Vec::new(), from_day.saturating_sub(1));
     while let Some(day) = next.query_row([after, to_day], |row| row.get(0)).optional()? {
-        days.push(day);
+        if day_counts(connection, whose, day)? {
+            days.push(day);
+        }
         after = day;
     }
     Ok(days)
 }
 
-fn last_before(connection: &Connection, day: u32) -> Result<Option<u32>, StoreError> {
+fn last_before(connection: &Connection, whose: &mut Whose<'_>, day: u32) -> Result<Option<u32>, StoreError> {
     let mut select = connection.prepare_cached(&format!(
-        "SELECT m.day FROM message m INDEXED BY message_sum WHERE m.day < ? AND {COUNTED} ORDER BY m.day DESC LIMIT 1"
+        "SELECT m.day FROM message m INDEXED BY message_sum WHERE m.day < ? AND {MAY_COUNT} ORDER BY m.day DESC LIMIT 1"
     ))?;
-    Ok(select.query_row([day], |row| row.get(0)).optional()?)
+    let mut before = day;
+    while let Some(day) = select.query_row([before], |row| row.get(0)).optional()? {
+        if day_counts(connection, whose, day)? {
+            return Ok(Some(day));
+        }
+        before = day;
+    }
+    Ok(None)
 }
 
-fn registered_days(connection: &Connection, from_day: u32, to_day: u32) -> Result<Vec<u32>, StoreError> {
+fn registered_days(
+    connection: &Connection,
+    whose: &mut Whose<'_>,
+    from_day: u32,
+    to_day: u32,
+) -> Result<Vec<u32>, StoreError> {
     let mut next = connection.prepare_cached(&format!(
-        "SELECT m.registered_ms FROM message m INDEXED BY message_registered
-         WHERE m.registered_ms IS NOT NULL AND m.registered_ms >= ? AND m.registered_ms < ? AND {COUNTED}
-         ORDER BY m.registered_ms LIMIT 1"
+        "SELECT m.registered_ms, m.id FROM message m INDEXED BY message_registered
+         WHERE m.registered_ms IS NOT NULL AND m.registered_ms >= ? AND m.registered_ms < ? AND {MAY_COUNT}
+         ORDER BY m.registered_ms"
     ))?;
     let (mut days, mut from, end) = (Vec::new(), begins(from_day), begins(to_day) + journal::DAY_MS);
-    while let Some(ms) = next.query_row([from, end], |row| row.get::<_, i64>(0)).optional()? {
-        let day = journal::day(ms);
-        days.push(day);
-        from = begins(day) + journal::DAY_MS;
+    'seek: loop {
+        let mut rows = next.query([from, end])?;
+        while let Some(row) = rows.next()? {
+            if message_counts(connection, whose, row.get(1)?)? {
+                let day = journal::day(row.get(0)?);
+                days.push(day);
+                from = begins(day) + journal::DAY_MS;
+                continue 'seek;
+            }
+        }
+        return Ok(days);
     }
-    Ok(days)
 }
 
-fn patients(connection: &Connection, to_day: u32) -> Result<u64, StoreError> {
+fn patients(connection: &Connection, whose: &mut Whose<'_>, to_day: u32) -> Result<u64, StoreError> {
     let mut select = connection.prepare_cached(&format!(
-        "SELECT count(DISTINCT u.patient) FROM message m INDEXED BY message_registered JOIN unit u ON u.id = m.unit
-         WHERE m.registered_ms IS NOT NULL AND m.registered_ms < ? AND {COUNTED} AND u.patient <> ''"
+        "SELECT u.patient, m.id FROM message m INDEXED BY message_registered JOIN unit u ON u.id = m.unit
+         WHERE m.registered_ms IS NOT NULL AND m.registered_ms < ? AND {MAY_COUNT} AND u.patient <> ''"
     ))?;
-    Ok(select.query_row([begins(to_day) + journal::DAY_MS], |row| row.get(0))?)
+    let mut rows = select.query([begins(to_day) + journal::DAY_MS])?;
+    let mut patients = HashSet::new();
+    while let Some(row) = rows.next()? {
+        let patient = row.get_ref(0)?.as_str().unwrap_or_default();
+        if !patients.contains(patient) && message_counts(connection, whose, row.get(1)?)? {
+            patients.insert(patient.to_owned());
+        }
+    }
+    Ok(patients.len() as u64)
 }
 
 /// When a day begins in Japan, in milliseconds since 1970; 1970 for what is no day.

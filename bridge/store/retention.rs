@@ -7,7 +7,7 @@
 
 use super::index::state::{EXCLUDED, REGISTERED};
 use super::journal::{self, Head};
-use super::{Audit, FacilityStore, Journalled, MessageId, Origin, Store, StoreError, index};
+use super::{Audit, FacilityStore, Journalled, MessageId, Origin, Store, StoreError, index, whose};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 
@@ -100,6 +100,7 @@ fn decide(connection: &Connection, day: u32, rows: i64, now_ms: i64) -> Result<b
         "INSERT INTO segment VALUES(?1, ?2, ?3) ON CONFLICT(day) DO UPDATE SET dropped_ms = ?3",
         params![day, rows, now_ms],
     )?;
+    whose::forget_names(connection, day)?;
     Ok(true)
 }
 

@@ -33,6 +33,7 @@ pub(super) const STATE: Schema = Schema {
     steps: &[
         "ALTER TABLE consent_state ADD COLUMN doubtful_until INTEGER NOT NULL DEFAULT 0;",
         "ALTER TABLE message ADD COLUMN file_digest TEXT NOT NULL DEFAULT '';",
+        "ALTER TABLE message ADD COLUMN names TEXT;",
     ],
 };
 
@@ -56,7 +57,7 @@ CREATE TABLE message(
   control_id TEXT, message_type TEXT, order_number TEXT, time TEXT, state INTEGER NOT NULL, reason TEXT, kind TEXT,
   mapping_version TEXT, unit INTEGER, version INTEGER, duplicate_of INTEGER, id_reused INTEGER NOT NULL,
   findings TEXT, history INTEGER NOT NULL DEFAULT 0, registered_ms INTEGER,
-  file_digest TEXT NOT NULL DEFAULT '');
+  file_digest TEXT NOT NULL DEFAULT '', names TEXT);
 CREATE INDEX message_sum ON message(day, state, reason, history);
 CREATE INDEX message_registered ON message(registered_ms, unit, reason, history) WHERE registered_ms IS NOT NULL;
 CREATE INDEX message_state ON message(state, id);
@@ -236,13 +237,14 @@ mod tests {
         let first = STATE_TABLES
             .replace(",\n  doubtful_until INTEGER NOT NULL DEFAULT 0", "")
             .replace("'{}', 0)", "'{}')")
-            .replace(",\n  file_digest TEXT NOT NULL DEFAULT ''", "");
+            .replace(",\n  file_digest TEXT NOT NULL DEFAULT '', names TEXT", "");
         {
             let connection = Connection::open(&old).unwrap();
             connection.execute_batch(&first).unwrap();
             connection.pragma_update(None, "user_version", 1).unwrap();
             connection.execute("UPDATE consent_state SET epoch = 7", []).unwrap();
-            let later = |column: &String| column.contains("doubtful_until") || column.contains("file_digest");
+            let later =
+                |column: &String| ["doubtful_until", "file_digest", "names"].iter().any(|new| column.contains(new));
             assert!(!columns(&connection).iter().any(later));
         }
         // A look before its writer opens it finds nothing wrong.

@@ -32,6 +32,15 @@ impl Share {
             Self::All => "all",
         }
     }
+
+    /// Whether a destination gets a patient who is on the list today, or is not.
+    pub fn takes(self, listed: bool) -> bool {
+        match self {
+            Self::Listed => listed,
+            Self::AllButListed => !listed,
+            Self::All => true,
+        }
+    }
 }
 
 /// What becomes of what a destination has when a patient is no more shared.
@@ -86,10 +95,15 @@ impl TestPatients {
 
     /// Whether one of the names of a Patient is one of them.
     pub fn has_name(&self, patient: &serde_json::Value) -> bool {
+        !self.names.is_empty() && self.has_one_of(&names(patient))
+    }
+
+    /// Whether one of these names, family and given as one text, is one of them.
+    pub fn has_one_of(&self, names: &[String]) -> bool {
         if self.names.is_empty() {
             return false;
         }
-        let names: Vec<String> = names(patient).iter().map(|name| fold(name)).collect();
+        let names: Vec<String> = names.iter().map(|name| fold(name)).collect();
         self.names.iter().map(|pattern| fold(pattern)).any(|p| names.iter().any(|name| like(&p, name)))
     }
 

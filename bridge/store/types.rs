@@ -232,6 +232,8 @@ pub struct Indexed {
     pub control_id: Option<String>,
     /// Patients that it is about, normalised: PID-3.1, MRG-1.1.
     pub patients: Vec<String>,
+    /// Names of the patient as PID-5 has them, each as one text.
+    pub names: Vec<String>,
     /// Order number.
     pub order_number: Option<String>,
     /// `ADT^A08`.

@@ -108,6 +108,7 @@ impl Ward {
                     id: message.id,
                     control_id: peek.control_id,
                     patients: peek.patients,
+                    names: peek.names,
                     order_number: peek.order_number,
                     message_type: peek.message_type,
                     time: peek.time,

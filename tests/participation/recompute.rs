@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 type Row = BTreeMap<String, String>;
 
-fn rows(text: &[u8]) -> Vec<Row> {
+/// The lines of a CSV, by column.
+pub fn rows(text: &[u8]) -> Vec<Row> {
     let text = std::str::from_utf8(text).unwrap();
     let mut reader = csv::Reader::from_reader(text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes());
     reader.deserialize().map(|row| row.unwrap()).collect()
@@ -30,13 +31,21 @@ fn shown_type(code: &str) -> &str {
     TYPES.iter().find(|(known, _)| *known == code).map_or("未設定", |(_, word)| word)
 }
 
+/// Whether a message is one of nobody's, or of a patient who is not shared: as the line says, whatever its state. What
+/// the base has and keeps was shared when it went out.
+fn is_withheld(row: &Row) -> bool {
+    let says = |word: &str| row["unshared"] == word || row["reason"] == word;
+    says("test-patient") || (says("not-shared") && row["state"] != "registered")
+}
+
 /// What is counted of the messages of a facility.
 fn counted<'r>(ledger: &'r [Row], code: &'r str) -> impl Iterator<Item = &'r Row> {
     ledger.iter().filter(move |row| {
         row["record"] == "message"
             && row["facility"] == code
             && row["history"] == "0"
-            && !["duplicate", "test-patient", "not-shared"].contains(&row["reason"].as_str())
+            && row["reason"] != "duplicate"
+            && !is_withheld(row)
     })
 }
 

@@ -6,9 +6,11 @@ mod layers;
 
 use arc_swap::ArcSwap;
 use renkei_bridge::app::mappings;
-use renkei_bridge::demo::messages::{AOBA, Message, Writer};
+use renkei_bridge::demo::messages::{AOBA, Message, Person, Writer};
 use renkei_bridge::pipeline::{self, Config, Pipeline};
-use renkei_bridge::store::{self, Arrival, DaySum, FacilityStore, Filter, Origin, Selection, State, Store};
+use renkei_bridge::store::{
+    self, Arrival, DaySum, FacilityStore, Filter, Origin, Selection, Sharing, State, Store, StoreError,
+};
 use renkei_translate::mapping::MappingSet;
 use renkei_translate::translation::Facility;
 use std::sync::Arc;
@@ -122,6 +124,27 @@ async fn what_no_mapping_reads_is_held_with_its_reason_and_the_next_patient_goes
     bench.until("the next has its delivery", |_| bench.store.queue("base").unwrap().pending == 1).await;
     let set = bench.set.load().version().to_owned();
     assert_eq!(bench.store.message(next).unwrap().unwrap().mapping_version, Some(set));
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_no_mapping_reads_is_a_test_patients_by_the_name_in_its_pid() {
+    let bench = Bench::start(shipped(), &["base"]);
+    let mut sharing = Sharing::all(&["base"]);
+    sharing.tests.names.push("試験*".into());
+    bench.store.share(&sharing, chrono::Utc::now().timestamp_millis()).unwrap();
+    let mut writer = Writer::new("P", "20260401".into());
+    let nobody = Person { kanji: ("試験", "太郎"), kana: ("シケン", "タロウ"), ..AOBA[1] };
+    bench.accept("1", &writer.appointment(&AOBA[0])).await;
+    bench.accept("2", &writer.appointment(&nobody)).await;
+    bench.until("both held", |sum| sum.quarantined == 2).await;
+    let mut unshared = Vec::new();
+    let each = |line: store::LedgerLine| {
+        unshared.push(line.unshared);
+        Ok(())
+    };
+    bench.store.ledger_lines::<StoreError>(0, 99_991_231, b"key", each).unwrap();
+    assert_eq!(unshared, [None, Some("test-patient")]);
     bench.stop().await;
 }
 

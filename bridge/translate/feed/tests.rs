@@ -236,6 +236,12 @@ fn the_trace_names_row_and_column() {
     assert_eq!(of("patient/id").as_deref(), Some("row 2, 患者"));
     let peek = peek_feed(&set, &piece.body, &piece.part, &context(piece.part.clone()).facility);
     assert_eq!((peek.patients, peek.order_number.as_deref()), (vec!["8".to_owned()], Some("B")));
+    assert_eq!(peek.names, [""; 0], "the layout has no column for it");
+    let set =
+        set_with(&LAYOUT.replace("id = \"患者\"", "id = \"患者\"\nname = \"備考\""), MESSAGE, ROW).unwrap();
+    let piece = &cut_small(&set, &cp932("1310000001,7,A,1,試験　太郎\n")).pieces[0];
+    let peek = peek_feed(&set, &piece.body, &piece.part, &context(piece.part.clone()).facility);
+    assert_eq!(peek.names, ["試験　太郎"]);
 }
 
 #[test]

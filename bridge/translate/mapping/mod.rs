@@ -191,6 +191,8 @@ pub struct Peek {
     pub control_id: Option<String>,
     /// PID-3.1 and MRG-1.1, normalised, without repeats.
     pub patients: Vec<String>,
+    /// PID-5: family and given name of each repetition as one text; once more with the middle name.
+    pub names: Vec<String>,
     /// ORC-2, else OBR-2.
     pub order_number: Option<String>,
     /// `ADT^A08`.

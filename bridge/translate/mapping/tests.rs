@@ -564,4 +564,13 @@ fn a_first_look_gives_what_work_is_parted_by() {
     assert_eq!(peek.order_number.as_deref(), Some("O7"));
     assert_eq!(peek.time.as_deref(), Some("20240401120000"));
     assert_eq!(super::peek(b"\x00", &facility), super::Peek::default());
+    let names = |field: &str| {
+        let text = format!("MSH|^~\\&|H|S|G|R|20240401120000||ADT^A08|C9|P|2.5\rPID|||12||{field}");
+        super::peek(text.as_bytes(), &facility).names
+    };
+    assert_eq!(names("試験^太郎^^^^^L^I~シケン^タロウ^^^^^L^P"), ["試験 太郎", "シケン タロウ"]);
+    assert_eq!(names("試験太郎~Test&X^Taro^M~\"\"^\"\""), ["試験太郎", "Test Taro", "Test Taro M"]);
+    assert_eq!(names(""), [""; 0]);
+    assert_eq!(names(&"a^b~".repeat(1_000)).len(), 8);
+    assert_eq!(names(&"a".repeat(1_025)), [""; 0]);
 }
