@@ -131,27 +131,17 @@ fn in_group(plan: &Plan, used: &Use, problems: &mut Problems) {
     }
 }
 
-/// A group that is to be around a map is one of a message that the map is for; in the others it gives nothing. What no
-/// message is for yet, and datatype maps, may name the groups of all.
+/// A group that is to be around a map is one of some message, be it one that the map is not for: a layer may have
+/// switched off the message that has it. In the others it gives nothing.
 fn group(plan: &Plan, used: &Use, problems: &mut Problems) {
-    let has = |message: &MessagePlan| message.groups.iter().any(|group| group.name == used.name);
-    let mut messages = of_messages(plan, used).peekable();
-    let of_none = messages.peek().is_none();
-    if messages.any(has) || of_none && plan.messages.iter().any(has) {
+    if plan.messages.iter().flat_map(|message| &message.groups).any(|group| group.name == used.name) {
         return;
     }
     let name = plan.symbols.name(used.name);
-    let said = if of_none {
-        words(
-            format!("{name} というグループはどの電文にもありません。"),
-            format!("No message has a group '{name}'."),
-        )
-    } else {
-        words(
-            format!("このマップを使う電文に {name} というグループはありません。"),
-            format!("No message that this map is for has a group '{name}'."),
-        )
-    };
+    let said = words(
+        format!("{name} というグループはどの電文にもありません。"),
+        format!("No message has a group '{name}'."),
+    );
     problems.cell(&used.place, used.rule.clone(), &used.column, said);
 }
 

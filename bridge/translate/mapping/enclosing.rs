@@ -8,8 +8,12 @@ use crate::translation::Translation;
 
 const STRUCTURE: &str = "groups = [\"RESULT = OBR ITEM*\", \"ITEM = OBX NTE*\"]\nunit = [\"'lab'\", \"OBR-2\"]\nreplaces = \"unit\"\nprovisional = [\"patient\"]\nmaps = [\"patient\", \"m\"]\n";
 
+/// What every Observation must have.
+const NEEDED: &str = "rules = [{ id = \"status\", to = \"status\", fixed = \"final\" }, { id = \"code\", to = \"code.text\", fixed = \"x\" }, ";
+
 /// A set of one map for ITEM, whose rows stand behind `for`.
 fn of(instances: &str, rest: &str) -> Result<MappingSet, Vec<super::Problem>> {
+    let rest = rest.replace("rules = [", NEEDED);
     let text = format!(
         "[map]\nid = \"m\"\ntitle = {{ ja = \"x\", en = \"x\" }}\nfor = \"{instances}\"\nmakes = \"Observation\"\nprofile = \"none\"\n{rest}"
     );

@@ -15,6 +15,9 @@ key = ["ZE1-1", ".1", "$turn"]
 same = "error"
 let = [ { name = "turn", from = "ZE1", as = "ordinal" } ]
 rules = [
+  { id = "status", to = "status", fixed = "completed" },
+  { id = "subject", to = "subject", from = "PID-3.1", as = "ref Patient" },
+  { id = "time", to = "effectiveDateTime", fixed = "2024-04-01" },
   { id = "drug", to = "medicationCodeableConcept", from = ".", as = "ZRD.code" },
   { id = "amount", to = "dosage.dose", from = [".4", ".5"], as = "Quantity" },
   { id = "act", to = "dosage.text", from = "ZE1-3.2" },
@@ -95,6 +98,8 @@ makes = "DiagnosticReport"
 key = ["'report'"]
 same = "error"
 rules = [
+  { id = "status", to = "status", fixed = "final" },
+  { id = "code", to = "code.text", fixed = "x" },
   { id = "all", to = "conclusion", from = ["OBX[.2 = 'TX']-5[*]", "NTE[*]-3"], as = "lines" },
   { id = "time", to = "effectivePeriod", from = ["OBX[.2 = 'TS']-5", "OBX[.2 = 'DT']-5"], as = "Period" },
 ]

@@ -157,6 +157,14 @@ fn lay(table: &str, lower: &mut Vec<Cells>, upper: Vec<Cells>, problems: &mut Pr
     });
 }
 
+/// The line that a record of a CSV stands in: the reader gives it that of the comments and empty lines before it.
+pub(crate) fn line(text: &str, position: Option<&csv::Position>) -> usize {
+    let Some(position) = position else { return 0 };
+    let rest = text.get(position.byte() as usize..).unwrap_or_default();
+    let passed = |line: &&str| line.starts_with('#') || line.trim_end_matches(['\r', '\n']).is_empty();
+    position.line() as usize + rest.split_inclusive('\n').take_while(passed).count()
+}
+
 /// Reads a file of rows with the given header.
 fn rows(layer: Rank, file: &SourceFile, header: &[&str], problems: &mut Problems) -> Vec<Cells> {
     let name: Arc<str> = file.path.as_str().into();
@@ -171,13 +179,13 @@ fn rows(layer: Rank, file: &SourceFile, header: &[&str], problems: &mut Problems
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(0, |p| p.line() as usize);
+                let line = line(text, error.position());
                 let place = Place { layer, file: name.clone(), line };
                 problems.add(&place, "", "CSV として読めません。", "The file is no readable CSV.");
                 return out;
             }
         };
-        let line = record.position().map_or(0, |p| p.line() as usize);
+        let line = line(text, record.position());
         let place = || Place { layer, file: name.clone(), line };
         if n == 0 {
             if record.iter().map(str::trim).ne(header.iter().copied()) {

@@ -5,6 +5,7 @@
 
 use crate::mapping::SourceFile;
 use crate::mapping::describe::Title;
+use crate::mapping::table::line;
 
 const HEADER: [&str; 7] = ["table", "kind", "map", "source", "target", "ja", "en"];
 
@@ -57,10 +58,9 @@ pub fn reasons(files: &[SourceFile]) -> Result<Vec<Reason>, String> {
         let mut reader =
             csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
         for (n, record) in reader.records().enumerate() {
-            let record = record.map_err(|error| {
-                format!("{}:{}", file.path, error.position().map_or(0, csv::Position::line))
-            })?;
-            let place = format!("{}:{}", file.path, record.position().map_or(0, csv::Position::line));
+            let at = |position: Option<&csv::Position>| format!("{}:{}", file.path, line(text, position));
+            let record = record.map_err(|error| at(error.position()))?;
+            let place = at(record.position());
             let cells: Vec<String> = record.iter().map(|cell| cell.trim().to_owned()).collect();
             // Not the reader's own comments: it would count their lines to the row behind them.
             if cells.first().is_some_and(|cell| cell.starts_with('#')) || n == 0 && cells == HEADER {
