@@ -243,8 +243,9 @@ mod tests {
             connection.execute_batch(&first).unwrap();
             connection.pragma_update(None, "user_version", 1).unwrap();
             connection.execute("UPDATE consent_state SET epoch = 7", []).unwrap();
-            let later =
-                |column: &String| ["doubtful_until", "file_digest", "names"].iter().any(|new| column.contains(new));
+            let later = |column: &String| {
+                ["doubtful_until", "file_digest", "names"].iter().any(|new| column.contains(new))
+            };
             assert!(!columns(&connection).iter().any(later));
         }
         // A look before its writer opens it finds nothing wrong.
