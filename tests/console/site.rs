@@ -57,6 +57,10 @@ impl Reply {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
+    /// The header without its moment, which may be the next second's.
+    pub fn undated(&self) -> Vec<&str> {
+        self.head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("date:")).collect()
+    }
     /// A header's value.
     pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.headers(name).next()
