@@ -124,9 +124,10 @@ impl<'m> Run<'m> {
                             if self.tracing {
                                 writing.prefix = format!("{prefix}{}.", rule.target.text);
                             }
+                            let owner = self.owner;
                             let made = self.element(map, item, scope, n + 1, writing);
                             writing.prefix = prefix;
-                            (self.owner, self.row) = (self.owner_of(writing.map), &rule.id);
+                            (self.owner, self.row) = (owner, &rule.id);
                             Ok(made.map(|id| ("", id)))
                         }
                         None => self.made(rule, &[smallvec![item]], scope, n + 1, writing),
@@ -146,10 +147,6 @@ impl<'m> Run<'m> {
             }
             Source::From(paths) => self.from(rule, paths, root, scope, writing),
         }
-    }
-
-    fn owner_of(&self, map: usize) -> &'m str {
-        &self.set.maps[map].id
     }
 
     fn from(

@@ -61,9 +61,22 @@ impl<'p> Reader<'p> {
 
     /// A segment, or the one that opens a group.
     pub(super) fn segment(&self, sym: Sym) -> Position {
-        let group = self.message.groups.iter().find(|group| group.name == sym);
-        let name = group.and_then(|group| group.members.first()).map_or(sym, |member| member.name);
+        let mut name = sym;
+        for _ in 0..MAX_DEPTH {
+            let group = self.message.groups.iter().find(|group| group.name == name);
+            let Some(first) = group.and_then(|group| group.members.first()) else { break };
+            name = first.name;
+        }
         Position::field(&self.name(name), 0)
+    }
+
+    /// What `.` is in a map that is made of it.
+    fn instance(&self, map: &Map) -> Option<Position> {
+        match &map.instances {
+            For::Segment(name) | For::By(name, _) => Some(self.segment(*name)),
+            For::Field(name, field) => Some(Position { field: *field, ..self.segment(*name) }),
+            _ => None,
+        }
     }
 
     pub(super) fn lets(&self, scope: &Scope<'_, 'p>) -> &'p [Let] {
@@ -100,10 +113,7 @@ impl<'p> Reader<'p> {
             }
             Root::Column { name, .. } => vec![Position::field(&format!("col({})", self.name(*name)), 0)],
             Root::Relative => {
-                let base = scope.base.cloned().or_else(|| match scope.map.map(|map| &map.instances) {
-                    Some(For::Segment(name) | For::By(name, _)) => Some(self.segment(*name)),
-                    _ => None,
-                });
+                let base = scope.base.cloned().or_else(|| scope.map.and_then(|map| self.instance(map)));
                 base.map(|base| append(&base, &path.parts)).into_iter().collect()
             }
             Root::Setting(_) | Root::Literal(_) => Vec::new(),
@@ -139,6 +149,9 @@ impl<'p> Reader<'p> {
         depth: usize,
     ) -> Vec<Position> {
         let mut out = Vec::new();
+        if let Some(cond) = &row.when {
+            self.cond(scope, cond, looked, depth);
+        }
         match &row.source {
             LetSource::From(paths) => {
                 // What a function makes is text: it has no parts.

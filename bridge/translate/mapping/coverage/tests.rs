@@ -23,6 +23,7 @@ let = [
   { name = "found", find = "OBX in message where .3.1 = OBR-26.1 and .4 = OBR-26.2" },
 ]
 rules = [
+  { id = "what", to = "code.text", fixed = "X" },
   { id = "number", to = "identifier[]", from = "$rp", as = "Number" },
   { id = "status", to = "status", fixed = "final", when = "OBR-25 = 'F'", else = "next" },
   { id = "status-2", to = "status", fixed = "unknown" },

@@ -165,6 +165,7 @@ impl<'p> Walk<'p> {
         self.note_cond(&goal, "cancel", &scope, message.cancel.as_ref());
         self.note_paths(&goal, "unit", &scope, &message.unit);
         self.note_paths(&goal, "event_time", &scope, &message.event_time);
+        self.note_paths(&goal, "event_day", &scope, &message.event_day);
         self.note_lets(&goal, &scope);
     }
 
@@ -190,6 +191,7 @@ impl<'p> Walk<'p> {
             self.profiles.push(made);
         }
         let scope = Scope { base, map: Some(map), outer: None };
+        self.note_cond(&goal, "for", &scope, map.only.as_ref());
         self.note_cond(&goal, "when", &scope, map.when.as_ref());
         self.note_paths(&goal, "key", &scope, &map.key);
         if let For::By(segment, path) = &map.instances {

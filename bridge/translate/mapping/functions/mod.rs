@@ -107,7 +107,7 @@ pub(crate) fn is_text(n: usize) -> bool {
 
 /// Whether it takes codes over as they are and names their systems.
 pub(crate) fn keeps_codes(n: usize) -> bool {
-    matches!(OPS[n], Op::Cwe | Op::CweCodings | Op::Coding)
+    matches!(OPS[n], Op::Cwe | Op::CweCodings | Op::Coding | Op::ZrdCode)
 }
 
 /// The codes that a function turns into codes of FHIR by itself, for the element that ends so; empty for most.

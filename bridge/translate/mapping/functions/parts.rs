@@ -31,6 +31,10 @@ parts![CODING:
     1 [1] "code", 1 [2] "display", 1 [3] "system",
     1 [4] "code", 1 [5] "display", 1 [6] "system",
     1 [10] "code", 1 [11] "display", 1 [12] "system"];
+// Of a ZRD the amount and its unit stand at 4 and 5, and no second coding.
+parts![ARTICLE: 1 [1] "coding.code", 1 [2] "coding.display", 1 [3] "coding.system", 1 [2] "text"];
+parts![ARTICLE_CODING: 1 [1] "code", 1 [2] "display", 1 [3] "system"];
+parts![LINES: 1 [] "", 2 [] "", 3 [] "", 4 [] "", 5 [] "", 6 [] "", 7 [] "", 8 [] ""];
 parts![CODE: 1 [1] "", 1 [4] ""];
 parts![PATIENT: 1 [1] "value"];
 parts![QUANTITY:
@@ -105,6 +109,9 @@ pub(crate) fn parts(n: usize, shape: Shape) -> &'static [Part] {
         (Op::Cwe, Shape::Text) => CODE,
         (Op::Cwe, Shape::Coding) | (Op::CweCodings | Op::Coding, _) => CODING,
         (Op::Cwe, _) => CONCEPT,
+        (Op::ZrdCode, Shape::Coding) => ARTICLE_CODING,
+        (Op::ZrdCode, _) => ARTICLE,
+        (Op::Lines, _) => LINES,
         (Op::CxPatient, _) => PATIENT,
         (Op::Quantity | Op::QuantityDose, _) => QUANTITY,
         (Op::QuantityCq, _) => CQ,

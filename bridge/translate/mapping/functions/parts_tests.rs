@@ -44,6 +44,19 @@ const CASES: &[Case] = &[
         to: "code.coding[]",
         inputs: &[&["1^一^L^2^二^99A"], &["^^^2^二^99A"], &["^^^^^^^^^3^三^99B"]],
     },
+    Case {
+        function: "ZRD.code",
+        makes: "Observation",
+        to: "code",
+        inputs: &[&["1^一^L^2^錠^99A^v^v^言葉^3^三^99B"], &["1^一"]],
+    },
+    Case {
+        function: "ZRD.code",
+        makes: "Observation",
+        to: "code.coding[]",
+        inputs: &[&["1^一^L^2^錠^99A^v^v^言葉^3^三^99B"]],
+    },
+    Case { function: "lines", makes: "Observation", to: "valueString", inputs: &[&["一", "二", "三"]] },
     Case { function: "CX.patient", makes: "Observation", to: "identifier[]", inputs: &[&["123^4^M10^H^PI"]] },
     Case {
         function: "Quantity",
@@ -203,9 +216,25 @@ const CASES: &[Case] = &[
 
 fn map_of(case: &Case) -> MappingSet {
     let from = ["\"ZZ1-1\"", "\"ZZ1-2\"", "\"ZZ1-3\""][..case.inputs[0].len()].join(", ");
+    // What FHIR requires beside the target at test.
+    let required: &[(&str, &str)] = match case.makes {
+        "Observation" => &[("status", "final"), ("code.text", "X")],
+        "MedicationRequest" => &[
+            ("status", "active"),
+            ("intent", "order"),
+            ("medicationCodeableConcept.text", "X"),
+            ("subject.display", "X"),
+        ],
+        _ => &[],
+    };
+    let head = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+    let beside = required.iter().filter(|(to, _)| head(to) != head(case.to));
+    let rules: String = beside
+        .map(|(to, value)| format!("  {{ id = \"{to}\", to = \"{to}\", fixed = \"{value}\" }},\n"))
+        .collect();
     let text = format!(
         "[map]\nid = \"m\"\ntitle = {{ ja = \"図\", en = \"m\" }}\nfor = \"ZZ1\"\nmakes = \"{}\"\nprofile = \"none\"\nkey = [\"'k'\"]\n\
-         rules = [{{ id = \"r\", to = \"{}\", from = [{from}], as = \"{}\" }}]\n",
+         rules = [\n{rules}  {{ id = \"r\", to = \"{}\", from = [{from}], as = \"{}\" }},\n]\n",
         case.makes, case.to, case.function
     );
     let message = "unit = [\"'u'\"]\nreplaces = \"unit\"\nmaps = [\"m\"]\n";
