@@ -13,8 +13,7 @@ pub mod service;
 use crate::config::{self, Config};
 use crate::store::{OpenError, Store, StoreError};
 use crate::{consent, console, forward, intake, pipeline, telemetry};
-use arc_swap::ArcSwap;
-use renkei_translate::mapping::{MappingSet, Problem};
+use renkei_translate::mapping::Problem;
 use renkei_translate::translation;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -88,8 +87,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// All that it keeps.
     pub store: Arc<Store>,
-    /// The active mapping set.
-    pub mappings: Arc<ArcSwap<MappingSet>>,
+    /// The active mapping sets.
+    pub mappings: pipeline::Sets,
     /// Settings of the facilities, by code.
     pub facilities: Arc<BTreeMap<String, Arc<translation::Facility>>>,
     /// Feeds at work, in the order of the configuration.
@@ -180,7 +179,7 @@ pub async fn spawn_with(config: Config, look: Look) -> Result<App, AppError> {
 
 async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Result<App, AppError> {
     forward::install_crypto();
-    let set = mappings::load(config.mappings.as_deref()).map_err(AppError::Mappings)?;
+    let sets = mappings::of(&config).map_err(AppError::Mappings)?;
     let mut facilities = BTreeMap::new();
     for written in &config.facilities {
         facilities.insert(written.code.clone(), Arc::new(facility(written)?));
@@ -190,7 +189,6 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         facilities.insert(sender, Arc::new(held));
     }
     let store = open_store(&config)?;
-    let set = Arc::new(ArcSwap::from_pointee(set));
     let mut tasks = vec![tokio::spawn(upkeep(shutdown.clone()))];
 
     for code in facilities.keys() {
@@ -256,7 +254,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         let bases = config.bases.iter().filter(|base| config.sends(base, code));
         let pipeline = pipeline::Pipeline {
             store: store_of,
-            set: set.clone(),
+            set: sets.of(code).clone(),
             facility: facility.clone(),
             id_key: store.id_key(),
             destinations: bases.map(|base| base.name.clone()).collect(),
@@ -266,8 +264,8 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     }
 
     let mut feeds = Vec::new();
-    let doors = intake::Doors { store: store.clone(), set: set.clone() };
     for feed in &config.feeds {
+        let doors = intake::Doors { store: store.clone(), set: sets.of(&feed.facility).clone() };
         let (status, task) = feeds::spawn(feed, &doors, &shutdown);
         feeds.push(status);
         tasks.extend(task);
@@ -276,7 +274,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     let state = AppState {
         config: Arc::new(config),
         store,
-        mappings: set,
+        mappings: sets,
         facilities: Arc::new(facilities),
         feeds: Arc::new(feeds),
         forwards: Arc::new(forwards),
@@ -286,7 +284,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         facilities = state.facilities.len(),
         feeds = state.feeds.len(),
         bases = state.forwards.len(),
-        mapping_version = state.mappings.load().version(),
+        mapping_version = state.mappings.common().load().version(),
         "The appliance has started."
     );
     let upkeep = schedule::Upkeep::new(state.store.clone(), state.config.clone(), state.started_ms);
@@ -336,7 +334,7 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
         members: state.config.members(),
         store: state.store.clone(),
         forwards: state.forwards.to_vec(),
-        mapping_version: Arc::new(move || mappings.load().version().to_owned()),
+        mapping_version: Arc::new(move || mappings.common().load().version().to_owned()),
         bench: Arc::new(console::bench::Bench::new(state.mappings.clone(), state.facilities.clone())),
         metrics: telemetry::metrics_text,
         consent: Arc::new(console::pages::consent::Desk::new(places(state))),

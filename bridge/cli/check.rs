@@ -3,7 +3,9 @@
 use super::open::{ConfigFile, print};
 use crate::app::{self, mappings};
 use crate::config::{self, Weight};
+use crate::pipeline::Sets;
 use crate::store::{BackupKey, restore};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Does it. Exit 78 where anything keeps the appliance from working; warnings alone do not.
@@ -16,8 +18,19 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     print(&problems);
     let mut errors = problems.iter().filter(|problem| problem.weight == Weight::Error).count();
     let warnings = problems.len() - errors;
-    match mappings::load(config.as_ref().and_then(|config| config.mappings.as_deref())) {
-        Ok(set) => eprintln!("mapping {}: {} message types", set.version(), set.messages().len()),
+    let sets = match &config {
+        Some(config) => mappings::of(config),
+        None => mappings::load(None).map(|set| Sets::new(set, BTreeMap::new())),
+    };
+    match sets {
+        Ok(sets) => {
+            let set = sets.common().load();
+            eprintln!("mapping {}: {} message types", set.version(), set.messages().len());
+            for facility in sets.own() {
+                let set = sets.of(facility).load();
+                eprintln!("mapping {} of {facility}: {} message types", set.version(), set.messages().len());
+            }
+        }
         Err(problems) => {
             super::mapping::print(&problems);
             errors += problems.len();

@@ -59,7 +59,7 @@ enum Command {
     Consent(consent::Consent),
     /// The month's 参加状況, as a workbook, CSV or JSON.
     Participation(participation::Arguments),
-    /// Check or test a mapping set.
+    /// Check, test or show a mapping set and its layers; export or import a layer.
     #[command(subcommand)]
     Mapping(mapping::Mapping),
     /// The audit trail.

@@ -21,8 +21,8 @@ pub(super) fn unknown(table: &toml::de::DeTable<'_>, problems: &mut Problems<'_>
             name.to_string(),
             format!("{name} という設定や節はありません。綴りを確かめるか、消してください。"),
             format!(
-                "There is no setting or section {name}. Known are data_dir, mappings, [console], [store], \
-                 [backup], [schedule], [pipeline], [participation], [[facility]], [[feed]] and [[base]]."
+                "There is no setting or section {name}. Known are data_dir, [mappings], [console], \
+                 [store], [backup], [schedule], [pipeline], [participation], [[facility]], [[feed]] and [[base]]."
             ),
         );
     }

@@ -36,8 +36,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Where the store lies.
     pub data_dir: PathBuf,
-    /// A mapping set in place of the one inside the program.
-    pub mappings: Option<PathBuf>,
+    /// Where the mapping set and what the network lays over it come from.
+    pub mappings: Mappings,
     /// Status page, API, health, metrics.
     pub console: Console,
     /// Limits of the store.
@@ -66,6 +66,16 @@ struct Places {
     facilities: Vec<usize>,
     feeds: Vec<usize>,
     bases: Vec<usize>,
+}
+
+/// `[mappings]`; `mappings = "DIR"` alone is its `shipped`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mappings {
+    /// A mapping set in place of the one inside the program.
+    pub shipped: Option<PathBuf>,
+    /// The layer of the network.
+    pub network: Option<PathBuf>,
 }
 
 /// `[console]`.
@@ -112,6 +122,9 @@ pub struct Facility {
     /// 外字: a CSV of code and character.
     #[serde(default)]
     pub gaiji: Option<PathBuf>,
+    /// Its layer of mappings, over that of the network.
+    #[serde(default)]
+    pub mappings: Option<PathBuf>,
     /// Whose data leaves, unless a base says otherwise for itself.
     #[serde(default)]
     pub share: store::Share,
@@ -271,6 +284,7 @@ type Read<'t, T> = (read::Section<'t>, Option<T>);
 /// Everything that the file says, readable or not.
 struct Written<'t> {
     general: Option<General>,
+    mappings: Option<Mappings>,
     console: Option<Console>,
     /// Where it stands in the file, if it does.
     console_at: Option<std::ops::Range<usize>>,
@@ -291,6 +305,8 @@ impl<'t> Written<'t> {
         problems: &mut Problems<'_>,
     ) -> Self {
         let mut general = toml::de::DeTable::new();
+        let section = table.get("mappings").is_some_and(|value| value.get_ref().is_table());
+        let mappings = if section { one(table, "mappings", problems) } else { None };
         for key in GENERAL {
             if let Some((key, value)) = table.remove_entry(key) {
                 general.insert(key, value);
@@ -310,6 +326,7 @@ impl<'t> Written<'t> {
         let bases = many(table, "base", &["name", "kind", "url"], problems);
         Self {
             general,
+            mappings,
             console,
             console_at,
             store,
@@ -330,7 +347,7 @@ impl<'t> Written<'t> {
         let (at_feed, mut feeds): (Vec<usize>, Vec<intake::Feed>) = readable(self.feeds);
         let (at_base, mut bases): (Vec<usize>, Vec<forward::Base>) = readable(self.bases);
         for facility in &mut facilities {
-            for path in [&mut facility.gaiji, &mut facility.consent_folder] {
+            for path in [&mut facility.gaiji, &mut facility.consent_folder, &mut facility.mappings] {
                 *path = path.take().map(|path| dir.join(path));
             }
         }
@@ -364,13 +381,18 @@ impl<'t> Written<'t> {
             tls.cert = place(dir, &tls.cert);
             tls.key = place(dir, &tls.key);
         }
-        let (data_dir, mappings) = self
+        let (data_dir, whole) = self
             .general
             .map_or_else(Default::default, |general| (dir.join(general.data_dir), general.mappings));
+        let mut mappings = self.mappings.unwrap_or_default();
+        mappings.shipped = mappings.shipped.take().or(whole);
+        for path in [&mut mappings.shipped, &mut mappings.network] {
+            *path = path.take().map(|path| dir.join(path));
+        }
         Config {
             file: file.to_owned(),
             data_dir,
-            mappings: mappings.map(|path| dir.join(path)),
+            mappings,
             console,
             store,
             backup,

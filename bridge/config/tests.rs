@@ -54,6 +54,24 @@ fn names_of_files_are_relative_to_the_configuration() {
 }
 
 #[test]
+fn mappings_are_a_folder_or_a_section_and_a_facility_has_its_layer() {
+    let text = |mappings: &str, own: &str| {
+        format!("data_dir = 'data'\n{mappings}\n[[facility]]\ncode = '1319999999'\n{own}\n")
+    };
+    let read = |mappings: &str, own: &str| {
+        let (config, problems) = parse(Path::new("/etc/renkei/bridge.toml"), &text(mappings, own)).unwrap();
+        assert!(problems.iter().all(|problem| problem.key == "facility[1]"), "{problems:?}");
+        (config.mappings, config.facilities[0].mappings.clone())
+    };
+    let at = |name: &str| Some(Path::new("/etc/renkei").join(name));
+    let (set, own) = read("mappings = 'set'", "");
+    assert_eq!((set.shipped, set.network, own), (at("set"), None, None));
+    let (set, own) = read("[mappings]\nnetwork = 'net'", "mappings = 'own'");
+    assert_eq!((set.shipped, set.network, own), (None, at("net"), at("own")));
+    check(&text("[mappings]\nnetwrk = 'net'", ""), &[(3, "mappings.netwrk"), (4, "facility[1]")]);
+}
+
+#[test]
 fn a_sender_whose_rows_name_their_facility_has_a_store_and_no_base() {
     let text = "data_dir = 'data'\n[[facility]]\ncode = '1319999999'\n\
                 [[feed]]\nname = 'l'\nkind = 'folder'\npath = 'lab'\nlayout = 'lab-csv44'\nfacility = 'field'\n\

@@ -3,8 +3,8 @@
 
 use super::reading::Searches;
 use super::reveal::Reveals;
+use crate::pipeline::Sets;
 use crate::store::Origin;
-use arc_swap::ArcSwap;
 use renkei_translate::identity::IdKey;
 use renkei_translate::mapping::{MappingSet, TestResult};
 use renkei_translate::translation::{Context, Facility};
@@ -16,7 +16,7 @@ type Tested = (String, Arc<Vec<TestResult>>);
 
 /// See the module.
 pub struct Bench {
-    set: Arc<ArcSwap<MappingSet>>,
+    sets: Sets,
     settings: Arc<BTreeMap<String, Arc<Facility>>>,
     /// What is open.
     pub reveals: Reveals,
@@ -32,15 +32,26 @@ impl std::fmt::Debug for Bench {
 }
 
 impl Bench {
-    /// With the active set and the settings of the facilities by code.
-    pub fn new(set: Arc<ArcSwap<MappingSet>>, settings: Arc<BTreeMap<String, Arc<Facility>>>) -> Self {
+    /// With the active sets and the settings of the facilities by code.
+    pub fn new(sets: impl Into<Sets>, settings: Arc<BTreeMap<String, Arc<Facility>>>) -> Self {
         let (reveals, searches) = (Reveals::default(), Searches::default());
-        Self { set, settings, reveals, searches, tested: Mutex::default() }
+        Self { sets: sets.into(), settings, reveals, searches, tested: Mutex::default() }
     }
 
-    /// The set that is active now.
+    /// The set that is active now for all facilities without one of their own.
     pub fn set(&self) -> Arc<MappingSet> {
-        self.set.load_full()
+        self.sets.common().load_full()
+    }
+
+    /// The set that is active now for a facility.
+    pub fn set_of(&self, facility: &str) -> Arc<MappingSet> {
+        self.sets.of(facility).load_full()
+    }
+
+    /// The versions that are active now, that of all facilities first.
+    pub fn versions(&self) -> Vec<String> {
+        let own = self.sets.own().map(|facility| self.set_of(facility).version().to_owned());
+        std::iter::once(self.set().version().to_owned()).chain(own).collect()
     }
 
     /// A patient's id as the facility writes it.

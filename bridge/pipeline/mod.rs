@@ -6,8 +6,10 @@
 //! code holds it too, as `internal-error`, and the process lives. It holds nothing that the store has not.
 
 mod fenced;
+mod sets;
 
 pub use fenced::translate;
+pub use sets::Sets;
 
 use crate::store::{Claim, Completion, FacilityStore, Indexed, Journalled, StoreError};
 use arc_swap::ArcSwap;

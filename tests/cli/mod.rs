@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
 mod check;
+mod layer;
 mod own;
 mod serve;
 mod translate;

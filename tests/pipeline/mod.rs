@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
+mod layers;
+
 use arc_swap::ArcSwap;
 use renkei_bridge::app::mappings;
 use renkei_bridge::demo::messages::{AOBA, Message, Writer};

@@ -35,6 +35,8 @@ pub(super) struct Arguments {
     /// A mapping set in place of the one inside the program.
     #[arg(long, value_name = "DIR")]
     mappings: Option<PathBuf>,
+    #[command(flatten)]
+    layers: super::mapping::Layers,
     /// What a patient in the path that is not PID-3 is.
     #[arg(long, value_enum, default_value_t = OnPathPatient::Error)]
     path_patient: OnPathPatient,
@@ -89,7 +91,11 @@ fn time(text: &str) -> Result<String, String> {
 
 /// Does it.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let set = match mappings::load(arguments.mappings.as_deref()) {
+    let folders = match arguments.layers.over(arguments.mappings.as_ref()) {
+        Ok(folders) => folders,
+        Err(code) => return Ok(code),
+    };
+    let set = match mappings::stack(&folders) {
         Ok(set) => set,
         Err(problems) => {
             super::mapping::print(&problems);

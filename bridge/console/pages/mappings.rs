@@ -131,7 +131,7 @@ pub fn list(request: &Request) -> Result<Answer, Failure> {
         types: text.types.iter().map(line).collect(),
         passed: tests.iter().filter(|test| test.failures.is_empty()).count(),
         tests: tests.len(),
-        unread: unread(request, set.version())?,
+        unread: unread(request)?,
         // What all types of message have in common has no type of its own.
         messages: text.messages.into_iter().filter(|message| !message.id.is_empty()).collect(),
         tables: text.tables,
@@ -139,11 +139,12 @@ pub fn list(request: &Request) -> Result<Answer, Failure> {
 }
 
 /// What the active set does not read, the most frequent first.
-fn unread(request: &Request, version: &str) -> Result<Vec<Unread>, Failure> {
+fn unread(request: &Request) -> Result<Vec<Unread>, Failure> {
     let mut counts: BTreeMap<(String, String, String), (u64, String)> = BTreeMap::new();
     for info in request.facilities() {
+        let set = request.state.bench.set_of(&info.code);
         for unread in request.facility(&info.code)?.unread()? {
-            if unread.mapping_version != version {
+            if unread.mapping_version != set.version() {
                 continue;
             }
             let entry = counts

@@ -186,7 +186,7 @@ fn view(
 ) -> Result<Page, Failure> {
     let summary = &detail.summary;
     let bench = &request.state.bench;
-    let set = bench.set();
+    let set = bench.set_of(store.code());
     let may_reveal = request.user.is(REVEALING);
     // The right may have been taken away since.
     let until_ms = bench

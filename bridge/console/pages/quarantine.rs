@@ -269,7 +269,7 @@ fn tried(
     outcomes: &mut Outcomes,
 ) -> Result<Trial, Failure> {
     let bench = &request.state.bench;
-    let set = bench.set();
+    let set = bench.set_of(store.code());
     let mut trial =
         Trial { of: row.cause.count, version: short(set.version()).to_owned(), ..Trial::default() };
     let mut causes: BTreeMap<String, u64> = BTreeMap::new();

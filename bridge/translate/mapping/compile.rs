@@ -1,109 +1,164 @@
 //! From files to a plan: everything that can be wrong with a set is found here, all of it at once.
 
-use super::SourceFile;
+use super::check_set;
 use super::compile_map::{Draft, Parts, finish_map, read_map};
-use super::compile_message::{finish_message, read_message};
+use super::compile_message::{MessageDraft, finish_message, read_message};
+use super::describe::{self, SetText, Source as Stand};
 use super::functions;
-use super::plan::{For, LayoutPlan, Make, Map, Plan, Source, TestPlan};
-use super::problem::{Place, Problem, Problems};
+use super::layer::{self, Layer};
+use super::plan::{LayoutPlan, Make, Plan};
+use super::problem::{Place, Problem, Problems, words};
 use super::reader::{File, Tab, line_starts};
 use super::table;
+use super::test_draft::{TestDraft, finish_test, lay_test, read_test};
 use crate::feed;
 use crate::fhir::Keys;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use toml::de::DeTable;
 
 /// What is read before maps can be compiled.
+#[derive(Default)]
 pub(crate) struct Known {
     /// Table name → index.
     pub(crate) tables: HashMap<String, usize>,
     /// Datatype map id → index in `inner`.
     pub(crate) types: HashMap<String, usize>,
-    /// `(file, submap id)` → index in `inner`.
-    pub(crate) submaps: HashMap<(Arc<str>, String), usize>,
+    /// `(map, submap id)` → index in `inner`.
+    pub(crate) submaps: HashMap<(String, String), usize>,
+    /// What each of `inner` makes.
+    pub(crate) makes: Vec<String>,
     /// Extension name → (url, key of its value).
     pub(crate) extensions: HashMap<String, (String, String)>,
     /// Slice name → fixed places.
-    pub(crate) slices: HashMap<String, Vec<(Vec<String>, String)>>,
+    pub(crate) slices: HashMap<String, Vec<SliceRow>>,
 }
 
-/// Submaps and datatype maps call each other this deep at most.
-const MAX_DEPTH: usize = 6;
+/// What an element of a slice holds from the start.
+pub(crate) struct SliceRow {
+    pub(crate) path: Vec<String>,
+    pub(crate) value: String,
+    pub(crate) place: Place,
+}
 
-/// Rules that one value may run through submaps and datatype maps: far above any real set, and a bound on time.
-const MAX_COST: usize = 2_000;
+/// Everything read, higher layers laid over lower ones.
+#[derive(Default)]
+struct Drafts {
+    maps: Vec<Draft>,
+    inner: Vec<Draft>,
+    messages: Vec<MessageDraft>,
+    tests: Vec<TestDraft>,
+    /// Kind, owner and id of what the layer in hand has, to find two of one id.
+    seen: HashSet<(&'static str, Option<String>, String)>,
+    /// Maps and messages that a higher layer switched off.
+    off: Vec<(String, Stand)>,
+}
 
-pub(crate) fn compile(mut files: Vec<SourceFile>) -> Result<Plan, Vec<Problem>> {
-    files.sort_by(|a, b| a.path.cmp(&b.path));
+pub(crate) fn compile(layers: &[Layer]) -> Result<(Plan, SetText), Vec<Problem>> {
     let mut problems = Problems::default();
     let mut plan = Plan { keys: Keys::new(), ..Plan::default() };
-    let mut known = Known {
-        tables: HashMap::new(),
-        types: HashMap::new(),
-        submaps: HashMap::new(),
-        extensions: HashMap::new(),
-        slices: HashMap::new(),
-    };
-    for file in &files {
-        read_table(file, &mut plan, &mut known, &mut problems);
+    let mut known = Known::default();
+    let tables = table::collect(layers, &mut problems);
+    let mut drafts = Drafts::default();
+    for layer in layers {
+        read_layer(layer, &mut drafts, &mut plan, &mut problems);
+    }
+    drop_what_is_off(&mut drafts);
+    let Drafts { maps, inner, messages, tests, off, .. } = drafts;
+    let mut text = describe::describe(&maps, &inner, &messages, &tables);
+    text.off = off;
+    for (name, rows) in tables {
+        read_table(&name, rows, &mut plan, &mut known, &mut problems);
     }
     plan.code_systems = known.tables.get("code-systems").copied();
-
-    // Documents must outlive what is read from them.
-    let mut documents = Vec::new();
-    for file in &files {
-        if !file.path.ends_with(".toml") {
-            continue;
-        }
-        let name: Arc<str> = file.path.as_str().into();
-        let lines = line_starts(&file.text);
-        let (document, errors) = DeTable::parse_recoverable(&file.text);
-        for error in &errors {
-            let line = error.span().map_or(0, |s| lines.partition_point(|start| *start <= s.start));
-            let place = Place { file: name.clone(), line };
-            let en = format!("The file is no TOML: {}", error.message());
-            problems.add(&place, "", "TOML として読めません。", en);
-        }
-        if errors.is_empty() {
-            documents.push((name, lines, document));
+    register(&inner, &mut known, &mut problems);
+    let map_ids: HashMap<String, usize> = maps.iter().enumerate().map(|(n, d)| (d.id.clone(), n)).collect();
+    // Names of the map around a submap.
+    let outer: HashMap<&str, Vec<String>> = maps.iter().map(|map| (map.id.as_str(), map.names())).collect();
+    let message_names: Vec<String> = messages.iter().flat_map(MessageDraft::names).collect();
+    for draft in &inner {
+        let outer = draft.owner.as_deref().and_then(|owner| outer.get(owner)).map_or(&[][..], Vec::as_slice);
+        let map = finish_map(draft, &mut plan, &known, outer, &message_names, &mut problems);
+        plan.inner.push(map);
+    }
+    for draft in &maps {
+        let map = finish_map(draft, &mut plan, &known, &[], &message_names, &mut problems);
+        plan.maps.push(map);
+    }
+    link_types(&mut plan, &map_ids, &mut problems);
+    check_set::recursion(&plan, &mut problems);
+    let off: Vec<String> = text.off.iter().map(|(id, _)| id.clone()).collect();
+    for draft in &messages {
+        if let Some(message) = finish_message(draft, &mut plan, &known, &map_ids, &off, &mut problems) {
+            plan.messages.push(message);
         }
     }
-    let (mut maps, mut inner, mut messages, mut tests) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (name, lines, document) in &documents {
-        let mut file = File { name: name.clone(), lines: lines.clone(), problems: &mut problems };
+    plan.messages.sort_by(|a, b| a.id.cmp(&b.id));
+    check_set::uses(&plan, &mut problems);
+    plan.uses = Vec::new();
+    for draft in tests {
+        if let Some(test) = finish_test(draft, &map_ids, &known, &mut problems) {
+            plan.tests.push(test);
+        }
+    }
+    if problems.list.is_empty() {
+        return Ok((plan, text));
+    }
+    problems.list.sort_by(|a, b| (a.layer, &a.file, a.line).cmp(&(b.layer, &b.file, b.line)));
+    problems.list.dedup();
+    Err(problems.list)
+}
+
+/// Reads the files of one layer and lays them over what is there.
+fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mut Problems) {
+    let rank = layer.rank;
+    drafts.seen.clear();
+    let mut layouts = HashSet::new();
+    let mut files: Vec<_> = layer.files.iter().filter(|file| file.path.ends_with(".toml")).collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    for source in files {
+        let name: Arc<str> = source.path.as_str().into();
+        let lines = line_starts(&source.text);
+        let (document, errors) = DeTable::parse_recoverable(&source.text);
+        for error in &errors {
+            let line = error.span().map_or(0, |s| lines.partition_point(|start| *start <= s.start));
+            let place = Place { layer: rank, file: name.clone(), line };
+            let en = format!("The file is no TOML: {}", error.message());
+            let ja = "TOML として読めません。この行の括弧、引用符、= を確かめてください。";
+            problems.add(&place, "", ja, en);
+        }
+        if !errors.is_empty() {
+            continue;
+        }
+        let mut file = File { layer: rank, name: name.clone(), lines, problems };
         let mut root = Tab::new(document.get_ref(), 0, "");
-        match folder(name) {
+        match folder(&name) {
             "messages" => {
                 if let Some(mut tab) = single(&mut root, &mut file, "message") {
-                    messages.push(read_message(&mut tab, &mut file));
-                }
-            }
-            "maps" => {
-                let owner = maps.len();
-                if let Some(mut tab) = single(&mut root, &mut file, "map") {
-                    maps.push(read_map(&mut tab, &mut file, Parts::Map, None));
-                    for mut tab in root.tables(&mut file, "submap") {
-                        inner.push(read_map(&mut tab, &mut file, Parts::Submap, Some(owner)));
+                    let below = |id: &str| drafts.messages.iter().any(|m| m.id == id && m.place.layer < rank);
+                    let draft = read_message(&mut tab, &mut file, &below);
+                    if drafts.is_new("message", None, &draft.id, &draft.place, file.problems) {
+                        layer::lay_message(&mut drafts.messages, draft, file.problems);
                     }
-                    tests.extend(
-                        root.tables(&mut file, "test").into_iter().map(|t| (t, name.clone(), Some(owner))),
-                    );
                 }
             }
+            "maps" => read_map_file(&mut root, &mut file, drafts),
             "types" => {
                 for mut tab in root.tables(&mut file, "type") {
-                    inner.push(read_map(&mut tab, &mut file, Parts::Type, None));
+                    drafts.read_inner(&mut tab, &mut file, Parts::Type, None);
                 }
-                tests.extend(root.tables(&mut file, "test").into_iter().map(|t| (t, name.clone(), None)));
+                for mut tab in root.tables(&mut file, "test") {
+                    lay_test(&mut drafts.tests, read_test(&mut tab, &mut file, None), file.problems);
+                }
             }
             "feeds" => {
                 if let Some((layout, place)) = feed::layout::read(&mut root, &mut file) {
-                    add_layout(layout, &place, &mut plan, file.problems);
+                    let new = layouts.insert(layout.id.clone());
+                    add_layout(layout, &place, new, plan, file.problems);
                 }
             }
             _ => {
-                let place = Place { file: name.clone(), line: 0 };
+                let place = Place { layer: rank, file: name.clone(), line: 0 };
                 let ja = "置き場所は feeds・messages・maps・types・tables のどれかです。";
                 let en = "A file belongs into feeds, messages, maps, types or tables.";
                 file.problems.add(&place, "", ja, en);
@@ -112,56 +167,110 @@ pub(crate) fn compile(mut files: Vec<SourceFile>) -> Result<Plan, Vec<Problem>> 
         }
         root.finish(&mut file);
     }
-    register(&maps, &inner, &mut known, &mut problems);
-    let map_ids: HashMap<String, usize> = maps.iter().enumerate().map(|(n, d)| (d.id.clone(), n)).collect();
-    // Names of the map around a submap.
-    let outer: Vec<Vec<String>> = maps.iter().map(Draft::names).collect();
-    let message_names: Vec<String> =
-        messages.iter().flat_map(|m: &super::compile_message::MessageDraft| m.names()).collect();
-    for draft in &inner {
-        let outer = draft.owner.map_or(&[][..], |o| outer[o].as_slice());
-        let map = finish_map(draft, &mut plan, &known, &map_ids, outer, &message_names, &mut problems);
-        plan.inner.push(map);
-    }
-    for draft in &maps {
-        let map = finish_map(draft, &mut plan, &known, &map_ids, &[], &message_names, &mut problems);
-        plan.maps.push(map);
-    }
-    link_types(&mut plan, &map_ids, &mut problems);
-    refuse_recursion(&plan, &mut problems);
-    let mut seen: HashMap<String, ()> = HashMap::new();
-    for draft in &messages {
-        if seen.insert(draft.id.clone(), ()).is_some() {
-            let ja = format!("{} が二つあります。", draft.id);
-            problems.add(&draft.place, draft.id.clone(), ja, "There are two message files of this id.");
-        }
-        if let Some(message) = finish_message(draft, &mut plan, &known, &map_ids, &mut problems) {
-            plan.messages.push(message);
-        }
-    }
-    plan.messages.sort_by(|a, b| a.id.cmp(&b.id));
-    check_columns(&plan, &mut problems);
-    for (mut tab, name, owner) in tests {
-        let lines = documents.iter().find(|d| d.0 == name).map(|d| d.1.clone()).unwrap_or_default();
-        let mut file = File { name: name.clone(), lines, problems: &mut problems };
-        if let Some(test) = read_test(&mut tab, &mut file, owner, &known) {
-            plan.tests.push(test);
-        }
-        tab.finish(&mut file);
-    }
-    if problems.list.is_empty() {
-        return Ok(plan);
-    }
-    problems.list.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-    problems.list.dedup();
-    Err(problems.list)
 }
 
-fn add_layout(layout: feed::Layout, place: &Place, plan: &mut Plan, problems: &mut Problems) {
-    if plan.layouts.iter().any(|known| known.layout.id == layout.id) {
-        let ja = format!("{} というレイアウトが二つあります。", layout.id);
-        problems.add(place, layout.id.clone(), ja, "There are two layouts of this id.");
+fn read_map_file(root: &mut Tab<'_>, file: &mut File<'_>, drafts: &mut Drafts) {
+    let Some(mut tab) = single(root, file, "map") else { return };
+    let rank = file.layer;
+    let below = |id: &str| drafts.maps.iter().any(|map| map.id == id && map.place.layer < rank);
+    let draft = read_map(&mut tab, file, Parts::Map, None, &below);
+    let owner = draft.id.clone();
+    if drafts.is_new("map", None, &owner, &draft.place, file.problems) {
+        layer::lay_map(&mut drafts.maps, draft, file.problems);
     }
+    for mut tab in root.tables(file, "submap") {
+        drafts.read_inner(&mut tab, file, Parts::Submap, Some(owner.clone()));
+    }
+    for mut tab in root.tables(file, "test") {
+        let test = read_test(&mut tab, file, Some(&owner));
+        lay_test(&mut drafts.tests, test, file.problems);
+    }
+}
+
+impl Drafts {
+    /// Whether the layer in hand has nothing else of that kind and id.
+    fn is_new(
+        &mut self,
+        kind: &'static str,
+        owner: Option<String>,
+        id: &str,
+        place: &Place,
+        problems: &mut Problems,
+    ) -> bool {
+        let new = id.is_empty() || self.seen.insert((kind, owner, id.to_owned()));
+        if !new {
+            let said = match kind {
+                "message" => words(
+                    format!("{id} という電文のファイルが二つあります。"),
+                    "There are two message files of this id.",
+                ),
+                "map" => {
+                    words(format!("{id} というマップが二つあります。"), "There are two maps of this id.")
+                }
+                _ => words(format!("{id} が二つあります。"), "There are two of this id."),
+            };
+            problems.cell(place, id, "id", said);
+        }
+        new
+    }
+
+    /// A submap or a datatype map.
+    fn read_inner(&mut self, tab: &mut Tab<'_>, file: &mut File<'_>, parts: Parts, owner: Option<String>) {
+        let rank = file.layer;
+        let below = |id: &str| {
+            let same = |d: &&Draft| d.parts == parts && d.id == id && d.owner == owner;
+            self.inner.iter().find(same).is_some_and(|draft| draft.place.layer < rank)
+        };
+        let draft = read_map(tab, file, parts, owner.clone(), &below);
+        let kind = if parts == Parts::Type { "type" } else { "submap" };
+        if self.is_new(kind, owner, &draft.id, &draft.place, file.problems) {
+            layer::lay_map(&mut self.inner, draft, file.problems);
+        }
+    }
+}
+
+/// Takes out what higher layers switched off as a whole, with all that belongs to it.
+fn drop_what_is_off(drafts: &mut Drafts) {
+    let stand = |place: &Place| Stand {
+        layer: place.layer,
+        file: place.file.to_string(),
+        line: place.line,
+        over: None,
+    };
+    let maps: Vec<String> = drafts.maps.iter().filter(|map| map.off).map(|map| map.id.clone()).collect();
+    for (id, off, place) in drafts
+        .maps
+        .iter()
+        .map(|map| (&map.id, map.off, map.at("off")))
+        .chain(drafts.inner.iter().map(|map| (&map.id, map.off, map.at("off"))))
+        .chain(drafts.messages.iter().map(|message| (&message.id, message.off, message.at("off"))))
+    {
+        if off {
+            drafts.off.push((id.clone(), stand(place)));
+        }
+    }
+    let gone = |owner: &Option<String>| owner.as_ref().is_some_and(|owner| maps.contains(owner));
+    let types: Vec<String> =
+        drafts.inner.iter().filter(|d| d.off && d.owner.is_none()).map(|d| d.id.clone()).collect();
+    drafts
+        .tests
+        .retain(|test| !gone(&test.owner) && !test.kind.as_ref().is_some_and(|kind| types.contains(kind)));
+    drafts.inner.retain(|draft| !draft.off && !gone(&draft.owner));
+    drafts.maps.retain(|map| !map.off);
+    drafts.messages.retain(|message| !message.off);
+}
+
+/// Adds a layout; one of a higher layer takes the place of the one of the same id.
+fn add_layout(layout: feed::Layout, place: &Place, new: bool, plan: &mut Plan, problems: &mut Problems) {
+    if !new {
+        let said = words(
+            format!("{} というレイアウトが二つあります。", layout.id),
+            "There are two layouts of this id.",
+        );
+        problems.cell(place, layout.id.clone(), "id", said);
+        return;
+    }
+    plan.layouts.retain(|known| known.layout.id != layout.id);
     let record = plan.symbols.intern(&layout.record);
     if !plan.known.contains(&record) {
         plan.known.push(record);
@@ -169,29 +278,6 @@ fn add_layout(layout: feed::Layout, place: &Place, plan: &mut Plan, problems: &m
     let names = layout.columns.iter().map(|column| plan.symbols.intern(&column.name));
     let columns = names.zip(1..).collect();
     plan.layouts.push(LayoutPlan { layout, record, columns });
-}
-
-/// Every column that a path names is one of the layouts whose messages the path is for.
-fn check_columns(plan: &Plan, problems: &mut Problems) {
-    if !problems.list.is_empty() {
-        return;
-    }
-    for used in &plan.columns_used {
-        let id = used.rule.split('/').next().unwrap_or_default();
-        let of_file = |map: &usize| plan.maps[*map].place.file == used.place.file;
-        let for_it =
-            |message: &&super::plan::MessagePlan| message.id == id || message.maps.iter().any(of_file);
-        let missing =
-            plan.messages.iter().filter(for_it).find(|message| {
-                message.feed.is_none_or(|n| !plan.layouts[n].columns.contains_key(&used.name))
-            });
-        if let Some(message) = missing {
-            let name = plan.symbols.name(used.name);
-            let ja = format!("{} の電文に {name} という列はありません。", message.id);
-            let en = format!("The messages of {} have no column '{name}'.", message.id);
-            problems.add(&used.place, used.rule.clone(), ja, en);
-        }
-    }
 }
 
 fn folder(path: &str) -> &str {
@@ -206,75 +292,52 @@ fn single<'t>(root: &mut Tab<'t>, file: &mut File<'_>, key: &str) -> Option<Tab<
     found
 }
 
-fn read_table(file: &SourceFile, plan: &mut Plan, known: &mut Known, problems: &mut Problems) {
-    // `tables/NAME.csv`, or a part of it, `tables/NAME/PART.csv`: one laboratory's rows in a file of their own.
-    let mut parts = file.path.rsplit(['/', '\\']).skip(1);
-    let of_table = match (parts.next(), parts.next()) {
-        (Some("tables"), _) => None,
-        (Some(table), Some("tables")) if file.path.ends_with(".csv") => Some(table),
-        _ => return,
-    };
-    let name: Arc<str> = file.path.as_str().into();
-    if let Some(table) = of_table {
-        let read = table::read(&name, &file.text, problems);
-        match known.tables.get(table) {
-            Some(n) => plan.tables[*n].join(read),
-            None => {
-                known.tables.insert(table.to_owned(), plan.tables.len());
-                plan.tables.push(read);
-            }
-        }
-        return;
-    }
-    let Some(stem) = file.path.rsplit(['/', '\\']).next().and_then(|f| f.strip_suffix(".csv")) else {
-        return;
-    };
-    match stem {
+fn read_table(
+    name: &str,
+    rows: Vec<table::Cells>,
+    plan: &mut Plan,
+    known: &mut Known,
+    problems: &mut Problems,
+) {
+    match name {
         "extensions" => {
-            for (_, cells) in table::rows(&name, &file.text, &["name", "url", "value"], problems) {
-                known.extensions.insert(cells[0].clone(), (cells[1].clone(), cells[2].clone()));
+            for row in rows {
+                known.extensions.insert(row.cells[0].clone(), (row.cells[1].clone(), row.cells[2].clone()));
             }
         }
         "slices" => {
-            for (_, cells) in table::rows(&name, &file.text, &["name", "path", "value"], problems) {
-                let path = cells[1].split('.').map(str::to_owned).collect();
-                known.slices.entry(cells[0].clone()).or_default().push((path, cells[2].clone()));
+            for row in rows {
+                let path = row.cells[1].split('.').map(str::to_owned).collect();
+                let slice = SliceRow { path, value: row.cells[2].clone(), place: row.place() };
+                known.slices.entry(row.cells[0].clone()).or_default().push(slice);
             }
         }
         _ => {
-            let table = table::read(&name, &file.text, problems);
-            match known.tables.get(stem) {
-                Some(n) => plan.tables[*n].join(table),
-                None => {
-                    known.tables.insert(stem.to_owned(), plan.tables.len());
-                    plan.tables.push(table);
-                }
-            }
+            check_set::target_systems(name, &rows, problems);
+            known.tables.insert(name.to_owned(), plan.tables.len());
+            plan.tables.push(table::build(rows));
         }
     }
 }
 
-fn register(maps: &[Draft], inner: &[Draft], known: &mut Known, problems: &mut Problems) {
-    let mut ids: HashMap<&str, ()> = HashMap::new();
-    for draft in maps {
-        if !draft.id.is_empty() && ids.insert(&draft.id, ()).is_some() {
-            let ja = format!("{} というマップが二つあります。", draft.id);
-            problems.add(&draft.place, draft.id.clone(), ja, "There are two maps of this id.");
-        }
-    }
+/// Makes submaps and datatype maps known by their ids.
+fn register(inner: &[Draft], known: &mut Known, problems: &mut Problems) {
     for (n, draft) in inner.iter().enumerate() {
-        let twice = if draft.parts == Parts::Type {
-            if functions::find(&draft.id).is_some() {
-                let ja = format!("{} は組み込みの関数の名です。", draft.id);
-                problems.add(&draft.place, draft.id.clone(), ja, "A built-in function has this name.");
+        known.makes.push(draft.makes.clone());
+        match &draft.owner {
+            Some(owner) => {
+                known.submaps.insert((owner.clone(), draft.id.clone()), n);
             }
-            known.types.insert(draft.id.clone(), n).is_some()
-        } else {
-            known.submaps.insert((draft.place.file.clone(), draft.id.clone()), n).is_some()
-        };
-        if twice {
-            let ja = format!("{} が二つあります。", draft.id);
-            problems.add(&draft.place, draft.id.clone(), ja, "There are two of this id.");
+            None => {
+                if functions::find(&draft.id).is_some() {
+                    let said = words(
+                        format!("{} は組み込みの関数の名です。別の名にしてください。", draft.id),
+                        "A built-in function has this name.",
+                    );
+                    problems.cell(&draft.place, draft.id.clone(), "id", said);
+                }
+                known.types.insert(draft.id.clone(), n);
+            }
         }
     }
 }
@@ -291,151 +354,37 @@ fn link_types(plan: &mut Plan, map_ids: &HashMap<String, usize>, problems: &mut 
             match (named, found.next(), found.next()) {
                 (Some(n), _, _) => *index = Some(n),
                 (None, Some((_, n)), None) => *index = Some(*n),
-                (None, Some(_), Some(_)) => problems.add(
-                    place,
-                    rule,
-                    format!("{kind} を作るマップがいくつもあります。ref made-by と書いてください。"),
-                    format!("Several maps make {kind}: write 'ref made-by MAP'."),
-                ),
-                (None, None, _) => problems.add(
-                    place,
-                    rule,
-                    format!("{kind} を作るマップがありません。"),
-                    format!("No map makes {kind}."),
-                ),
+                (None, Some(_), Some(_)) => {
+                    let said = words(
+                        format!(
+                            "{kind} を作るマップがいくつもあります。ref made-by マップ と書いてください。"
+                        ),
+                        format!("Several maps make {kind}: write 'ref made-by MAP'."),
+                    );
+                    problems.cell(place, rule, "as", said);
+                }
+                (None, None, _) => {
+                    let said =
+                        words(format!("{kind} を作るマップがありません。"), format!("No map makes {kind}."));
+                    problems.cell(place, rule, "as", said);
+                }
             }
         }
         Some(Make::RefMade { map, index, .. }) => match map_ids.get(map.as_str()) {
             Some(n) => *index = Some(*n),
-            None => problems.add(
-                place,
-                rule,
-                format!("{map} というマップがありません。"),
-                format!("There is no map '{map}'."),
-            ),
+            None => {
+                let said =
+                    words(format!("{map} というマップがありません。"), format!("There is no map '{map}'."));
+                problems.cell(place, rule, "as", said);
+            }
         },
         _ => {}
     };
     for map in plan.maps.iter_mut().chain(plan.inner.iter_mut()) {
         for n in 0..map.rules.len() {
             let rule = format!("{}/{}", map.id, map.rules[n].id);
-            let place = map.place.clone();
+            let place = map.rules[n].place.clone();
             link(&mut map.rules[n].make, &place, rule, problems);
         }
     }
-}
-
-fn callees(map: &Map) -> impl Iterator<Item = usize> + '_ {
-    map.rules
-        .iter()
-        .flat_map(|rule| {
-            let used = match &rule.source {
-                Source::Each(_, used) => *used,
-                _ => None,
-            };
-            let made = match &rule.make {
-                Some(Make::Type(n)) => Some(*n),
-                _ => None,
-            };
-            [used, made]
-        })
-        .flatten()
-}
-
-/// Submaps and datatype maps that reach themselves, and datatype maps of `ref` that refer in a circle.
-fn refuse_recursion(plan: &Plan, problems: &mut Problems) {
-    /// How many rules one instance may run at most, or `None` where it calls in a circle or too deep.
-    fn cost(
-        plan: &Plan,
-        n: usize,
-        depth: usize,
-        memo: &mut [Option<(usize, usize)>],
-    ) -> Option<(usize, usize)> {
-        if let Some(known) = memo[n] {
-            return Some(known);
-        }
-        if depth > MAX_DEPTH {
-            return None;
-        }
-        let (mut total, mut deepest) = (plan.inner[n].rules.len(), 0);
-        for callee in callees(&plan.inner[n]) {
-            let (cost, below) = cost(plan, callee, depth + 1, memo)?;
-            total = total.saturating_add(cost);
-            deepest = deepest.max(below);
-        }
-        memo[n] = Some((total, deepest + 1));
-        (deepest < MAX_DEPTH && total <= MAX_COST).then_some((total, deepest + 1))
-    }
-    let mut memo = vec![None; plan.inner.len()];
-    for (n, map) in plan.inner.iter().enumerate() {
-        if cost(plan, n, 0, &mut memo).is_none() {
-            let ja = "自分自身を呼ぶか、深く入りすぎています。";
-            let en = "It reaches itself, or calls too deep.";
-            problems.add(&map.place, map.id.clone(), ja, en);
-        }
-    }
-    // A map made by `ref` from a value may refer to others, but never in a circle.
-    fn refs(plan: &Plan, map: &Map, out: &mut Vec<usize>) {
-        for rule in &map.rules {
-            if let Some(Make::RefType(_, Some(n)) | Make::RefMade { index: Some(n), .. }) = &rule.make
-                && matches!(plan.maps[*n].instances, For::Datatype)
-            {
-                out.push(*n);
-            }
-        }
-        for callee in callees(map) {
-            if out.len() < 64 {
-                refs(plan, &plan.inner[callee], out);
-            }
-        }
-    }
-    if !problems.list.is_empty() {
-        return;
-    }
-    for (n, map) in plan.maps.iter().enumerate().filter(|(_, m)| matches!(m.instances, For::Datatype)) {
-        let (mut reached, mut at) = (Vec::new(), 0);
-        refs(plan, map, &mut reached);
-        while at < reached.len() && at < 256 {
-            let next = reached[at];
-            at += 1;
-            if next == n {
-                let ja = "参照が輪になっています。";
-                problems.add(&map.place, map.id.clone(), ja, "Its references lead back to itself.");
-                break;
-            }
-            refs(plan, &plan.maps[next], &mut reached);
-        }
-    }
-}
-
-fn read_test(
-    tab: &mut Tab<'_>,
-    file: &mut File<'_>,
-    owner: Option<usize>,
-    known: &Known,
-) -> Option<TestPlan> {
-    let place = file.place(tab.offset);
-    let name = tab.needed(file, "name");
-    tab.rule = name.clone();
-    let expect = tab.pairs(file, "expect");
-    let findings = tab.texts(file, "findings").unwrap_or_default();
-    let of = tab.text(file, "of");
-    if expect.is_empty() && findings.is_empty() {
-        let offset = tab.offset;
-        tab.wrong(file, offset, "expect がありません。", "expect is missing.");
-    }
-    let (map, message) = match owner {
-        Some(owner) => (owner, tab.needed(file, "message")),
-        None => {
-            let kind = tab.needed(file, "type");
-            let Some(n) = known.types.get(&kind) else {
-                let offset = tab.offset;
-                let en = format!("There is no type '{kind}'.");
-                tab.wrong(file, offset, &format!("{kind} という型がありません。"), &en);
-                return None;
-            };
-            (*n, tab.needed(file, "value"))
-        }
-    };
-    Some(TestPlan { place, name, map, is_type: owner.is_none(), of, message, expect, findings })
 }

@@ -1,11 +1,14 @@
 //! Maps, submaps and datatype maps: read from TOML, then compiled against the rest of the set.
 
+use super::check_map;
 use super::compile::Known;
+use super::describe::Title;
 use super::functions;
-use super::plan::{Else, Fixed, For, Make, Map, Part, Path, Pick, Plan, Root, Rule, Same, Source};
-use super::problem::{Place, Problems};
+use super::layer::Rank;
+use super::plan::{Else, Fixed, For, Make, Map, Part, Path, Pick, Plan, Root, Rule, Same, Source, Used};
+use super::problem::{Place, Problems, words};
 use super::reader::{File, Tab, plain};
-use super::rows::Cx;
+use super::rows::{Cell, Cx};
 use super::target;
 use std::collections::HashMap;
 
@@ -17,23 +20,31 @@ pub(crate) enum Parts {
     Type,
 }
 
-/// A map as written.
+/// A map as written, with what higher layers laid over it.
 pub(crate) struct Draft {
     pub(crate) parts: Parts,
     pub(crate) id: String,
     pub(crate) place: Place,
-    pub(crate) owner: Option<usize>,
-    instances: String,
+    /// The map that a submap belongs to.
+    pub(crate) owner: Option<String>,
+    /// Switched off as a whole by a higher layer.
+    pub(crate) off: bool,
+    pub(crate) title: Title,
+    pub(crate) instances: String,
     within: Option<String>,
-    makes: String,
-    profile: Option<String>,
+    pub(crate) makes: String,
+    pub(crate) profile: Option<String>,
     when: Option<String>,
     otherwise: Option<String>,
     key: Vec<String>,
-    same: String,
-    shared: bool,
-    lets: Vec<Line>,
-    rules: Vec<Line>,
+    same: Option<String>,
+    shared: Option<bool>,
+    pub(crate) lets: Vec<Line>,
+    pub(crate) rules: Vec<Line>,
+    /// Rows that a higher layer took away, as that layer wrote it.
+    pub(crate) switched_off: Vec<Line>,
+    /// Where the keys of the heading stand.
+    at: HashMap<&'static str, Place>,
 }
 
 /// A row of `rules` or `let` as written.
@@ -51,13 +62,56 @@ pub(crate) struct Line {
     pub(crate) otherwise: Option<String>,
     pub(crate) find: Option<String>,
     pub(crate) many: Option<String>,
+    /// Takes away the row of a lower layer.
+    pub(crate) off: bool,
+    /// The row of a lower layer behind which a new one stands.
+    pub(crate) after: Option<String>,
+    /// The layer whose row it took the place of.
+    pub(crate) over: Option<Rank>,
 }
 
 impl Draft {
     pub(crate) fn names(&self) -> Vec<String> {
         slots(&self.lets)
     }
+
+    /// Where a key of the heading stands; where the heading does for one that is not written.
+    pub(crate) fn at(&self, key: &str) -> &Place {
+        self.at.get(key).unwrap_or(&self.place)
+    }
+
+    /// Takes the keys that a higher layer writes in its heading.
+    pub(crate) fn take_heading(&mut self, upper: &Self) {
+        fn put<T: Clone>(to: &mut Option<T>, from: &Option<T>) {
+            if from.is_some() {
+                to.clone_from(from);
+            }
+        }
+        if upper.title != Title::default() {
+            self.title.clone_from(&upper.title);
+        }
+        for (to, from) in [(&mut self.instances, &upper.instances), (&mut self.makes, &upper.makes)] {
+            if !from.is_empty() {
+                to.clone_from(from);
+            }
+        }
+        if !upper.key.is_empty() {
+            self.key.clone_from(&upper.key);
+        }
+        put(&mut self.within, &upper.within);
+        put(&mut self.profile, &upper.profile);
+        put(&mut self.when, &upper.when);
+        put(&mut self.otherwise, &upper.otherwise);
+        put(&mut self.same, &upper.same);
+        put(&mut self.shared, &upper.shared);
+        self.off |= upper.off;
+        self.at.extend(upper.at.iter().map(|(key, place)| (*key, place.clone())));
+    }
 }
+
+/// Keys of a map's heading.
+const HEADING: [&str; 10] =
+    ["off", "for", "makes", "within", "profile", "when", "else", "key", "same", "shared"];
 
 /// The names of rows of `let`, in order of first appearance.
 pub(crate) fn slots(lines: &[Line]) -> Vec<String> {
@@ -70,47 +124,74 @@ pub(crate) fn slots(lines: &[Line]) -> Vec<String> {
     out
 }
 
-pub(crate) fn read_map(tab: &mut Tab<'_>, file: &mut File<'_>, parts: Parts, owner: Option<usize>) -> Draft {
+/// Reads a map. `below` says whether a lower layer has one of that id: then only what changes is written.
+pub(crate) fn read_map(
+    tab: &mut Tab<'_>,
+    file: &mut File<'_>,
+    parts: Parts,
+    owner: Option<String>,
+    below: &dyn Fn(&str) -> bool,
+) -> Draft {
     let place = file.place(tab.offset);
     let id = tab.needed(file, "id");
     tab.rule.clone_from(&id);
-    tab.both_languages(file, "title", parts == Parts::Map);
+    let off = read_off(tab, file);
     let whole = parts == Parts::Map;
+    let full = !off && !below(&id);
+    let at = HEADING.iter().filter(|key| tab.has(key)).map(|key| (*key, tab.place_of(file, key))).collect();
     let draft = Draft {
         parts,
         place,
         owner,
-        instances: match parts {
-            Parts::Map => tab.needed(file, "for"),
-            _ => tab.text(file, "for").unwrap_or_default(),
+        off,
+        title: tab.both_languages(file, "title", whole && full),
+        instances: if whole && full {
+            tab.needed(file, "for")
+        } else {
+            tab.text(file, "for").unwrap_or_default()
         },
-        makes: tab.needed(file, "makes"),
+        makes: if full { tab.needed(file, "makes") } else { tab.text(file, "makes").unwrap_or_default() },
         within: whole.then(|| tab.text(file, "within")).flatten(),
         profile: whole.then(|| tab.text(file, "profile")).flatten(),
         when: whole.then(|| tab.text(file, "when")).flatten(),
         otherwise: whole.then(|| tab.text(file, "else")).flatten(),
         key: if whole { tab.texts(file, "key").unwrap_or_default() } else { Vec::new() },
-        same: whole.then(|| tab.text(file, "same")).flatten().unwrap_or_else(|| "error".into()),
-        shared: whole && tab.boolean(file, "shared"),
+        same: whole.then(|| tab.text(file, "same")).flatten(),
+        shared: (whole && tab.has("shared")).then(|| tab.boolean(file, "shared")),
         lets: read_lines(tab, file, "let", "name"),
         rules: read_lines(tab, file, "rules", "id"),
+        switched_off: Vec::new(),
+        at,
         id,
     };
-    if whole && draft.profile.is_none() {
-        let offset = tab.offset;
-        tab.wrong(
-            file,
-            offset,
-            "profile がありません(無ければ \"none\")。",
-            "profile is missing (\"none\" where there is none).",
-        );
+    let offset = tab.offset;
+    if whole && full && draft.profile.is_none() {
+        let ja = "profile がありません(無ければ \"none\")。";
+        let en = "profile is missing (\"none\" where there is none).";
+        tab.wrong_cell(file, offset, "profile", ja, en);
     }
-    if whole && draft.key.is_empty() {
-        let offset = tab.offset;
-        tab.wrong(file, offset, "key がありません。", "key is missing.");
+    if whole && full && draft.key.is_empty() {
+        tab.wrong_cell(file, offset, "key", "key がありません。", "key is missing.");
     }
     tab.finish(file);
     draft
+}
+
+/// `off = true`: refused where nothing lies below.
+pub(crate) fn read_off(tab: &mut Tab<'_>, file: &mut File<'_>) -> bool {
+    refuse_in_shipped(tab, file, "off");
+    tab.boolean(file, "off")
+}
+
+fn refuse_in_shipped(tab: &mut Tab<'_>, file: &mut File<'_>, key: &str) {
+    if file.layer == Rank::Shipped && tab.has(key) {
+        let place = tab.place_of(file, key);
+        let said = words(
+            format!("{key} は、上に重ねる層(地域・施設)だけで使えます。"),
+            format!("'{key}' is for a layer over the shipped set."),
+        );
+        file.problems.cell(&place, tab.rule.clone(), key, said);
+    }
 }
 
 /// Rows of `rules` or `let`.
@@ -122,6 +203,8 @@ pub(crate) fn read_lines(tab: &mut Tab<'_>, file: &mut File<'_>, key: &str, name
         let id = row.needed(file, name);
         row.rule = format!("{owner}/{id}");
         let rule = name == "id";
+        let off = read_off(&mut row, file);
+        refuse_in_shipped(&mut row, file, "after");
         let fixed = row.take("fixed").map(|(_, value)| match value {
             toml::de::DeValue::Boolean(b) => Fixed::Boolean(*b),
             toml::de::DeValue::Integer(_) | toml::de::DeValue::Float(_) => Fixed::Number(plain(value)),
@@ -130,7 +213,11 @@ pub(crate) fn read_lines(tab: &mut Tab<'_>, file: &mut File<'_>, key: &str, name
         out.push(Line {
             place,
             name: id,
-            to: if rule { row.needed(file, "to") } else { String::new() },
+            to: if rule && !off {
+                row.needed(file, "to")
+            } else {
+                row.text(file, "to").filter(|_| rule).unwrap_or_default()
+            },
             from: row.texts(file, "from"),
             each: rule.then(|| row.text(file, "each")).flatten(),
             used: rule.then(|| row.text(file, "use")).flatten(),
@@ -140,6 +227,9 @@ pub(crate) fn read_lines(tab: &mut Tab<'_>, file: &mut File<'_>, key: &str, name
             otherwise: row.text(file, "else"),
             find: if rule { None } else { row.text(file, "find") },
             many: if rule { None } else { row.text(file, "many") },
+            off,
+            after: row.text(file, "after"),
+            over: None,
         });
         row.finish(file);
     }
@@ -151,54 +241,36 @@ pub(crate) fn finish_map(
     draft: &Draft,
     plan: &mut Plan,
     known: &Known,
-    map_ids: &HashMap<String, usize>,
     outer: &[String],
     message: &[String],
     problems: &mut Problems,
 ) -> Map {
-    let file = draft.place.file.clone();
-    let mut cx = Cx { plan, known, problems, own: Vec::new(), outer, message, file };
-    let _ = map_ids;
+    let owner = match (draft.parts, &draft.owner) {
+        (_, Some(owner)) => owner.clone(),
+        (Parts::Map, None) => draft.id.clone(),
+        _ => String::new(),
+    };
+    let mut cx = Cx { plan, known, problems, own: Vec::new(), outer, message, owner };
+    let cell = |key| Cell { place: draft.at(key), rule: &draft.id, column: key };
     let lets = cx.lets(&draft.lets, &draft.id);
-    let when = draft.when.as_ref().and_then(|text| cx.condition(&draft.place, &draft.id, text));
-    let key = cx.paths(&draft.place, &draft.id, &draft.key);
+    let when = draft.when.as_ref().and_then(|text| cx.condition(cell("when"), text));
+    let key = cx.paths(cell("key"), &draft.key);
+    check_map::key(cell("key"), &draft.key, &key, &mut cx);
     let instances = instances(draft, &mut cx);
     let within = draft.within.as_ref().map(|name| cx.plan.symbols.intern(name));
-    let same = match draft.same.as_str() {
-        "merge" => Same::Merge,
-        "widen" => Same::Widen,
-        "error" => Same::Error,
-        other => {
-            cx.wrong(&draft.place, &draft.id, format!("same '{other}' is not merge, widen or error"));
+    let same = match draft.same.as_deref() {
+        Some("merge") => Same::Merge,
+        Some("widen") => Same::Widen,
+        Some("error") | None => Same::Error,
+        Some(other) => {
+            let said = words(
+                format!("same の {other} は merge・widen・error のどれでもありません。"),
+                format!("same '{other}' is not merge, widen or error"),
+            );
+            cx.wrong(cell("same"), said);
             Same::Error
         }
     };
-    let mut rules: Vec<Rule> = Vec::new();
-    let mut written: HashMap<String, usize> = HashMap::new();
-    for line in &draft.rules {
-        let id = format!("{}/{}", draft.id, line.name);
-        if draft
-            .rules
-            .iter()
-            .any(|l| !std::ptr::eq(l, line) && l.name == line.name && l.place.line < line.place.line)
-        {
-            cx.wrong(&line.place, &id, "there are two rules of this id".into());
-        }
-        if let Some(rule) = finish_rule(draft, line, &id, &mut cx, rules.last()) {
-            if !rule.follows && !rule.target.text.contains("[]") {
-                if let Some(earlier) = written.get(&rule.target.text) {
-                    let earlier: &Rule = &rules[*earlier];
-                    let en = format!(
-                        "'{}' already writes '{}': only a row straight after one that says else = \"next\" may",
-                        earlier.id, rule.target.text
-                    );
-                    cx.wrong(&line.place, &id, en);
-                }
-                written.insert(rule.target.text.clone(), rules.len());
-            }
-            rules.push(rule);
-        }
-    }
     let profile = draft.profile.as_ref().filter(|p| *p != "none").map(|p| {
         if p.contains("://") {
             p.clone()
@@ -206,7 +278,44 @@ pub(crate) fn finish_map(
             format!("http://jpfhir.jp/fhir/core/StructureDefinition/{p}")
         }
     });
-    let shared = draft.shared
+    if let Some(url) = &profile {
+        check_map::profile(cell("profile"), url, &draft.makes, &mut cx);
+    }
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut written: HashMap<String, usize> = HashMap::new();
+    for (n, line) in draft.rules.iter().enumerate() {
+        let id = format!("{}/{}", draft.id, line.name);
+        let to = Cell { place: &line.place, rule: &id, column: "to" };
+        if draft.rules[..n].iter().any(|earlier| earlier.name == line.name) {
+            let said = words(
+                format!("{} という id の規則が二つあります。別の名にしてください。", line.name),
+                "there are two rules of this id: give one of them another",
+            );
+            cx.wrong(Cell { column: "id", ..to }, said);
+        }
+        let Some(rule) = finish_rule(draft, line, &id, &mut cx, rules.last()) else { continue };
+        if !rule.follows && !rule.target.text.contains("[]") {
+            if let Some(earlier) = written.get(&rule.target.text) {
+                let (earlier, target): (&str, &str) = (&rules[*earlier].id, &rule.target.text);
+                let said = words(
+                    format!(
+                        "{target} にはもう規則 {earlier} が書いています。同じ所へ書けるのは、else = \"next\" の行のすぐ次の行だけです。"
+                    ),
+                    format!(
+                        "'{earlier}' already writes '{target}': only a row straight after one that says else = \"next\" may"
+                    ),
+                );
+                cx.wrong(to, said);
+            }
+            written.insert(rule.target.text.clone(), rules.len());
+        }
+        rules.push(rule);
+    }
+    check_map::chains(draft, &rules, &mut cx);
+    check_map::whens(draft, when.as_ref(), &rules, &mut cx);
+    check_map::required(draft, profile.as_deref(), &mut cx);
+    check_map::systems(draft, profile.as_deref(), &rules, &mut cx);
+    let shared = draft.shared.unwrap_or_default()
         || matches!(draft.makes.as_str(), "Practitioner" | "Organization" | "Location" | "Device");
     Map {
         id: draft.id.clone(),
@@ -216,7 +325,7 @@ pub(crate) fn finish_map(
         instances,
         within,
         when,
-        otherwise: cx.otherwise(&draft.place, &draft.id, draft.otherwise.as_ref()),
+        otherwise: cx.otherwise(cell("else"), draft.otherwise.as_ref()),
         key,
         same,
         shared,
@@ -226,61 +335,48 @@ pub(crate) fn finish_map(
     }
 }
 
+/// Datatypes that a map may be for: it is made by `ref` only.
+const DATATYPES: [&str; 17] = [
+    "XCN", "XON", "XPN", "PL", "CWE", "CE", "CNE", "EI", "EIP", "CX", "XAD", "XTN", "ST", "ID", "IS", "HD",
+    "VALUE",
+];
+
 fn instances(draft: &Draft, cx: &mut Cx<'_>) -> For {
     if draft.parts != Parts::Map {
         return For::Nothing;
     }
+    let cell = Cell { place: draft.at("for"), rule: &draft.id, column: "for" };
     if let Some((segment, by)) = draft.instances.split_once(" by ") {
-        let segment = cx.plan.symbols.intern(segment.trim());
-        let path = cx.path(&draft.place, &draft.id, by);
+        let segment = cx.segment(cell, segment.trim(), Used::Field(0));
+        let path = cx.path(cell, by);
         return path.map_or(For::Nothing, |path| For::By(segment, path));
     }
     let name = draft.instances.trim();
-    let datatype = matches!(
-        name,
-        "XCN"
-            | "XON"
-            | "XPN"
-            | "PL"
-            | "CWE"
-            | "CE"
-            | "CNE"
-            | "EI"
-            | "EIP"
-            | "CX"
-            | "XAD"
-            | "XTN"
-            | "ST"
-            | "ID"
-            | "IS"
-            | "HD"
-            | "VALUE"
-    );
-    if datatype {
+    if DATATYPES.contains(&name) {
         return For::Datatype;
     }
     if name == "MESSAGE" {
         return For::Message;
     }
-    let sym = cx.plan.symbols.intern(name);
-    let segment = name.len() == 3 && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    if segment {
-        if !cx.plan.known.contains(&sym) {
-            cx.plan.known.push(sym);
-        }
+    if is_segment(name) {
         // A group may have a name of three letters too: message files decide.
-        For::Segment(sym)
+        For::Segment(cx.segment(cell, name, Used::Field(0)))
     } else {
-        For::Group(sym)
+        For::Group(cx.plan.symbols.intern(name))
     }
 }
 
+/// Whether a name is shaped like a segment's.
+pub(crate) fn is_segment(name: &str) -> bool {
+    name.len() == 3 && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
 fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Option<&Rule>) -> Option<Rule> {
-    let place = &line.place;
+    let cell = |column| Cell { place: &line.place, rule: id, column };
     let target = match target::parse(&draft.makes, &line.to, cx.plan, cx.known) {
         Ok(target) => target,
-        Err(en) => {
-            cx.wrong(place, id, en);
+        Err(said) => {
+            cx.wrong(cell("to"), said);
             return None;
         }
     };
@@ -289,54 +385,77 @@ fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Opti
     match given.iter().filter(|g| **g).count() {
         1 => {}
         0 if composed => {}
-        0 => cx.wrong(place, id, "from, fixed or each is missing".into()),
-        _ => cx.wrong(place, id, "only one of from, fixed and each".into()),
+        0 => cx.wrong(
+            cell("from"),
+            words("from・fixed・each のどれかが要ります。", "from, fixed or each is missing"),
+        ),
+        _ => cx.wrong(
+            cell("from"),
+            words("from・fixed・each のうち書けるのは一つだけです。", "only one of from, fixed and each"),
+        ),
     }
     let source = if let Some(from) = &line.from {
-        Source::From(cx.paths(place, id, from))
+        Source::From(cx.paths(cell("from"), from))
     } else if let Some(fixed) = &line.fixed {
         Source::Fixed(fixed.clone())
     } else if let Some(each) = &line.each {
-        let mut path = cx.path(place, id, each)?;
+        let mut path = cx.path(cell("each"), each)?;
         all_of(&mut path);
         let used = match &line.used {
-            Some(name) => match cx.known.submaps.get(&(cx.file.clone(), name.clone())) {
+            Some(name) => match cx.known.submaps.get(&(cx.owner.clone(), name.clone())) {
                 Some(n) => Some(*n),
                 None => {
-                    cx.wrong(place, id, format!("there is no submap '{name}' in this file"));
+                    let said = words(
+                        format!("このマップに {name} という [[submap]] はありません。"),
+                        format!("there is no submap '{name}' in this map"),
+                    );
+                    cx.wrong(cell("use"), said);
                     None
                 }
             },
             None => None,
         };
-        if used.is_none() && line.make.is_none() {
-            cx.wrong(place, id, "each wants use or as".into());
+        if used.is_none() && line.make.is_none() && line.used.is_none() {
+            let said = words("each には use か as が要ります。", "each wants use or as");
+            cx.wrong(cell("use"), said);
         }
         Source::Each(path, used)
     } else {
         Source::None
     };
     if line.used.is_some() && line.each.is_none() {
-        cx.wrong(place, id, "use belongs to each".into());
+        cx.wrong(cell("use"), words("use は each と組で書きます。", "use belongs to each"));
     }
-    let make = line.make.as_ref().and_then(|text| cx.make(place, id, text));
+    let make = line.make.as_ref().and_then(|text| cx.make(cell("as"), text));
     if let Some(Make::TableOf(..)) = make {
-        cx.wrong(place, id, "'table … of …' belongs to let".into());
+        let said = words("「table … of …」は let だけで使えます。", "'table … of …' belongs to let");
+        cx.wrong(cell("as"), said);
     }
     if let (Some(Make::Function(n, _)), Source::From(paths)) = (&make, &source)
         && let functions::Inputs::Several(most) = functions::LIST[*n].inputs
         && paths.len() > most
     {
-        cx.wrong(place, id, format!("'{}' takes at most {most} paths", functions::LIST[*n].name));
+        let name = functions::LIST[*n].name;
+        let said = words(
+            format!("{name} が取る元は {most} 個までです。"),
+            format!("'{name}' takes at most {most} paths"),
+        );
+        cx.wrong(cell("from"), said);
     }
-    let when = line.when.as_ref().and_then(|text| cx.condition(place, id, text));
-    let otherwise = cx.otherwise(place, id, line.otherwise.as_ref());
+    // One that calls itself is said elsewhere.
+    let itself = line.used.as_ref() == Some(&draft.id);
+    if !itself && (make.is_some() || line.make.is_none()) {
+        check_map::kinds(line, id, &target, &source, make.as_ref(), cx);
+    }
+    let when = line.when.as_ref().and_then(|text| cx.condition(cell("when"), text));
+    let otherwise = cx.otherwise(cell("else"), line.otherwise.as_ref());
     // `value[x]` and a named type of it are one place.
     let follows = last.is_some_and(|last| {
         matches!(last.otherwise, Else::Next(_))
             && (last.target.text == target.text || target::same_choice(&last.target, &target))
     });
-    Some(Rule { id: line.name.clone(), target, source, make, when, otherwise, follows })
+    let place = line.place.clone();
+    Some(Rule { id: line.name.clone(), place, target, source, make, when, otherwise, follows })
 }
 
 /// `each = "RXC"` and `each = "PID-5"` mean all of them.

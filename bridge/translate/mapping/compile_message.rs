@@ -1,18 +1,23 @@
 //! Message files: which messages, their groups, their unit, their maps.
 
 use super::compile::Known;
-use super::compile_map::{Line, read_lines, slots};
-use super::plan::{Cond, EventKind, For, Group, Member, MessagePlan, Plan};
-use super::problem::{Place, Problems};
+use super::compile_map::{Line, read_lines, read_off, slots};
+use super::describe::Title;
+use super::layer::{self, Rank};
+use super::plan::{Cond, EventKind, For, Group, Member, MessagePlan, Plan, Sym, Used};
+use super::problem::{Place, Problems, words};
 use super::reader::{File, Tab};
-use super::rows::Cx;
+use super::rows::{Cell, Cx};
 use crate::translation::Replaces;
 use std::collections::HashMap;
 
-/// A message file as written.
+/// A message file as written, with what higher layers laid over it.
 pub(crate) struct MessageDraft {
     pub(crate) id: String,
     pub(crate) place: Place,
+    /// Switched off as a whole by a higher layer.
+    pub(crate) off: bool,
+    pub(crate) title: Title,
     is: Option<String>,
     feed: Option<String>,
     groups: Vec<String>,
@@ -21,30 +26,119 @@ pub(crate) struct MessageDraft {
     event: Option<String>,
     event_time: Vec<String>,
     cancel: Option<String>,
-    maps: Vec<String>,
+    pub(crate) maps: Vec<String>,
     provisional: Vec<String>,
-    lets: Vec<Line>,
-    skip: Vec<(Place, String)>,
+    pub(crate) lets: Vec<Line>,
+    pub(crate) skip: Vec<Skip>,
+    /// Where its keys stand.
+    at: HashMap<&'static str, Place>,
 }
+
+/// What is left out on purpose.
+#[derive(Clone, Debug)]
+pub(crate) struct Skip {
+    pub(crate) place: Place,
+    pub(crate) from: String,
+    pub(crate) why: Title,
+    /// Takes away the row of a lower layer.
+    pub(crate) off: bool,
+    /// The layer whose row it took the place of.
+    pub(crate) over: Option<Rank>,
+}
+
+/// Keys of a message file.
+const KEYS: [&str; 11] = [
+    "off",
+    "is",
+    "feed",
+    "groups",
+    "unit",
+    "replaces",
+    "event",
+    "event_time",
+    "cancel",
+    "maps",
+    "provisional",
+];
 
 impl MessageDraft {
     pub(crate) fn names(&self) -> Vec<String> {
         slots(&self.lets)
     }
+
+    /// Where a key stands; where the file's heading does for one that is not written.
+    pub(crate) fn at(&self, key: &str) -> &Place {
+        self.at.get(key).unwrap_or(&self.place)
+    }
+
+    /// Lays a higher layer's file of this id over it: keys take the place of keys, maps are added.
+    pub(crate) fn take(&mut self, upper: Self, problems: &mut Problems) {
+        if upper.title != Title::default() {
+            self.title = upper.title;
+        }
+        let texts = [
+            (&mut self.is, upper.is),
+            (&mut self.feed, upper.feed),
+            (&mut self.event, upper.event),
+            (&mut self.cancel, upper.cancel),
+        ];
+        for (to, from) in texts {
+            if from.is_some() {
+                *to = from;
+            }
+        }
+        let lists = [
+            (&mut self.groups, upper.groups),
+            (&mut self.unit, upper.unit),
+            (&mut self.event_time, upper.event_time),
+        ];
+        for (to, from) in lists {
+            if !from.is_empty() {
+                *to = from;
+            }
+        }
+        if !upper.replaces.is_empty() {
+            self.replaces = upper.replaces;
+        }
+        for (to, from) in [(&mut self.maps, upper.maps), (&mut self.provisional, upper.provisional)] {
+            for map in from {
+                if !to.contains(&map) {
+                    to.push(map);
+                }
+            }
+        }
+        self.off |= upper.off;
+        self.at.extend(upper.at);
+        layer::lay(&mut self.lets, upper.lets, &self.id, problems);
+        layer::lay(&mut self.skip, upper.skip, &self.id, problems);
+    }
 }
 
-pub(crate) fn read_message(tab: &mut Tab<'_>, file: &mut File<'_>) -> MessageDraft {
+/// Reads a message file. `below` says whether a lower layer has one of that id: then only what changes is written.
+pub(crate) fn read_message(
+    tab: &mut Tab<'_>,
+    file: &mut File<'_>,
+    below: &dyn Fn(&str) -> bool,
+) -> MessageDraft {
     let place = file.place(tab.offset);
     let id = tab.needed(file, "id");
     tab.rule.clone_from(&id);
-    tab.both_languages(file, "title", true);
+    let off = read_off(tab, file);
+    let full = !off && !below(&id);
+    let at = KEYS.iter().filter(|key| tab.has(key)).map(|key| (*key, tab.place_of(file, key))).collect();
     let draft = MessageDraft {
         place,
+        off,
+        title: tab.both_languages(file, "title", full),
         is: tab.text(file, "is"),
         feed: tab.text(file, "feed"),
         groups: tab.texts(file, "groups").unwrap_or_default(),
         unit: tab.texts(file, "unit").unwrap_or_default(),
-        replaces: tab.needed(file, "replaces"),
+        replaces: if full {
+            tab.needed(file, "replaces")
+        } else {
+            tab.text(file, "replaces").unwrap_or_default()
+        },
         event: tab.text(file, "event"),
         event_time: tab.texts(file, "event_time").unwrap_or_default(),
         cancel: tab.text(file, "cancel"),
@@ -52,24 +146,26 @@ pub(crate) fn read_message(tab: &mut Tab<'_>, file: &mut File<'_>) -> MessageDra
         provisional: tab.texts(file, "provisional").unwrap_or_default(),
         lets: read_lines(tab, file, "let", "name"),
         skip: read_skip(tab, file),
+        at,
         id,
     };
-    if draft.is.is_none() && draft.feed.is_none() {
+    if full && draft.is.is_none() && draft.feed.is_none() {
         let offset = tab.offset;
-        tab.wrong(file, offset, "is がありません。", "is is missing.");
+        tab.wrong_cell(file, offset, "is", "is がありません。", "is is missing.");
     }
     tab.finish(file);
     draft
 }
 
-fn read_skip(tab: &mut Tab<'_>, file: &mut File<'_>) -> Vec<(Place, String)> {
+fn read_skip(tab: &mut Tab<'_>, file: &mut File<'_>) -> Vec<Skip> {
     let mut out = Vec::new();
     for mut row in tab.tables(file, "skip") {
         let place = file.place(row.offset);
         let from = row.needed(file, "from");
-        row.both_languages(file, "why", true);
+        let off = read_off(&mut row, file);
+        let why = row.both_languages(file, "why", !off);
         row.finish(file);
-        out.push((place, from));
+        out.push(Skip { place, from, why, off, over: None });
     }
     out
 }
@@ -79,65 +175,45 @@ pub(crate) fn finish_message(
     plan: &mut Plan,
     known: &Known,
     map_ids: &HashMap<String, usize>,
+    off: &[String],
     problems: &mut Problems,
 ) -> Option<MessagePlan> {
     let (place, id) = (&draft.place, draft.id.as_str());
-    let groups = groups(draft, plan, problems);
+    let (groups, whole) = groups(draft, plan, problems);
     let mut cx =
-        Cx { plan, known, problems, own: Vec::new(), outer: &[], message: &[], file: place.file.clone() };
+        Cx { plan, known, problems, own: Vec::new(), outer: &[], message: &[], owner: String::new() };
+    let cell = |column| Cell { place: draft.at(column), rule: id, column };
     let lets = cx.lets(&draft.lets, id);
     let is = match &draft.is {
-        Some(is) => cx.condition(place, id, is),
+        Some(is) => cx.condition(cell("is"), is),
         None => Some(Cond::All(Vec::new())),
     };
     let feed = draft.feed.as_ref().and_then(|name| {
         let found = cx.plan.layouts.iter().position(|plan| plan.layout.id == *name);
         if found.is_none() {
-            let ja = format!("{name} というレイアウトがありません。");
-            cx.problems.add(place, id, ja, format!("There is no layout '{name}'."));
+            let said = words(
+                format!("{name} というレイアウトがありません(feeds/)。"),
+                format!("There is no layout '{name}'."),
+            );
+            cx.wrong(cell("feed"), said);
         }
         found
     });
-    let cancel = draft.cancel.as_ref().and_then(|text| cx.condition(place, id, text));
-    let unit = cx.paths(place, id, &draft.unit);
-    let event_time = cx.paths(place, id, &draft.event_time);
-    let mut skip = Vec::new();
-    for (place, from) in &draft.skip {
-        if let Some(name) = from.strip_prefix("col(").and_then(|rest| rest.strip_suffix(')')) {
-            let column = feed.and_then(|n| {
-                let plan = &cx.plan.layouts[n];
-                Some((plan.record, *plan.columns.get(&cx.plan.symbols.find(name)?)?))
-            });
-            match column {
-                Some(column) => skip.push(column),
-                None => {
-                    let ja = format!("{name} という列がありません。");
-                    cx.problems.add(place, id, ja, format!("There is no column '{name}'."));
-                }
-            }
-            continue;
-        }
-        let (name, field) = from.split_once('-').map_or((from.as_str(), 0), |(n, f)| {
-            (n, f.split('.').next().and_then(|f| f.parse().ok()).unwrap_or(u16::MAX))
-        });
-        if name.len() != 3 || field == u16::MAX {
-            let en = format!("skip '{from}' is neither a segment nor a field");
-            cx.problems.add(place, id, format!("skip {from} はセグメントでもフィールドでもありません。"), en);
-        }
-        let name = cx.plan.symbols.intern(name);
-        if !cx.plan.known.contains(&name) {
-            cx.plan.known.push(name);
-        }
-        skip.push((name, field));
-    }
+    let cancel = draft.cancel.as_ref().and_then(|text| cx.condition(cell("cancel"), text));
+    let unit = cx.paths(cell("unit"), &draft.unit);
+    let event_time = cx.paths(cell("event_time"), &draft.event_time);
+    let skip = skipped(draft, feed, &mut cx);
     let replaces = match draft.replaces.as_str() {
         "unit" => Replaces::Unit,
         "list" => Replaces::List,
         "event" => Replaces::Event,
         "nothing" => Replaces::Nothing,
         other => {
-            let en = format!("replaces '{other}' is not unit, list, event or nothing");
-            cx.problems.add(place, id, "replaces は unit・list・event・nothing のどれかです。", en);
+            let said = words(
+                "replaces は unit・list・event・nothing のどれかです。",
+                format!("replaces '{other}' is not unit, list, event or nothing"),
+            );
+            cx.wrong(cell("replaces"), said);
             Replaces::Nothing
         }
     };
@@ -147,12 +223,9 @@ pub(crate) fn finish_message(
         Some("changes") => Some(EventKind::Changes),
         None => None,
         Some(_) => {
-            cx.problems.add(
-                place,
-                id,
-                "event は opens・closes・changes のどれかです。",
-                "event is opens, closes or changes",
-            );
+            let said =
+                words("event は opens・closes・changes のどれかです。", "event is opens, closes or changes");
+            cx.wrong(cell("event"), said);
             None
         }
     };
@@ -163,21 +236,27 @@ pub(crate) fn finish_message(
     if unit.is_empty() && draft.unit.is_empty() {
         cx.problems.add(place, id, "unit がありません。", "unit is missing.");
     }
-    let mut find = |list: &[String]| -> Vec<usize> {
+    let mut find = |list: &[String], column| -> Vec<usize> {
         let mut out = Vec::new();
-        for name in list {
+        // What a higher layer switched off is in no list any more.
+        for name in list.iter().filter(|name| !off.contains(name)) {
             match map_ids.get(name) {
                 Some(n) => out.push(*n),
                 None => {
-                    let en = format!("There is no map '{name}'.");
-                    cx.problems.add(place, id, format!("{name} というマップがありません。"), en);
+                    let said = words(
+                        format!("{name} というマップがありません。"),
+                        format!("There is no map '{name}'."),
+                    );
+                    cx.wrong(cell(column), said);
                 }
             }
         }
         out
     };
-    let (maps, provisional) = (find(&draft.maps), find(&draft.provisional));
-    check_maps(draft, &maps, &groups, cx.plan, cx.problems);
+    let (maps, provisional) = (find(&draft.maps, "maps"), find(&draft.provisional, "provisional"));
+    if whole {
+        check_maps(draft, &maps, &groups, cx.plan, cx.problems);
+    }
     let is: Cond = is?;
     Some(MessagePlan {
         id: draft.id.clone(),
@@ -196,11 +275,50 @@ pub(crate) fn finish_message(
     })
 }
 
+/// The positions that are left out on purpose.
+fn skipped(draft: &MessageDraft, feed: Option<usize>, cx: &mut Cx<'_>) -> Vec<(Sym, u16)> {
+    let mut skip = Vec::new();
+    for row in &draft.skip {
+        let from = &row.from;
+        let rule = format!("{}/{from}", draft.id);
+        let cell = Cell { place: &row.place, rule: &rule, column: "from" };
+        if let Some(name) = from.strip_prefix("col(").and_then(|rest| rest.strip_suffix(')')) {
+            let column = feed.and_then(|n| {
+                let plan = &cx.plan.layouts[n];
+                Some((plan.record, *plan.columns.get(&cx.plan.symbols.find(name)?)?))
+            });
+            match column {
+                Some(column) => skip.push(column),
+                // A layout that is not there is said where it is named.
+                None if feed.is_none() && draft.feed.is_some() => {}
+                None => {
+                    let said = words(
+                        format!("{name} という列がありません。"),
+                        format!("There is no column '{name}'."),
+                    );
+                    cx.wrong(cell, said);
+                }
+            }
+            continue;
+        }
+        let (name, field) = from.split_once('-').map_or((from.as_str(), 0), |(n, f)| {
+            (n, f.split('.').next().and_then(|f| f.parse().ok()).unwrap_or(u16::MAX))
+        });
+        if name.len() != 3 || field == u16::MAX {
+            let said = words(
+                format!("skip {from} はセグメントでもフィールドでもありません。"),
+                format!("skip '{from}' is neither a segment nor a field"),
+            );
+            cx.wrong(cell, said);
+            continue;
+        }
+        skip.push((cx.segment(cell, name, Used::Field(field)), field));
+    }
+    skip
+}
+
 /// A map for a group needs a message that has it.
 fn check_maps(draft: &MessageDraft, maps: &[usize], groups: &[Group], plan: &Plan, problems: &mut Problems) {
-    if !problems.list.is_empty() {
-        return;
-    }
     for map in maps {
         let map = &plan.maps[*map];
         let group = match map.instances {
@@ -210,22 +328,29 @@ fn check_maps(draft: &MessageDraft, maps: &[usize], groups: &[Group], plan: &Pla
         for name in group.into_iter().chain(map.within) {
             if !groups.iter().any(|g| g.name == name) {
                 let name = plan.symbols.name(name);
-                let en = format!("map '{}' is for the group {name}, which this message has not", map.id);
-                let ja = format!("マップ {} が使うグループ {name} がありません。", map.id);
-                problems.add(&draft.place, draft.id.clone(), ja, en);
+                let said = words(
+                    format!("マップ {} が使うグループ {name} が、この電文の groups にありません。", map.id),
+                    format!("map '{}' is for the group {name}, which this message has not", map.id),
+                );
+                problems.cell(draft.at("groups"), draft.id.clone(), "groups", said);
             }
         }
     }
 }
 
-fn groups(draft: &MessageDraft, plan: &mut Plan, problems: &mut Problems) -> Vec<Group> {
+/// The groups, and whether all of them could be read.
+fn groups(draft: &MessageDraft, plan: &mut Plan, problems: &mut Problems) -> (Vec<Group>, bool) {
     let mut out: Vec<Group> = Vec::new();
+    let (before, place) = (problems.list.len(), draft.at("groups"));
+    let wrong = |problems: &mut Problems, ja: &str, en: String| {
+        problems.cell(place, draft.id.clone(), "groups", words(ja, en));
+    };
     let names: Vec<&str> =
         draft.groups.iter().filter_map(|g| g.split_once('=').map(|(name, _)| name.trim())).collect();
     for text in &draft.groups {
         let Some((name, members)) = text.split_once('=') else {
             let en = format!("group '{text}' is not NAME = SEG SEG?");
-            problems.add(&draft.place, draft.id.clone(), "groups は NAME = SEG SEG* と書きます。", en);
+            wrong(problems, "groups は NAME = SEG SEG* と書きます。", en);
             continue;
         };
         let mut group = Group { name: plan.symbols.intern(name.trim()), members: Vec::new(), inner: false };
@@ -235,12 +360,7 @@ fn groups(draft: &MessageDraft, plan: &mut Plan, problems: &mut Problems) -> Vec
             let inner = names.iter().position(|n| *n == bare);
             if inner.is_none() && bare.len() != 3 || mark.len() > 1 {
                 let en = format!("'{word}' in group {} is neither a segment nor a group", name.trim());
-                problems.add(
-                    &draft.place,
-                    draft.id.clone(),
-                    format!("{word} はセグメントでもグループでもありません。"),
-                    en,
-                );
+                wrong(problems, &format!("{word} はセグメントでもグループでもありません。"), en);
                 continue;
             }
             let sym = plan.symbols.intern(bare);
@@ -256,7 +376,7 @@ fn groups(draft: &MessageDraft, plan: &mut Plan, problems: &mut Problems) -> Vec
         }
         if group.members.first().is_none_or(|m| m.group.is_some()) {
             let en = format!("group {} must begin with a segment", name.trim());
-            problems.add(&draft.place, draft.id.clone(), "グループはセグメントで始まります。", en);
+            wrong(problems, "グループはセグメントで始まります。", en);
         }
         out.push(group);
     }
@@ -266,9 +386,8 @@ fn groups(draft: &MessageDraft, plan: &mut Plan, problems: &mut Problems) -> Vec
         while at < reached.len() {
             for inner in out[reached[at]].members.iter().filter_map(|m| m.group) {
                 if inner == n {
-                    let en = "a group holds itself";
-                    problems.add(&draft.place, draft.id.clone(), "グループが自分を含んでいます。", en);
-                    return Vec::new();
+                    wrong(problems, "グループが自分を含んでいます。", "a group holds itself".into());
+                    return (Vec::new(), false);
                 }
                 if !reached.contains(&inner) {
                     reached.push(inner);
@@ -280,5 +399,5 @@ fn groups(draft: &MessageDraft, plan: &mut Plan, problems: &mut Problems) -> Vec
             out[inner].inner = true;
         }
     }
-    out
+    (out, problems.list.len() == before)
 }

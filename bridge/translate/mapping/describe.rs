@@ -1,10 +1,28 @@
-//! A set as people read it: its maps, their rows as written, its tables.
+//! A set as people read it: what applies of its maps, rows and tables, and which layer each comes from.
 //!
-//! Read again from the files, so that what is shown is what stands there. Nothing here decides anything.
+//! Made from what the loader read and laid over one another, so that what is shown is what runs. Nothing here
+//! decides anything.
 
-use super::SourceFile;
-use super::reader::plain;
-use toml::de::{DeTable, DeValue};
+use super::compile_map::{Draft, Line};
+use super::compile_message::MessageDraft;
+use super::layer::{Layer, Rank};
+use super::plan::Fixed;
+use super::problem::{Place, Problems};
+use super::table::{self, Cells};
+use std::collections::BTreeMap;
+
+/// Where something stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The layer.
+    pub layer: Rank,
+    /// The file, as it was given to the loader.
+    pub file: String,
+    /// The line, one-based.
+    pub line: usize,
+    /// The layer whose row it took the place of.
+    pub over: Option<Rank>,
+}
 
 /// A text in both languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +48,8 @@ pub struct RowText {
     pub when: String,
     /// What else.
     pub otherwise: String,
+    /// Where it stands.
+    pub source: Source,
 }
 
 /// A map with its rows, or one of its submaps, or a datatype map.
@@ -49,6 +69,8 @@ pub struct MapText {
     pub profile: String,
     /// Names and rules, in order.
     pub rows: Vec<RowText>,
+    /// Rows that a higher layer took away: their ids, and where that is said.
+    pub off: Vec<RowText>,
     /// Its submaps.
     pub inner: Vec<MapText>,
 }
@@ -72,6 +94,8 @@ pub struct MessageText {
     pub maps: Vec<String>,
     /// What is left out on purpose: position and why.
     pub skip: Vec<(String, Title)>,
+    /// Where each of these stands, in the same order.
+    pub skip_sources: Vec<Source>,
 }
 
 /// A code table without its rows.
@@ -81,6 +105,8 @@ pub struct TableText {
     pub name: String,
     /// Its rows.
     pub rows: usize,
+    /// Rows of it that stand in a layer over the shipped set.
+    pub laid: usize,
 }
 
 /// A page of a code table.
@@ -90,6 +116,8 @@ pub struct TablePage {
     pub header: Vec<String>,
     /// Rows as they stand.
     pub rows: Vec<Vec<String>>,
+    /// Where each of them stands.
+    pub sources: Vec<Source>,
     /// Rows of the whole table.
     pub total: usize,
 }
@@ -105,133 +133,104 @@ pub struct SetText {
     pub messages: Vec<MessageText>,
     /// Code tables, by name.
     pub tables: Vec<TableText>,
+    /// Maps and message files that a higher layer switched off, by id.
+    pub off: Vec<(String, Source)>,
 }
 
-pub(crate) fn describe(files: &[SourceFile]) -> SetText {
+fn source(place: &Place, over: Option<Rank>) -> Source {
+    Source { layer: place.layer, file: place.file.to_string(), line: place.line, over }
+}
+
+/// The drafts as people read them.
+pub(crate) fn describe(
+    maps: &[Draft],
+    inner: &[Draft],
+    messages: &[MessageDraft],
+    tables: &BTreeMap<String, Vec<Cells>>,
+) -> SetText {
     let mut out = SetText::default();
-    for file in files {
-        if let Some(name) = table_name(&file.path) {
-            let rows = records(&file.text).count().saturating_sub(1);
-            out.tables.push(TableText { name: name.to_owned(), rows });
-            continue;
-        }
-        let (document, _) = DeTable::parse_recoverable(&file.text);
-        let root = document.get_ref();
-        if let Some(table) = root.get("message").and_then(|value| value.get_ref().as_table()) {
-            out.messages.push(message(table));
-        }
-        if let Some(table) = root.get("map").and_then(|value| value.get_ref().as_table()) {
-            let mut whole = map(table, &file.path);
-            whole.inner = tables(root, "submap").map(|inner| map(inner, &file.path)).collect();
-            out.maps.push(whole);
-        }
-        out.types.extend(tables(root, "type").map(|table| map(table, &file.path)));
+    for draft in maps {
+        let mut whole = map(draft);
+        whole.inner = inner.iter().filter(|i| i.owner.as_ref() == Some(&draft.id)).map(map).collect();
+        out.maps.push(whole);
+    }
+    out.types = inner.iter().filter(|draft| draft.owner.is_none()).map(map).collect();
+    out.messages = messages.iter().map(message).collect();
+    for (name, rows) in tables {
+        let laid = rows.iter().filter(|row| row.layer != Rank::Shipped).count();
+        out.tables.push(TableText { name: name.clone(), rows: rows.len(), laid });
     }
     out.maps.sort_by(|a, b| a.id.cmp(&b.id));
     out.types.sort_by(|a, b| a.id.cmp(&b.id));
     out.messages.sort_by(|a, b| a.id.cmp(&b.id));
-    out.tables.sort_by(|a, b| a.name.cmp(&b.name));
     out
 }
 
-pub(crate) fn table_page(files: &[SourceFile], name: &str, from: usize, limit: usize) -> Option<TablePage> {
-    let file = files.iter().find(|file| table_name(&file.path) == Some(name))?;
-    let mut all = records(&file.text);
-    let header = all.next().unwrap_or_default();
-    let mut page = TablePage { header, ..TablePage::default() };
-    for row in all {
-        if (from..from.saturating_add(limit)).contains(&page.total) {
-            page.rows.push(row);
-        }
-        page.total += 1;
+pub(crate) fn table_page(layers: &[Layer], name: &str, from: usize, limit: usize) -> Option<TablePage> {
+    let of_table = |layer: &Layer| {
+        let named = layer.files.iter().filter(|file| table::name_of(&file.path) == Some(name));
+        Layer::new(layer.rank, named.cloned().collect())
+    };
+    let layers: Vec<Layer> = layers.iter().map(of_table).collect();
+    let rows = table::collect(&layers, &mut Problems::default()).remove(name)?;
+    let header = table::header(name).iter().map(|cell| (*cell).to_owned()).collect();
+    let mut page = TablePage { header, total: rows.len(), ..TablePage::default() };
+    for row in rows.into_iter().skip(from).take(limit) {
+        page.sources.push(source(&row.place(), row.over));
+        page.rows.push(row.cells);
     }
     Some(page)
 }
 
-fn table_name(path: &str) -> Option<&str> {
-    let mut parts = path.rsplit(['/', '\\']);
-    let name = parts.next()?.strip_suffix(".csv")?;
-    (parts.next() == Some("tables")).then_some(name)
-}
-
-fn records(text: &str) -> impl Iterator<Item = Vec<String>> + '_ {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .from_reader(text.as_bytes())
-        .into_records()
-        .filter_map(Result::ok)
-        .map(|record| record.iter().map(|cell| cell.trim().to_owned()).collect())
-}
-
-fn tables<'t>(table: &'t DeTable<'t>, key: &str) -> impl Iterator<Item = &'t DeTable<'t>> {
-    let list = table.get(key).and_then(|value| value.get_ref().as_array());
-    list.into_iter().flat_map(|list| list.iter()).filter_map(|item| item.get_ref().as_table())
-}
-
-/// A text, or a list of them with commas between.
-fn text(table: &DeTable<'_>, key: &str) -> String {
-    let Some(value) = table.get(key) else { return String::new() };
-    match value.get_ref().as_array() {
-        Some(list) => list.iter().map(|item| plain(item.get_ref())).collect::<Vec<_>>().join(", "),
-        None => plain(value.get_ref()),
-    }
-}
-
-fn title(table: &DeTable<'_>, key: &str) -> Title {
-    let both = table.get(key).and_then(|value| value.get_ref().as_table());
-    both.map_or_else(Title::default, |both| Title { ja: text(both, "ja"), en: text(both, "en") })
-}
-
-fn map(table: &DeTable<'_>, file: &str) -> MapText {
-    let names =
-        tables(table, "let").map(|line| RowText { id: format!("${}", text(line, "name")), ..row(line) });
-    let rules = tables(table, "rules").map(row);
+fn map(draft: &Draft) -> MapText {
+    let names = draft.lets.iter().map(|line| RowText { id: format!("${}", line.name), ..row(line) });
     MapText {
-        id: text(table, "id"),
-        file: file.to_owned(),
-        title: title(table, "title"),
-        of: text(table, "for"),
-        makes: text(table, "makes"),
-        profile: text(table, "profile"),
-        rows: names.chain(rules).collect(),
+        id: draft.id.clone(),
+        file: draft.place.file.to_string(),
+        title: draft.title.clone(),
+        of: draft.instances.clone(),
+        makes: draft.makes.clone(),
+        profile: draft.profile.clone().unwrap_or_default(),
+        rows: names.chain(draft.rules.iter().map(row)).collect(),
+        off: draft.switched_off.iter().map(row).collect(),
         inner: Vec::new(),
     }
 }
 
-fn row(line: &DeTable<'_>) -> RowText {
-    let fixed = line.get("fixed").map(|value| match value.get_ref() {
-        DeValue::String(text) => format!("'{text}'"),
-        other => plain(other),
+fn row(line: &Line) -> RowText {
+    let fixed = line.fixed.as_ref().map(|fixed| match fixed {
+        Fixed::Text(text) => format!("'{text}'"),
+        Fixed::Number(text) => text.clone(),
+        Fixed::Boolean(value) => value.to_string(),
     });
-    let each = line.get("each").map(|_| format!("each {}", text(line, "each")));
-    let find = line.get("find").map(|_| format!("find {}", text(line, "find")));
-    let used = line.get("use").map(|_| format!("use {}", text(line, "use")));
+    let each = line.each.as_ref().map(|each| format!("each {each}"));
+    let find = line.find.as_ref().map(|find| format!("find {find}"));
+    let used = line.used.as_ref().map(|used| format!("use {used}"));
     RowText {
-        id: text(line, "id"),
-        to: text(line, "to"),
-        from: fixed.or(each).or(find).unwrap_or_else(|| text(line, "from")),
-        make: used.unwrap_or_else(|| text(line, "as")),
-        when: text(line, "when"),
-        otherwise: text(line, "else"),
+        id: line.name.clone(),
+        to: line.to.clone(),
+        from: fixed.or(each).or(find).unwrap_or_else(|| line.from.as_deref().unwrap_or_default().join(", ")),
+        make: used.or_else(|| line.make.clone()).unwrap_or_default(),
+        when: line.when.clone().unwrap_or_default(),
+        otherwise: line.otherwise.clone().unwrap_or_default(),
+        source: source(&line.place, line.over),
     }
 }
 
-fn message(table: &DeTable<'_>) -> MessageText {
-    let maps = table.get("maps").and_then(|value| value.get_ref().as_array());
+fn message(draft: &MessageDraft) -> MessageText {
     MessageText {
-        id: text(table, "id"),
-        title: title(table, "title"),
-        maps: maps.into_iter().flat_map(|list| list.iter()).map(|item| plain(item.get_ref())).collect(),
-        skip: tables(table, "skip").map(|line| (text(line, "from"), title(line, "why"))).collect(),
+        id: draft.id.clone(),
+        title: draft.title.clone(),
+        maps: draft.maps.clone(),
+        skip: draft.skip.iter().map(|skip| (skip.from.clone(), skip.why.clone())).collect(),
+        skip_sources: draft.skip.iter().map(|skip| source(&skip.place, skip.over)).collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RowText, SourceFile, describe, table_page};
+    use super::{RowText, Source};
+    use crate::mapping::{Layer, MappingSet, Rank, SourceFile};
 
     fn file(path: &str, text: &str) -> SourceFile {
         SourceFile { path: path.into(), text: text.into() }
@@ -245,8 +244,12 @@ id = "patient"
 title = { ja = "患者", en = "Patient" }
 for = "PID"
 makes = "Patient"
-profile = "JP_Patient"
-let = [{ name = "rp", from = ["ORC-4", "ORC-2"], else = "next" }]
+profile = "none"
+key = ["PID-3.1"]
+let = [
+  { name = "rp", from = ["ORC-4", "ORC-2"], else = "next" },
+  { name = "rp", fixed = "1" },
+]
 rules = [
   { id = "gender", to = "gender", from = "PID-8", as = "table g", when = "PID-8 valued", else = "next" },
   { id = "gender-2", to = "gender", fixed = "unknown" },
@@ -255,33 +258,54 @@ rules = [
 [[submap]]
 id = "contact"
 makes = "Patient.contact"
-rules = [{ id = "name", to = "name", from = "NK1-2", as = "XPN.jp" }]
+rules = [{ id = "gender", to = "gender", fixed = "unknown" }]
 "#;
-        let set = describe(&[file("maps/patient.toml", text)]);
+        let head =
+            "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n";
+        let files = vec![
+            file("maps/patient.toml", text),
+            file("tables/g.csv", &format!("{head},M,男,,male,,equal\n")),
+        ];
+        let set = MappingSet::load(files).unwrap().describe();
         let map = &set.maps[0];
         assert_eq!((map.title.ja.as_str(), map.of.as_str(), map.rules()), ("患者", "PID", 4));
-        let row = |id: &str, to: &str, from: &str, make: &str, when: &str, otherwise: &str| RowText {
-            id: id.into(),
-            to: to.into(),
-            from: from.into(),
-            make: make.into(),
-            when: when.into(),
-            otherwise: otherwise.into(),
-        };
-        assert_eq!(map.rows[0], row("$rp", "", "ORC-4, ORC-2", "", "", "next"));
-        assert_eq!(map.rows[1], row("gender", "gender", "PID-8", "table g", "PID-8 valued", "next"));
-        assert_eq!(map.rows[2], row("gender-2", "gender", "'unknown'", "", "", ""));
-        assert_eq!(map.rows[3], row("contact", "contact[]", "each NK1", "use contact", "", ""));
+        let row =
+            |line: usize, id: &str, to: &str, from: &str, make: &str, when: &str, otherwise: &str| RowText {
+                id: id.into(),
+                to: to.into(),
+                from: from.into(),
+                make: make.into(),
+                when: when.into(),
+                otherwise: otherwise.into(),
+                source: Source { file: "maps/patient.toml".into(), line, ..Source::default() },
+            };
+        assert_eq!(map.rows[0], row(10, "$rp", "", "ORC-4, ORC-2", "", "", "next"));
+        assert_eq!(map.rows[2], row(14, "gender", "gender", "PID-8", "table g", "PID-8 valued", "next"));
+        assert_eq!(map.rows[3], row(15, "gender-2", "gender", "'unknown'", "", "", ""));
+        assert_eq!(map.rows[4], row(16, "contact", "contact[]", "each NK1", "use contact", "", ""));
         assert_eq!(map.inner[0].id, "contact");
     }
 
     #[test]
-    fn a_table_is_read_by_the_page() {
-        let files = [file("tables/t.csv", "a,b\n1,x\n2,\"y,z\"\n3,w\n")];
-        let page = table_page(&files, "t", 1, 1).unwrap();
-        assert_eq!((page.header, page.total), (vec!["a".to_owned(), "b".into()], 3));
-        assert_eq!(page.rows, [["2", "y,z"]]);
-        assert!(table_page(&files, "u", 0, 1).is_none());
-        assert_eq!(describe(&files).tables[0].rows, 3);
+    fn a_table_is_read_by_the_page_with_what_lies_over_it() {
+        let head =
+            "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n";
+        let low = format!("{head},1,,,x,,equal\n,2,,,\"y,z\",,equal\n,3,,,w,,equal\n");
+        let high = format!("{head},2,,,v,,equal\n,1,,,,,off\n,4,,,u,,equal\n");
+        let set = MappingSet::layered(vec![
+            Layer::new(Rank::Shipped, vec![file("tables/t.csv", &low)]),
+            Layer::new(Rank::Network, vec![file("tables/t.csv", &high)]),
+        ])
+        .unwrap();
+        let page = set.table_page("t", 0, 2).unwrap();
+        assert_eq!((page.header[1].as_str(), page.total), ("source_code", 3));
+        let codes: Vec<(&str, &str)> =
+            page.rows.iter().map(|row| (row[1].as_str(), row[4].as_str())).collect();
+        assert_eq!(codes, [("2", "v"), ("3", "w")]);
+        assert_eq!((page.sources[0].layer, page.sources[0].over), (Rank::Network, Some(Rank::Shipped)));
+        assert_eq!((page.sources[1].layer, page.sources[1].line), (Rank::Shipped, 4));
+        assert!(set.table_page("u", 0, 1).is_none());
+        let text = set.describe();
+        assert_eq!((text.tables[0].rows, text.tables[0].laid), (3, 2));
     }
 }

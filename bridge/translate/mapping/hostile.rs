@@ -2,7 +2,7 @@
 //! storage and events without their admission do.
 
 use super::tests::{context, file, map, message_file, set, shipped};
-use super::{MappingSet, SourceFile, apply, translate};
+use super::{Layer, MappingSet, Rank, SourceFile, apply, translate};
 use crate::hl7v2::Message;
 use crate::ssmix2::FileName;
 use crate::translation::{Lists, Replaces, Status};
@@ -49,7 +49,10 @@ proptest::proptest! {
         text in any::<String>().prop_map(|t| format!("[map]\nid = \"x\"\n{t}")),
         rule in "[A-Z]{3}[-.0-9\\[\\]'*$ a-z()=]{0,20}",
     ) {
-        let _ = MappingSet::load(vec![SourceFile { path: format!("{folder}/x.toml"), text }]);
+        let file = SourceFile { path: format!("{folder}/x.toml"), text };
+        let over = Layer::new(Rank::Network, vec![file.clone()]);
+        let _ = MappingSet::layered(vec![Layer::new(Rank::Shipped, vec![map("x", "rules = []\n")]), over]);
+        let _ = MappingSet::load(vec![file]);
         let row = rule.replace('\\', "");
         let _ = MappingSet::load(vec![map("m", &format!(
             "when = \"{row}\"\nrules = [{{ id = \"r\", to = \"status\", from = \"{row}\", as = \"{row}\" }}]\n"
@@ -92,7 +95,7 @@ fn a_long_message_takes_no_square_of_its_length() {
 }
 
 fn stays() -> MappingSet {
-    let encounter = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }]\n";
+    let encounter = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }, { id = \"class\", to = \"class.code\", fixed = \"IMP\" }]\n";
     let event = "unit = [\"'stays'\"]\nreplaces = \"event\"\nevent = \"closes\"\nevent_time = [\"PV1-45\", \"EVN-6\"]\ncancel = \"flag = '0'\"\nmaps = [\"stay\"]\n";
     set(vec![file("maps/stay.toml", encounter), message_file("ADT", event)]).unwrap()
 }
@@ -106,7 +109,7 @@ fn a_discharge_without_its_admission_has_an_encounter_without_id() {
     assert_eq!(out.resources[0].id, "");
     assert_eq!(
         String::from_utf8_lossy(&out.resources[0].json),
-        r#"{"resourceType":"Encounter","status":"finished"}"#
+        r#"{"resourceType":"Encounter","status":"finished","class":{"code":"IMP"}}"#
     );
     let unit = out.unit.unwrap();
     let event = unit.event.unwrap();
@@ -143,7 +146,7 @@ fn flags_of_a_storage_exclude_and_a_deleted_file_takes_its_unit_back() {
 fn a_deleted_file_takes_back_what_it_said_itself_and_only_of_its_own_patient() {
     let text =
         message("ADT^A03", "PV1|1|I||||||||||||||||||||||||||||||||||||||||||202404010900|202404101000");
-    let stay = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }]\n";
+    let stay = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }, { id = \"class\", to = \"class.code\", fixed = \"IMP\" }]\n";
     let check = |replaces: &str, lists: Lists, patient: &str, expected: Option<(bool, usize)>| {
         let rules = format!("unit = [\"'list'\"]\nreplaces = \"{replaces}\"\nmaps = [\"stay\"]\n");
         let set = set(vec![file("maps/stay.toml", stay), message_file("ADT", &rules)]).unwrap();

@@ -1,6 +1,6 @@
 //! The mapping engine: rule files in, a compiled plan, and the plan applied to one message.
 //!
-//! [`MappingSet::load`] reads every file of a set and reports all problems at once; `apply` makes the
+//! [`MappingSet::load`] reads every file of a set, [`MappingSet::layered`] those of the layers over it too, and both report all problems at once; `apply` makes the
 //! resources of one message and never panics; `translate` is the whole walk from bytes. No I/O.
 //!
 //! # The language, as this engine reads it
@@ -59,6 +59,12 @@
 //! `let`, `table T of PATH` looks among the rows whose source system the path gives. A test's message is rows, or
 //! cells by name: `検査コード=00051,結果値=7.2`.
 //!
+//! Layers ([`layer`]): a file of a higher layer holds only what changes. Rows of `rules`, `let`, `skip` and `[[test]]`
+//! take the place of those of the same map (message, type) and name; `off = true` takes one away, `after = "id"` says
+//! behind which a new one stands; keys of `[map]` and `[message]` replace, `maps` and `provisional` add, `off = true`
+//! there takes the whole away. A table's row replaces the one of the same source system and code; `off` as its
+//! equivalence takes it away.
+//!
 //! Tables: `source_system,source_code,source_display,target_system,target_code,target_display,equivalence`.
 //! In `code-systems.csv` the source code is the HL7 name (`JC10`), or `NAME/LENGTH` for codes of that length
 //! (`HOT/9`), the source system is a context (`CWE form` prefers `form`), and the target system is the URI.
@@ -68,6 +74,8 @@
 
 mod apply;
 mod build;
+mod check_map;
+mod check_set;
 mod compile;
 mod compile_map;
 mod compile_message;
@@ -75,6 +83,7 @@ pub mod describe;
 pub mod functions;
 mod groups;
 mod item;
+pub(crate) mod layer;
 mod names;
 mod path;
 mod peek;
@@ -84,14 +93,20 @@ pub(crate) mod reader;
 mod refer;
 mod rows;
 mod run;
+mod segments;
 mod set_test;
 mod table;
 mod target;
+mod test_draft;
 mod walk;
 mod write;
 
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod layer_tests;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
@@ -102,6 +117,7 @@ use crate::hl7v2::Message;
 use crate::identity::sha256_hex;
 use crate::translation::{Context, Facility, Translation};
 
+pub use layer::{Layer, Rank, read};
 pub use problem::Problem;
 
 /// A file of a mapping set.
@@ -117,7 +133,8 @@ pub struct SourceFile {
 pub struct MappingSet {
     version: String,
     messages: Vec<String>,
-    files: Vec<SourceFile>,
+    layers: Vec<Layer>,
+    text: describe::SetText,
     plan: plan::Plan,
 }
 
@@ -169,25 +186,27 @@ pub struct Peek {
 }
 
 impl MappingSet {
-    /// Reads and compiles a set.
+    /// Reads and compiles the shipped set, or a folder in its place.
     ///
     /// # Errors
     /// Every problem of the set, in order of file and line.
     pub fn load(files: Vec<SourceFile>) -> Result<Self, Vec<Problem>> {
-        let mut parts: Vec<(&str, &str)> =
-            files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
-        parts.sort_unstable();
-        let mut all = String::new();
-        for (path, text) in parts {
-            all += &format!("{}:{path}{}:{text}", path.len(), text.len());
-        }
-        let version = sha256_hex(all.as_bytes());
-        let plan = compile::compile(files.clone())?;
-        let messages = plan.messages.iter().map(|message| message.id.clone()).collect();
-        Ok(Self { version, messages, files, plan })
+        Self::layered(vec![Layer::new(Rank::Shipped, files)])
     }
 
-    /// A digest of the files: the same files give the same version.
+    /// Reads layers, the lowest first, and compiles what applies when each is laid over those below it.
+    ///
+    /// # Errors
+    /// Every problem of all layers, in order of layer, file and line.
+    pub fn layered(mut layers: Vec<Layer>) -> Result<Self, Vec<Problem>> {
+        layers.retain(|layer| layer.rank == Rank::Shipped || !layer.files.is_empty());
+        let version = version(&layers);
+        let (plan, text) = compile::compile(&layers)?;
+        let messages = plan.messages.iter().map(|message| message.id.clone()).collect();
+        Ok(Self { version, messages, layers, text, plan })
+    }
+
+    /// A digest of the files of all layers: the same files give the same version.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -207,20 +226,42 @@ impl MappingSet {
         self.layouts().find(|layout| layout.id == id)
     }
 
-    /// The set as people read it.
+    /// What applies, as people read it, and from which layer.
     pub fn describe(&self) -> describe::SetText {
-        describe::describe(&self.files)
+        self.text.clone()
+    }
+
+    /// The files of its layers, the lowest first.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
     }
 
     /// A page of a code table: `limit` rows behind the first `from`.
     pub fn table_page(&self, name: &str, from: usize, limit: usize) -> Option<describe::TablePage> {
-        describe::table_page(&self.files, name, from, limit)
+        describe::table_page(&self.layers, name, from, limit)
     }
 
     /// Runs the tests that stand in the files.
     pub fn run_tests(&self) -> Vec<TestResult> {
         set_test::run_tests(self)
     }
+}
+
+/// Of the shipped set alone it is what it was before there were layers.
+fn version(layers: &[Layer]) -> String {
+    let mut all = String::new();
+    for layer in layers {
+        let mut parts: Vec<(&str, &str)> =
+            layer.files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
+        parts.sort_unstable();
+        if layer.rank != Rank::Shipped {
+            all += &format!("{}:", layer.rank.word());
+        }
+        for (path, text) in parts {
+            all += &format!("{}:{path}{}:{text}", path.len(), text.len());
+        }
+    }
+    sha256_hex(all.as_bytes())
 }
 
 /// Makes the resources of one message; never panics, no I/O.

@@ -1,6 +1,7 @@
 //! Paths and conditions: `PID-3[2].4.1`, `OBX[.3.1 in table x]-5`, `$name.part`, `ORC-1 in 'CA,DC' or flag = '0'`.
 
-use super::plan::{Cond, Name, Part, Path, Pick, Root, Setting, Sym, Symbols, segment_name};
+use super::plan::{Cond, Name, Part, Path, Pick, Root, Setting, Sym, Symbols, Used, segment_name};
+use super::problem::{Words, words};
 
 /// What a path or condition may be made of while it is parsed.
 pub(crate) struct Parser<'a> {
@@ -13,6 +14,8 @@ pub(crate) struct Parser<'a> {
     pub(crate) seen: &'a mut Vec<Sym>,
     /// The columns named.
     pub(crate) columns: &'a mut Vec<Sym>,
+    /// The segments and fields named.
+    pub(crate) segments: &'a mut Vec<(Used, Sym)>,
     /// Deep conditions are refused: brackets in brackets.
     pub(crate) depth: usize,
 }
@@ -23,14 +26,14 @@ const MAX_DEPTH: usize = 16;
 /// What other feeds than rows of columns are read by: bytes of a record, a record by its name, an XML path.
 const FEED_PATHS: [&str; 3] = ["bytes(", "rec(", "/"];
 
-type Parsed<T> = Result<T, String>;
+type Parsed<T> = Result<T, Words>;
 
 impl Parser<'_> {
     /// Parses a path.
     pub(crate) fn path(&mut self, text: &str) -> Parsed<Path> {
         let text = text.trim();
         if self.depth > MAX_DEPTH {
-            return Err("brackets are nested too deep".into());
+            return Err(words("かっこの入れ子が深すぎます。", "brackets are nested too deep"));
         }
         let setting = match text {
             "facility.code" => Some(Setting::FacilityCode),
@@ -52,24 +55,36 @@ impl Parser<'_> {
             });
         }
         if let Some(rest) = text.strip_prefix("col(") {
-            let (name, rest) =
-                rest.split_once(')').ok_or_else(|| format!("'{text}': a bracket is not closed"))?;
+            let (name, rest) = rest.split_once(')').ok_or_else(|| {
+                words(
+                    format!("「{text}」のかっこが閉じていません。"),
+                    format!("'{text}': a bracket is not closed"),
+                )
+            })?;
             let all = match rest {
                 "" => false,
                 "[*]" => true,
-                _ => return Err(format!("'{text}': a column has no parts")),
+                _ => {
+                    return Err(words(
+                        format!("「{text}」: 列の中の一部は指せません。"),
+                        format!("'{text}': a column has no parts"),
+                    ));
+                }
             };
             let name = self.symbols.intern(name.trim());
             self.columns.push(name);
             return Ok(Path { root: Root::Column { name, all }, repetition: Pick::First, parts: Vec::new() });
         }
         if FEED_PATHS.iter().any(|start| text.starts_with(start)) {
-            return Err(format!("'{text}': only col(NAME) is in this version"));
+            return Err(words(
+                format!("「{text}」: この版で使えるのは col(列の名) だけです。"),
+                format!("'{text}': only col(NAME) is in this version"),
+            ));
         }
         if let Some(rest) = text.strip_prefix('$') {
             let end = rest.find(['.', '[']).unwrap_or(rest.len());
             let name = &rest[..end];
-            let name = (self.names)(name).ok_or_else(|| format!("${name} is not a name above this row"))?;
+            let name = (self.names)(name).ok_or_else(|| no_name(name))?;
             let (repetition, parts) = self.tail(&rest[end..])?;
             return Ok(Path { root: Root::Name(name), repetition, parts });
         }
@@ -80,19 +95,25 @@ impl Parser<'_> {
         let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
         let name = &text[..end];
         if name.is_empty() || !name.starts_with(|c: char| c.is_ascii_uppercase()) {
-            return Err(format!("'{text}' is not a path"));
+            return Err(not_a_path(text));
         }
         let sym = segment_name(self.symbols, name);
         if !self.seen.contains(&sym) {
             self.seen.push(sym);
         }
         let (pick, rest) = self.pick(&text[end..])?;
+        if rest.is_empty() {
+            self.segments.push((Used::Field(0), sym));
+        }
         if matches!(pick, Pick::Same) {
-            return Err(format!("'{text}': [same] chooses a repetition, not a segment"));
+            return Err(words(
+                format!("「{text}」: [same] は繰返しを選ぶもので、セグメントは選べません。"),
+                format!("'{text}': [same] chooses a repetition, not a segment"),
+            ));
         }
         let Some(rest) = rest.strip_prefix('-') else {
             if !rest.is_empty() {
-                return Err(format!("'{text}' is not a path"));
+                return Err(not_a_path(text));
             }
             return Ok(Path {
                 root: Root::Segment { name: sym, pick, field: 0 },
@@ -101,13 +122,25 @@ impl Parser<'_> {
             });
         };
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let field: u16 = rest[..end].parse().map_err(|_| format!("'{text}': a field number is missing"))?;
+        let field: u16 = rest[..end].parse().map_err(|_| {
+            words(
+                format!("「{text}」: - の後ろにフィールドの番号が要ります。"),
+                format!("'{text}': a field number is missing"),
+            )
+        })?;
         if field == 0 {
-            return Err(format!("'{text}': fields are counted from 1"));
+            return Err(words(
+                format!("「{text}」: フィールドの番号は1から数えます。"),
+                format!("'{text}': fields are counted from 1"),
+            ));
         }
+        self.segments.push((Used::Field(field), sym));
         let (repetition, rest) = self.pick(&rest[end..])?;
         if matches!(repetition, Pick::Where(_) | Pick::After) {
-            return Err(format!("'{text}': a condition and [after] choose segments, not repetitions"));
+            return Err(words(
+                format!("「{text}」: 条件や after で選べるのはセグメントで、繰返しではありません。"),
+                format!("'{text}': a condition and [after] choose segments, not repetitions"),
+            ));
         }
         let parts = self.parts(rest)?;
         Ok(Path { root: Root::Segment { name: sym, pick, field }, repetition, parts })
@@ -120,7 +153,10 @@ impl Parser<'_> {
             let (pick, after) = self.pick(&rest[open..])?;
             let mut parts = self.parts(head)?;
             if parts.len() > 1 || matches!(pick, Pick::Where(_) | Pick::Same | Pick::After) {
-                return Err(format!("'{rest}': only a field repeats"));
+                return Err(words(
+                    format!("「{rest}」: 繰返しがあるのはフィールドだけです。"),
+                    format!("'{rest}': only a field repeats"),
+                ));
             }
             parts.extend(self.parts(after)?);
             return Ok((pick, parts));
@@ -136,19 +172,27 @@ impl Parser<'_> {
             let part = &after[..end];
             rest = &after[end..];
             if part.is_empty() {
-                return Err("a part is empty between two points".into());
+                return Err(words("点と点の間に何もありません。", "a part is empty between two points"));
             }
             out.push(match part.parse::<u16>() {
-                Ok(0) => return Err("parts are counted from 1".into()),
+                Ok(0) => return Err(words("成分の番号は1から数えます。", "parts are counted from 1")),
                 Ok(n) => Part::Number(n),
                 Err(_) if part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') => {
                     Part::Name(self.symbols.intern(part))
                 }
-                Err(_) => return Err(format!("'.{part}' is not a part of a path")),
+                Err(_) => {
+                    return Err(words(
+                        format!("「.{part}」は位置の一部として読めません。"),
+                        format!("'.{part}' is not a part of a path"),
+                    ));
+                }
             });
         }
         if !rest.is_empty() {
-            return Err(format!("'{rest}' is not a part of a path"));
+            return Err(words(
+                format!("「{rest}」は位置の一部として読めません。"),
+                format!("'{rest}' is not a part of a path"),
+            ));
         }
         Ok(out)
     }
@@ -157,7 +201,12 @@ impl Parser<'_> {
         if !rest.starts_with('[') {
             return Ok((Pick::First, rest));
         }
-        let close = closing(rest).ok_or_else(|| format!("'{rest}': a bracket is not closed"))?;
+        let close = closing(rest).ok_or_else(|| {
+            words(
+                format!("「{rest}」のかっこが閉じていません。"),
+                format!("'{rest}': a bracket is not closed"),
+            )
+        })?;
         let (inside, after) = (&rest[1..close], &rest[close + 1..]);
         let pick = match inside.trim() {
             "*" => Pick::All,
@@ -166,7 +215,9 @@ impl Parser<'_> {
             "after" => Pick::After,
             n if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => match n.parse::<u16>() {
                 Ok(n) if n > 0 => Pick::Nth(n),
-                _ => return Err(format!("'[{n}]': counted from 1")),
+                _ => {
+                    return Err(words(format!("[{n}]: 1から数えます。"), format!("'[{n}]': counted from 1")));
+                }
             },
             condition => {
                 self.depth += 1;
@@ -181,13 +232,16 @@ impl Parser<'_> {
     /// Parses a condition.
     pub(crate) fn condition(&mut self, text: &str) -> Parsed<Cond> {
         if self.depth > MAX_DEPTH {
-            return Err("brackets are nested too deep".into());
+            return Err(words("かっこの入れ子が深すぎます。", "brackets are nested too deep"));
         }
         let tokens = tokens(text)?;
         let mut at = 0;
         let cond = self.or(&tokens, &mut at)?;
         if at < tokens.len() {
-            return Err(format!("'{}' is not expected here", tokens[at]));
+            return Err(words(
+                format!("条件の中の「{}」は、ここには書けません。", tokens[at]),
+                format!("'{}' is not expected here", tokens[at]),
+            ));
         }
         Ok(cond)
     }
@@ -216,7 +270,7 @@ impl Parser<'_> {
                 *at += 1;
                 self.depth += 1;
                 if self.depth > MAX_DEPTH {
-                    return Err("the condition is nested too deep".into());
+                    return Err(words("条件の入れ子が深すぎます。", "the condition is nested too deep"));
                 }
                 let inner = self.not(tokens, at);
                 self.depth -= 1;
@@ -226,19 +280,19 @@ impl Parser<'_> {
                 *at += 1;
                 self.depth += 1;
                 if self.depth > MAX_DEPTH {
-                    return Err("the condition is nested too deep".into());
+                    return Err(words("条件の入れ子が深すぎます。", "the condition is nested too deep"));
                 }
                 let inner = self.or(tokens, at);
                 self.depth -= 1;
                 let inner = inner?;
                 if tokens.get(*at) != Some(&")") {
-                    return Err("a bracket is not closed".into());
+                    return Err(words("かっこが閉じていません。", "a bracket is not closed"));
                 }
                 *at += 1;
                 Ok(inner)
             }
             Some(_) => self.atom(tokens, at),
-            None => Err("the condition ends too early".into()),
+            None => Err(words("条件が途中で終わっています。", "the condition ends too early")),
         }
     }
 
@@ -248,7 +302,7 @@ impl Parser<'_> {
         let mut next = || {
             let token = tokens.get(*at).copied();
             *at += 1;
-            token.ok_or_else(|| "the condition ends too early".to_owned())
+            token.ok_or_else(|| words("条件が途中で終わっています。", "the condition ends too early"))
         };
         match next()? {
             "valued" => Ok(Cond::Valued(path)),
@@ -260,7 +314,12 @@ impl Parser<'_> {
             "in" => match next()? {
                 "table" => {
                     let name = next()?;
-                    let table = (self.tables)(name).ok_or_else(|| format!("there is no table '{name}'"))?;
+                    let table = (self.tables)(name).ok_or_else(|| {
+                        words(
+                            format!("{name} という対応表がありません(tables/ の CSV)。"),
+                            format!("there is no table '{name}' (a CSV in tables/)"),
+                        )
+                    })?;
                     Ok(Cond::InTable(path, table))
                 }
                 literal => Ok(Cond::In(path, list(&unquoted(literal)?))),
@@ -269,11 +328,32 @@ impl Parser<'_> {
             "is" => match next()? {
                 "number" => Ok(Cond::Number(path)),
                 "date" => Ok(Cond::Date(path)),
-                other => Err(format!("'is {other}' is not known: number or date")),
+                other => Err(words(
+                    format!("「is {other}」は読めません。is number か is date と書きます。"),
+                    format!("'is {other}' is not known: number or date"),
+                )),
             },
-            other => Err(format!("'{other}' is not known: valued, missing, =, in, starts or is")),
+            other => Err(words(
+                format!("条件の「{other}」は読めません。valued・missing・=・in・starts・is のどれかです。"),
+                format!("'{other}' is not known: valued, missing, =, in, starts or is"),
+            )),
         }
     }
+}
+
+/// A `$name` that no row above gives.
+pub(crate) fn no_name(name: &str) -> Words {
+    words(
+        format!("${name} という名前は、この行より上にありません。"),
+        format!("${name} is not a name above this row"),
+    )
+}
+
+fn not_a_path(text: &str) -> Words {
+    words(
+        format!("「{text}」は位置として読めません(PID-3.1 のように書きます)。"),
+        format!("'{text}' is not a path"),
+    )
 }
 
 fn list(text: &str) -> Vec<String> {
@@ -281,11 +361,9 @@ fn list(text: &str) -> Vec<String> {
 }
 
 fn unquoted(token: &str) -> Parsed<String> {
-    token
-        .strip_prefix('\'')
-        .and_then(|t| t.strip_suffix('\''))
-        .map(str::to_owned)
-        .ok_or_else(|| format!("{token} should stand in single quotes"))
+    token.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).map(str::to_owned).ok_or_else(|| {
+        words(format!("{token} は ' と ' で囲みます。"), format!("{token} should stand in single quotes"))
+    })
 }
 
 /// The place of the bracket that closes the one at 0, outside quotes.
@@ -325,7 +403,9 @@ pub(crate) fn tokens(text: &str) -> Parsed<Vec<&str>> {
                 at += 1;
             }
             b'\'' => {
-                let end = text[at + 1..].find('\'').ok_or("a quote is not closed")?;
+                let end = text[at + 1..]
+                    .find('\'')
+                    .ok_or_else(|| words("' で始めた文字が ' で閉じていません。", "a quote is not closed"))?;
                 out.push(&text[at..at + end + 2]);
                 at += end + 2;
             }

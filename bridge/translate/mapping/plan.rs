@@ -230,11 +230,14 @@ pub(crate) struct Target {
     pub(crate) text: String,
     pub(crate) steps: Vec<Step>,
     pub(crate) shape: Shape,
+    /// The FHIR type at its end; the path of a backbone element; empty for `[x]`.
+    pub(crate) kind: String,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) id: String,
+    pub(crate) place: Place,
     pub(crate) target: Target,
     pub(crate) source: Source,
     pub(crate) make: Option<Make>,
@@ -385,11 +388,26 @@ pub(crate) struct LayoutPlan {
     pub(crate) columns: HashMap<Sym, u16>,
 }
 
-/// A column that some path names.
+/// What a cell names that other files must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Used {
+    /// A column of a layout.
+    Column,
+    /// A field of a segment; 0 = the segment itself, or a group.
+    Field(u16),
+    /// A segment that some group holds.
+    InGroup,
+}
+
+/// A cell with what it names.
 #[derive(Debug)]
-pub(crate) struct ColumnUse {
+pub(crate) struct Use {
     pub(crate) place: Place,
     pub(crate) rule: String,
+    pub(crate) column: String,
+    /// The map that it belongs to; empty for types and message files.
+    pub(crate) owner: String,
+    pub(crate) used: Used,
     pub(crate) name: Sym,
 }
 
@@ -405,7 +423,8 @@ pub(crate) struct Plan {
     pub(crate) inner: Vec<Map>,
     pub(crate) messages: Vec<MessagePlan>,
     pub(crate) layouts: Vec<LayoutPlan>,
-    pub(crate) columns_used: Vec<ColumnUse>,
+    /// Of the time of compiling; empty afterwards.
+    pub(crate) uses: Vec<Use>,
     pub(crate) tests: Vec<TestPlan>,
     /// Segments that any path, group or skip of the set names.
     pub(crate) known: Vec<Sym>,

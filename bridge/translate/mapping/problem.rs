@@ -1,14 +1,20 @@
-//! Problems of a mapping set: all of them at once, each with file, line, rule and a sentence.
+//! Problems of a mapping set: all of them at once, each with layer, file, line, rule, cell and a sentence.
+
+use super::layer::Rank;
 
 /// One thing wrong with a mapping set. A set with a problem is not loaded.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
+    /// The layer that the file belongs to.
+    pub layer: Rank,
     /// The file, as it was given to the loader.
     pub file: String,
     /// The line, one-based; 0 where the file as a whole is meant.
     pub line: usize,
     /// `map/rule`, or the map or message alone, or empty.
     pub rule: String,
+    /// The cell: the key of the row, `from`, or the column of a table; empty where the row as a whole is meant.
+    pub column: String,
     /// What is wrong, in Japanese.
     pub ja: String,
     /// What is wrong, in English.
@@ -17,12 +23,30 @@ pub struct Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.layer != Rank::Shipped {
+            write!(f, "{}: ", self.layer.word())?;
+        }
         write!(f, "{}:{}: ", self.file, self.line)?;
-        if !self.rule.is_empty() {
-            write!(f, "{}: ", self.rule)?;
+        match (self.rule.as_str(), self.column.as_str()) {
+            ("", "") => {}
+            (rule, "") => write!(f, "{rule}: ")?,
+            ("", column) => write!(f, "[{column}]: ")?,
+            (rule, column) => write!(f, "{rule} [{column}]: ")?,
         }
         f.write_str(&self.en)
     }
+}
+
+/// A sentence in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Words {
+    pub(crate) ja: String,
+    pub(crate) en: String,
+}
+
+/// A sentence in both languages.
+pub(crate) fn words(ja: impl Into<String>, en: impl Into<String>) -> Words {
+    Words { ja: ja.into(), en: en.into() }
 }
 
 /// Collects the problems of a set while it is read.
@@ -39,12 +63,19 @@ impl Problems {
         ja: impl Into<String>,
         en: impl Into<String>,
     ) {
+        self.cell(place, rule, "", words(ja, en));
+    }
+
+    /// A problem of one cell.
+    pub(crate) fn cell(&mut self, place: &Place, rule: impl Into<String>, column: &str, said: Words) {
         self.list.push(Problem {
+            layer: place.layer,
             file: place.file.to_string(),
             line: place.line,
             rule: rule.into(),
-            ja: ja.into(),
-            en: en.into(),
+            column: column.to_owned(),
+            ja: said.ja,
+            en: said.en,
         });
     }
 }
@@ -52,6 +83,7 @@ impl Problems {
 /// A file and a line of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
+    pub(crate) layer: Rank,
     pub(crate) file: std::sync::Arc<str>,
     pub(crate) line: usize,
 }

@@ -1,11 +1,14 @@
 //! Reads TOML tables key by key, with lines, and reports what is left over: unknown keys are refused.
 
-use super::problem::{Place, Problems};
+use super::describe::Title;
+use super::layer::Rank;
+use super::problem::{Place, Problems, words};
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 /// A file while it is read.
 pub(crate) struct File<'p> {
+    pub(crate) layer: Rank,
     pub(crate) name: Arc<str>,
     pub(crate) lines: Vec<usize>,
     pub(crate) problems: &'p mut Problems,
@@ -14,7 +17,7 @@ pub(crate) struct File<'p> {
 impl File<'_> {
     pub(crate) fn place(&self, offset: usize) -> Place {
         let line = self.lines.partition_point(|start| *start <= offset);
-        Place { file: self.name.clone(), line }
+        Place { layer: self.layer, file: self.name.clone(), line }
     }
 }
 
@@ -52,14 +55,32 @@ impl<'t> Tab<'t> {
         file.problems.add(&place, self.rule.clone(), ja, en);
     }
 
+    /// The same of the cell of a key.
+    pub(crate) fn wrong_cell(&self, file: &mut File<'_>, offset: usize, key: &str, ja: &str, en: &str) {
+        let place = file.place(offset);
+        file.problems.cell(&place, self.rule.clone(), key, words(ja, en));
+    }
+
+    /// Whether a key is written.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.0 == key)
+    }
+
+    /// Where a key stands; where the table begins for one that is not written.
+    pub(crate) fn place_of(&self, file: &File<'_>, key: &str) -> Place {
+        let entry = self.entries.iter().find(|entry| entry.0 == key);
+        file.place(entry.map_or(self.offset, |entry| entry.1))
+    }
+
     pub(crate) fn text(&mut self, file: &mut File<'_>, key: &str) -> Option<String> {
         let (offset, value) = self.take(key)?;
         match value.as_str() {
             Some(text) => Some(text.to_owned()),
             None => {
-                self.wrong(
+                self.wrong_cell(
                     file,
                     offset,
+                    key,
                     &format!("{key} は文字列でなければなりません。"),
                     &format!("{key} must be a text."),
                 );
@@ -70,9 +91,15 @@ impl<'t> Tab<'t> {
 
     /// A text that must be there.
     pub(crate) fn needed(&mut self, file: &mut File<'_>, key: &str) -> String {
-        if !self.entries.iter().any(|entry| entry.0 == key) {
+        if !self.has(key) {
             let offset = self.offset;
-            self.wrong(file, offset, &format!("{key} がありません。"), &format!("{key} is missing."));
+            self.wrong_cell(
+                file,
+                offset,
+                key,
+                &format!("{key} がありません。"),
+                &format!("{key} is missing."),
+            );
         }
         self.text(file, key).unwrap_or_default()
     }
@@ -87,9 +114,10 @@ impl<'t> Tab<'t> {
             .as_array()
             .and_then(|a| a.iter().map(|v| v.get_ref().as_str().map(str::to_owned)).collect());
         if all.is_none() {
-            self.wrong(
+            self.wrong_cell(
                 file,
                 offset,
+                key,
                 &format!("{key} は文字列かその並びでなければなりません。"),
                 &format!("{key} must be a text or a list of texts."),
             );
@@ -100,9 +128,10 @@ impl<'t> Tab<'t> {
     pub(crate) fn boolean(&mut self, file: &mut File<'_>, key: &str) -> bool {
         let Some((offset, value)) = self.take(key) else { return false };
         value.as_bool().unwrap_or_else(|| {
-            self.wrong(
+            self.wrong_cell(
                 file,
                 offset,
+                key,
                 &format!("{key} は true か false です。"),
                 &format!("{key} must be true or false."),
             );
@@ -115,9 +144,10 @@ impl<'t> Tab<'t> {
         let Some((offset, value)) = self.take(key) else { return Vec::new() };
         let array = value.as_array();
         if array.is_none() {
-            self.wrong(
+            self.wrong_cell(
                 file,
                 offset,
+                key,
                 &format!("{key} は表の並びでなければなりません。"),
                 &format!("{key} must be a list of tables."),
             );
@@ -126,9 +156,10 @@ impl<'t> Tab<'t> {
         for item in array.into_iter().flat_map(|a| a.iter()) {
             match item.get_ref().as_table() {
                 Some(table) => out.push(Tab::new(table, item.span().start, self.rule.clone())),
-                None => self.wrong(
+                None => self.wrong_cell(
                     file,
                     item.span().start,
+                    key,
                     &format!("{key} の行は {{ }} でなければなりません。"),
                     &format!("each row of {key} must be a table in {{ }}."),
                 ),
@@ -138,19 +169,19 @@ impl<'t> Tab<'t> {
     }
 
     /// `{ ja = "…", en = "…" }`.
-    pub(crate) fn both_languages(&mut self, file: &mut File<'_>, key: &str, needed: bool) {
+    pub(crate) fn both_languages(&mut self, file: &mut File<'_>, key: &str, needed: bool) -> Title {
+        let mut title = Title::default();
         match self.take(key) {
             Some((offset, value)) => {
-                let full = value.as_table().is_some_and(|table| {
-                    table.len() == 2
-                        && ["ja", "en"].iter().all(|l| {
-                            table.get(*l).is_some_and(|v| v.get_ref().as_str().is_some_and(|t| !t.is_empty()))
-                        })
-                });
-                if !full {
-                    self.wrong(
+                if let Some(table) = value.as_table().filter(|table| table.len() == 2) {
+                    let text = |l: &str| table.get(l).and_then(|v| v.get_ref().as_str()).unwrap_or_default();
+                    title = Title { ja: text("ja").to_owned(), en: text("en").to_owned() };
+                }
+                if title.ja.is_empty() || title.en.is_empty() {
+                    self.wrong_cell(
                         file,
                         offset,
+                        key,
                         &format!("{key} は {{ ja = \"…\", en = \"…\" }} と書きます。"),
                         &format!("{key} must be {{ ja = \"…\", en = \"…\" }}."),
                     );
@@ -158,17 +189,30 @@ impl<'t> Tab<'t> {
             }
             None if needed => {
                 let offset = self.offset;
-                self.wrong(file, offset, &format!("{key} がありません。"), &format!("{key} is missing."));
+                self.wrong_cell(
+                    file,
+                    offset,
+                    key,
+                    &format!("{key} がありません。"),
+                    &format!("{key} is missing."),
+                );
             }
             None => {}
         }
+        title
     }
 
     /// The keys and values of a table whose keys are free: `expect`.
     pub(crate) fn pairs(&mut self, file: &mut File<'_>, key: &str) -> Vec<(String, String)> {
         let Some((offset, value)) = self.take(key) else { return Vec::new() };
         let Some(table) = value.as_table() else {
-            self.wrong(file, offset, &format!("{key} は表です。"), &format!("{key} must be a table."));
+            self.wrong_cell(
+                file,
+                offset,
+                key,
+                &format!("{key} は表です。"),
+                &format!("{key} must be a table."),
+            );
             return Vec::new();
         };
         table.iter().map(|(k, v)| (k.get_ref().to_string(), plain(v.get_ref()))).collect()
@@ -178,9 +222,10 @@ impl<'t> Tab<'t> {
     pub(crate) fn finish(&self, file: &mut File<'_>) {
         for (key, offset, _, taken) in &self.entries {
             if !taken {
-                self.wrong(
+                self.wrong_cell(
                     file,
                     *offset,
+                    key,
                     &format!("{key} という項目はありません。"),
                     &format!("'{key}' is not a known key here."),
                 );

@@ -5,10 +5,18 @@ use super::compile_map::Line;
 use super::functions;
 use super::path::Parser;
 use super::plan::{
-    ColumnUse, Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Name, Path, Piece, Plan, Sym,
+    Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Name, Path, Piece, Plan, Sym, Use, Used,
 };
-use super::problem::{Place, Problems};
+use super::problem::{Place, Problems, Words, words};
 use std::collections::HashMap;
+
+/// A cell of a row: where it stands, `map/rule` and its key.
+#[derive(Clone, Copy)]
+pub(crate) struct Cell<'c> {
+    pub(crate) place: &'c Place,
+    pub(crate) rule: &'c str,
+    pub(crate) column: &'c str,
+}
 
 /// What rows are compiled with.
 pub(crate) struct Cx<'a> {
@@ -19,20 +27,19 @@ pub(crate) struct Cx<'a> {
     pub(crate) own: Vec<String>,
     pub(crate) outer: &'a [String],
     pub(crate) message: &'a [String],
-    pub(crate) file: std::sync::Arc<str>,
+    /// The map that the row belongs to, of a submap the one around it; empty for types and message files.
+    pub(crate) owner: String,
 }
 
 impl Cx<'_> {
-    pub(crate) fn wrong(&mut self, place: &Place, rule: &str, en: String) {
-        let ja = format!("読めません: {en}");
-        self.problems.add(place, rule, ja, en);
+    pub(crate) fn wrong(&mut self, cell: Cell<'_>, said: Words) {
+        self.problems.cell(cell.place, cell.rule, cell.column, said);
     }
 
     fn parsed<T>(
         &mut self,
-        place: &Place,
-        rule: &str,
-        parse: impl FnOnce(&mut Parser<'_>) -> Result<T, String>,
+        cell: Cell<'_>,
+        parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Words>,
     ) -> Option<T> {
         let (own, outer, message) = (&self.own, self.outer, self.message);
         let symbols = &mut self.plan.symbols;
@@ -48,37 +55,59 @@ impl Cx<'_> {
         };
         let tables = &self.known.tables;
         let mut find_table = |name: &str| tables.get(name).copied();
-        let mut columns = Vec::new();
-        let mut parser =
-            Parser { symbols, tables: &mut find_table, names: &names, seen, columns: &mut columns, depth: 0 };
+        let (mut columns, mut segments) = (Vec::new(), Vec::new());
+        let mut parser = Parser {
+            symbols,
+            tables: &mut find_table,
+            names: &names,
+            seen,
+            columns: &mut columns,
+            segments: &mut segments,
+            depth: 0,
+        };
         let parsed = parse(&mut parser);
-        self.plan.columns_used.extend(columns.into_iter().map(|name| ColumnUse {
-            place: place.clone(),
-            rule: rule.to_owned(),
-            name,
-        }));
+        for (used, name) in columns.into_iter().map(|name| (Used::Column, name)).chain(segments) {
+            self.used(cell, used, name);
+        }
         match parsed {
             Ok(value) => Some(value),
-            Err(en) => {
-                self.wrong(place, rule, en);
+            Err(said) => {
+                self.wrong(cell, said);
                 None
             }
         }
     }
 
-    pub(crate) fn path(&mut self, place: &Place, rule: &str, text: &str) -> Option<Path> {
-        self.parsed(place, rule, |p| p.path(text))
+    /// Notes what a cell names, to be looked for when all files are read.
+    fn used(&mut self, cell: Cell<'_>, used: Used, name: Sym) {
+        let (place, owner) = (cell.place.clone(), self.owner.clone());
+        let (rule, column) = (cell.rule.to_owned(), cell.column.to_owned());
+        self.plan.uses.push(Use { place, rule, column, owner, used, name });
     }
 
-    pub(crate) fn paths(&mut self, place: &Place, rule: &str, texts: &[String]) -> Vec<Path> {
-        texts.iter().filter_map(|text| self.path(place, rule, text)).collect()
+    /// A segment by its name, with what must be there of it.
+    pub(crate) fn segment(&mut self, cell: Cell<'_>, name: &str, used: Used) -> Sym {
+        let sym = self.plan.symbols.intern(name);
+        if !self.plan.known.contains(&sym) {
+            self.plan.known.push(sym);
+        }
+        self.used(cell, used, sym);
+        sym
     }
 
-    pub(crate) fn condition(&mut self, place: &Place, rule: &str, text: &str) -> Option<Cond> {
-        self.parsed(place, rule, |p| p.condition(text))
+    pub(crate) fn path(&mut self, cell: Cell<'_>, text: &str) -> Option<Path> {
+        self.parsed(cell, |p| p.path(text))
     }
 
-    pub(crate) fn otherwise(&mut self, place: &Place, rule: &str, text: Option<&String>) -> Else {
+    pub(crate) fn paths(&mut self, cell: Cell<'_>, texts: &[String]) -> Vec<Path> {
+        texts.iter().filter_map(|text| self.path(cell, text)).collect()
+    }
+
+    pub(crate) fn condition(&mut self, cell: Cell<'_>, text: &str) -> Option<Cond> {
+        self.parsed(cell, |p| p.condition(text))
+    }
+
+    pub(crate) fn otherwise(&mut self, cell: Cell<'_>, text: Option<&String>) -> Else {
         let Some(text) = text else { return Else::Default };
         let (word, code) = text.split_once(' ').map_or((text.as_str(), None), |(w, c)| (w, Some(c.trim())));
         match (word, code) {
@@ -87,18 +116,30 @@ impl Cx<'_> {
             ("warn", code) => Else::Warn(code.map(str::to_owned)),
             ("error", code) => Else::Error(code.map(str::to_owned)),
             _ => {
-                self.wrong(place, rule, format!("else '{text}' is not error, warn, empty or next"));
+                let said = words(
+                    format!("else の「{text}」は error・warn・empty・next のどれでもありません。"),
+                    format!("else '{text}' is not error, warn, empty or next"),
+                );
+                self.wrong(cell, said);
                 Else::Default
             }
         }
     }
 
-    fn pieces(&mut self, place: &Place, rule: &str, text: &str, paths: bool) -> Option<Vec<Piece>> {
+    fn no_table(&mut self, cell: Cell<'_>, name: &str) {
+        self.wrong(cell, no_table(name));
+    }
+
+    fn pieces(&mut self, cell: Cell<'_>, text: &str, paths: bool) -> Option<Vec<Piece>> {
         let mut out = Vec::new();
         let mut rest = text;
         while let Some(open) = rest.find('{') {
             let Some(close) = rest[open..].find('}') else {
-                self.wrong(place, rule, format!("'{text}': a brace is not closed"));
+                let said = words(
+                    format!("「{text}」の {{ が }} で閉じていません。"),
+                    format!("'{text}': a brace is not closed"),
+                );
+                self.wrong(cell, said);
                 return None;
             };
             if open > 0 {
@@ -106,10 +147,14 @@ impl Cx<'_> {
             }
             let inside = &rest[open + 1..open + close];
             out.push(if paths {
-                Piece::Path(self.path(place, rule, inside)?)
+                Piece::Path(self.path(cell, inside)?)
             } else {
                 if matches!(out.last(), Some(Piece::Name(_))) {
-                    self.wrong(place, rule, format!("'{text}': two names need a text between them"));
+                    let said = words(
+                        format!("「{text}」の二つの名の間には文字が要ります。"),
+                        format!("'{text}': two names need a text between them"),
+                    );
+                    self.wrong(cell, said);
                 }
                 Piece::Name(self.plan.symbols.intern(inside.trim()))
             });
@@ -121,7 +166,7 @@ impl Cx<'_> {
         Some(out)
     }
 
-    pub(crate) fn make(&mut self, place: &Place, rule: &str, text: &str) -> Option<Make> {
+    pub(crate) fn make(&mut self, cell: Cell<'_>, text: &str) -> Option<Make> {
         let text = text.trim();
         let (word, rest) = text.split_once(' ').map_or((text, ""), |(w, r)| (w, r.trim()));
         if let Some(n) = self.known.types.get(text) {
@@ -130,25 +175,29 @@ impl Cx<'_> {
         if let Some(n) = functions::find(word) {
             let argument = (!rest.is_empty()).then(|| rest.to_owned());
             if argument.is_some() && functions::LIST[n].arguments.is_empty() {
-                self.wrong(place, rule, format!("'{word}' takes nothing behind its name"));
+                let said = words(
+                    format!("{word} の後ろには何も書けません。"),
+                    format!("'{word}' takes nothing behind its name"),
+                );
+                self.wrong(cell, said);
             }
             return Some(Make::Function(n, argument));
         }
         match word {
             "table" if rest.contains(" of ") => {
                 let (table, system) = rest.split_once(" of ").unwrap_or((rest, ""));
-                let system = self.path(place, rule, system)?;
+                let system = self.path(cell, system)?;
                 match self.known.tables.get(table.trim()) {
                     Some(n) => Some(Make::TableOf(*n, Box::new(system))),
                     None => {
-                        self.wrong(place, rule, format!("there is no table '{table}'"));
+                        self.no_table(cell, table);
                         None
                     }
                 }
             }
             "table" | "code" => {
                 let Some(n) = self.known.tables.get(rest).copied() else {
-                    self.wrong(place, rule, format!("there is no table '{rest}'"));
+                    self.no_table(cell, rest);
                     return None;
                 };
                 Some(if word == "table" { Make::Table(n) } else { Make::Code(n) })
@@ -156,20 +205,23 @@ impl Cx<'_> {
             "form" => {
                 let mut forms = Vec::new();
                 for form in quoted(rest) {
-                    forms.push(self.pieces(place, rule, form, false)?);
+                    forms.push(self.pieces(cell, form, false)?);
                 }
                 if forms.is_empty() {
-                    self.wrong(place, rule, "form wants '…', with {names}".into());
+                    let said = words("form には '…{名}…' が要ります。", "form wants '…', with {names}");
+                    self.wrong(cell, said);
                 }
                 Some(Make::Form(forms))
             }
             "text" => {
                 let all = quoted(rest);
                 let [one] = all.as_slice() else {
-                    self.wrong(place, rule, "text wants one '…', with {paths}".into());
+                    let said =
+                        words("text には '…{位置}…' が一つ要ります。", "text wants one '…', with {paths}");
+                    self.wrong(cell, said);
                     return None;
                 };
-                self.pieces(place, rule, one, true).map(Make::Text)
+                self.pieces(cell, one, true).map(Make::Text)
             }
             "ordinal" => {
                 let (rest, of_message) = match rest.strip_suffix(" of message") {
@@ -180,7 +232,7 @@ impl Cx<'_> {
                     Some(name) => match self.own.iter().position(|n| n == name) {
                         Some(slot) => Some(Name::Own(slot)),
                         None => {
-                            self.wrong(place, rule, format!("${name} is not a name above this row"));
+                            self.wrong(cell, super::path::no_name(name));
                             None
                         }
                     },
@@ -189,47 +241,67 @@ impl Cx<'_> {
                 Some(Make::Ordinal { by, of_message })
             }
             "ref" => {
-                let words: Vec<&str> = rest.split_whitespace().collect();
-                match words.as_slice() {
+                let parts: Vec<&str> = rest.split_whitespace().collect();
+                match parts.as_slice() {
                     ["made-by", map] => Some(made_by(map, false, false)),
                     ["made-by", map, "of", "message"] => Some(made_by(map, true, false)),
                     ["made-by", map, "by", "key"] => Some(made_by(map, false, true)),
                     [kind] => Some(Make::RefType((*kind).to_owned(), None)),
                     _ => {
-                        self.wrong(place, rule, format!("'{text}' is not a ref"));
+                        let said = words(
+                            format!("「{text}」は参照の書き方ではありません(ref 種類、ref made-by マップ)。"),
+                            format!("'{text}' is not a ref"),
+                        );
+                        self.wrong(cell, said);
                         None
                     }
                 }
             }
             _ => {
-                self.wrong(
-                    place,
-                    rule,
+                let said = words(
+                    format!(
+                        "「{text}」という変え方はありません。types/ の型、関数、table、code、form、text、ordinal、ref のどれかを書きます。"
+                    ),
                     format!(
                         "'{text}' is no datatype map, no function, no table, form, text, ordinal, ref or code"
                     ),
                 );
+                self.wrong(cell, said);
                 None
             }
         }
     }
 
-    fn find(&mut self, place: &Place, rule: &str, text: &str, many: Option<&String>) -> Option<Find> {
-        let bad = |cx: &mut Self, what: &str| {
-            cx.wrong(place, rule, format!("find: {what} (SEG in group|message where .n = PATH and …)"));
+    fn find(&mut self, cell: Cell<'_>, text: &str, many: Option<&String>) -> Option<Find> {
+        let bad = |cx: &mut Self, what: Words| {
+            let said = words(
+                format!(
+                    "find の書き方が違います: {}(セグメント in group|message where .番号 = 位置 and …)",
+                    what.ja
+                ),
+                format!("find: {} (SEG in group|message where .n = PATH and …)", what.en),
+            );
+            cx.wrong(cell, said);
             None
         };
+        let unread = || words("形が違います", "it is not written so");
         let tokens = match super::path::tokens(text) {
             Ok(tokens) => tokens,
-            Err(en) => return bad(self, &en),
+            Err(said) => return bad(self, said),
         };
         let [segment, "in", place_word, rest @ ..] = tokens.as_slice() else {
-            return bad(self, "it is not written so");
+            return bad(self, unread());
         };
         let message = match *place_word {
             "group" => false,
             "message" => true,
-            _ => return bad(self, "group or message"),
+            other => {
+                let said = words(
+                    format!("{other} というまとまりは探せません。group か message と書きます"),
+                    format!("'{other}' is no place to look in: group or message"),
+                );
+                return bad(self, said);
+            }
         };
         let mut pairs = Vec::new();
         let mut rest = rest;
@@ -240,82 +312,103 @@ impl Cx<'_> {
                     [path, "=", literal, ..] if literal.starts_with('\'') => {
                         (*path, FindBy::Text(literal.trim_matches('\'').to_owned()), 3)
                     }
-                    [path, "=", other, ..] => (*path, FindBy::Same(self.path(place, rule, other)?), 3),
+                    [path, "=", other, ..] => (*path, FindBy::Same(self.path(cell, other)?), 3),
                     [path, "in", "table", table, ..] => match self.known.tables.get(*table) {
                         Some(n) => (*path, FindBy::Table(*n), 4),
-                        None => return bad(self, "there is no such table"),
+                        None => return bad(self, no_table(table)),
                     },
-                    _ => return bad(self, "it is not written so"),
+                    _ => return bad(self, unread()),
                 };
                 if !path.starts_with('.') {
-                    return bad(self, "the left side is a part of the segment: .3.1");
+                    let said = words(
+                        "左側はそのセグメントの位置(.3.1 など)です",
+                        "the left side is a part of the segment: .3.1",
+                    );
+                    return bad(self, said);
                 }
-                pairs.push((self.path(place, rule, path)?, by));
+                pairs.push((self.path(cell, path)?, by));
                 rest = &rest[used..];
                 match rest {
                     [] => break,
                     ["and", more @ ..] => rest = more,
-                    _ => return bad(self, "only 'and' joins"),
+                    _ => return bad(self, words("つなげるのは and だけです", "only 'and' joins")),
                 }
             }
         } else if !rest.is_empty() {
-            return bad(self, "it is not written so");
+            return bad(self, unread());
         }
         let error_on_many = match many.map(String::as_str) {
             None | Some("first") => false,
             Some("error") => true,
-            Some(_) => return bad(self, "many is first or error"),
+            Some(_) => {
+                return bad(self, words("many は first か error です", "many is first or error"));
+            }
         };
-        let segment = self.plan.symbols.intern(segment);
-        if !self.plan.known.contains(&segment) {
-            self.plan.known.push(segment);
-        }
+        let segment = self.segment(cell, segment, if message { Used::Field(0) } else { Used::InGroup });
         Some(Find { segment, message, pairs, error_on_many })
     }
 
     pub(crate) fn lets(&mut self, lines: &[Line], owner: &str) -> Vec<Let> {
         let mut out: Vec<Let> = Vec::new();
-        for line in lines {
+        for (n, line) in lines.iter().enumerate() {
             let rule = format!("{owner}/{}", line.name);
+            let cell = |column| Cell { place: &line.place, rule: &rule, column };
             let source = if let Some(find) = &line.find {
-                self.find(&line.place, &rule, find, line.many.as_ref())
-                    .map_or(LetSource::None, LetSource::Find)
+                self.find(cell("find"), find, line.many.as_ref()).map_or(LetSource::None, LetSource::Find)
             } else if let Some(fixed) = &line.fixed {
                 LetSource::Fixed(match fixed {
                     Fixed::Text(text) | Fixed::Number(text) => text.clone(),
                     Fixed::Boolean(value) => value.to_string(),
                 })
             } else if let Some(from) = &line.from {
-                LetSource::From(self.paths(&line.place, &rule, from))
+                LetSource::From(self.paths(cell("from"), from))
             } else {
                 LetSource::None
             };
-            let make = line.make.as_ref().and_then(|text| self.make(&line.place, &rule, text));
+            let make = line.make.as_ref().and_then(|text| self.make(cell("as"), text));
             if let Some(Make::RefType(..) | Make::RefMade { .. } | Make::Type(_)) = make {
-                self.wrong(&line.place, &rule, "a name holds text: no ref, no datatype map".into());
+                let said = words(
+                    "名前に入れられるのは文字だけです(参照や型は使えません)。",
+                    "a name holds text: no ref, no datatype map",
+                );
+                self.wrong(cell("as"), said);
             }
-            if matches!(source, LetSource::None) && !matches!(make, Some(Make::Text(_))) {
-                self.wrong(&line.place, &rule, "from, fixed or find is missing".into());
+            let composed = line.make.as_ref().is_some_and(|make| make.starts_with("text "));
+            if matches!(source, LetSource::None) && line.find.is_none() && !composed {
+                let said = words("from・fixed・find のどれかが要ります。", "from, fixed or find is missing");
+                self.wrong(cell("from"), said);
             }
-            let when = line.when.as_ref().and_then(|text| self.condition(&line.place, &rule, text));
-            let otherwise = self.otherwise(&line.place, &rule, line.otherwise.as_ref());
+            let when = line.when.as_ref().and_then(|text| self.condition(cell("when"), text));
+            let otherwise = self.otherwise(cell("else"), line.otherwise.as_ref());
             // A name is visible to the rows below it, not to its own rows.
             if let Some(last) = out.last()
                 && self.plan.symbols.name(last.name) == line.name
                 && !matches!(last.otherwise, Else::Next(_))
             {
-                self.wrong(
-                    &line.place,
-                    &rule,
+                let said = words(
+                    format!(
+                        "上の行が else = \"next\" と言っていないので、{} が二つあることになります。",
+                        line.name
+                    ),
                     format!(
                         "the row above it does not say else = \"next\", so '{}' is there twice",
                         line.name
                     ),
                 );
+                self.wrong(cell("name"), said);
             } else if self.own.contains(&line.name)
                 && out.last().is_none_or(|l| self.plan.symbols.name(l.name) != line.name)
             {
-                self.wrong(&line.place, &rule, format!("'{}' is there twice", line.name));
+                let said = words(
+                    format!("{} が二つあります。", line.name),
+                    format!("'{}' is there twice", line.name),
+                );
+                self.wrong(cell("name"), said);
+            }
+            if matches!(otherwise, Else::Next(_))
+                && lines.get(n + 1).is_none_or(|next| next.name != line.name)
+            {
+                self.wrong(cell("else"), no_next(&line.name));
             }
             let slot = self.own.iter().position(|n| *n == line.name).unwrap_or(self.own.len());
             let name = self.plan.symbols.intern(&line.name);
@@ -327,6 +420,21 @@ impl Cx<'_> {
         }
         out
     }
+}
+
+/// `else = "next"` where no next row is for the same place or name.
+pub(crate) fn no_next(name: &str) -> Words {
+    words(
+        format!("else = \"next\" とありますが、すぐ次に {name} の行がありません。"),
+        format!("else = \"next\", but the row below it is not for '{name}'"),
+    )
+}
+
+fn no_table(name: &str) -> Words {
+    words(
+        format!("{name} という対応表がありません(tables/ の CSV)。"),
+        format!("there is no table '{name}' (a CSV in tables/)"),
+    )
 }
 
 /// Whether the row is the last of its name.

@@ -2,6 +2,7 @@
 
 use super::compile::Known;
 use super::plan::{Index, Plan, Shape, Step, Target};
+use super::problem::{Words, words};
 use crate::profile::r4;
 
 /// The JSON names of types behind a `[x]`, as functions make them.
@@ -31,22 +32,33 @@ pub(crate) const CHOICES: &[&str] = &[
 ];
 
 /// Parses a target path and checks it against the elements of FHIR R4.
-pub(crate) fn parse(makes: &str, text: &str, plan: &mut Plan, known: &Known) -> Result<Target, String> {
+pub(crate) fn parse(makes: &str, text: &str, plan: &mut Plan, known: &Known) -> Result<Target, Words> {
     let mut steps = Vec::new();
     // The path so far, as the element table knows it.
     let mut at = makes.to_owned();
     let parts: Vec<&str> = split(text);
     for (n, part) in parts.iter().enumerate() {
         let (name, bracket) = match part.split_once('[') {
-            Some((name, rest)) => (name, Some(rest.strip_suffix(']').ok_or("a bracket is not closed")?)),
+            Some((name, rest)) => (
+                name,
+                Some(rest.strip_suffix(']').ok_or_else(|| {
+                    words(format!("「{text}」のかっこが閉じていません。"), "a bracket is not closed")
+                })?),
+            ),
             None => (*part, None),
         };
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(format!("'{text}' is not a target path"));
+            return Err(words(
+                format!("「{text}」は出力先として読めません。"),
+                format!("'{text}' is not a target path"),
+            ));
         }
         if bracket == Some("x") {
             if n + 1 < parts.len() {
-                return Err(format!("'{text}': nothing may stand below [x]"));
+                return Err(words(
+                    format!("「{text}」: [x] の下には書けません。"),
+                    format!("'{text}': nothing may stand below [x]"),
+                ));
             }
             let mut choice = Vec::with_capacity(CHOICES.len());
             for kind in CHOICES {
@@ -54,36 +66,44 @@ pub(crate) fn parse(makes: &str, text: &str, plan: &mut Plan, known: &Known) -> 
             }
             let element = r4::element(&format!("{at}.{name}[x]"));
             if element.is_none() {
-                return Err(format!("{at} has no {name}[x]"));
+                return Err(no_element(&format!("{at}.{name}[x]")));
             }
             let key = plan.keys.intern(name);
             steps.push(Step { key, index: Index::Single, choice });
-            return Ok(Target { text: text.to_owned(), steps, shape: Shape::Other });
+            return Ok(Target { text: text.to_owned(), steps, shape: Shape::Other, kind: String::new() });
         }
         let below = format!("{at}.{name}");
         let known_type = r4::type_of(&below);
         let array = r4::is_array(&below);
         if array.is_none() {
-            return Err(format!("FHIR R4 has no element {below}"));
+            return Err(no_element(&below));
         }
         let key = plan.keys.intern(name);
         let index = match bracket {
             None if array == Some(true) => {
-                return Err(format!("{below} repeats: write {name}[] or {name}[0]"));
+                return Err(words(
+                    format!("{below} は繰り返す要素です。{name}[] または {name}[0] と書きます。"),
+                    format!("{below} repeats: write {name}[] or {name}[0]"),
+                ));
             }
             None => Index::Single,
-            Some(_) if array != Some(true) => return Err(format!("{below} does not repeat")),
+            Some(_) if array != Some(true) => {
+                return Err(words(
+                    format!("{below} は一つだけの要素です。[ ] は付けません。"),
+                    format!("{below} does not repeat: write it without brackets"),
+                ));
+            }
             Some("") => Index::Append,
             Some("first") => Index::At(0),
             Some(number) if number.bytes().all(|b| b.is_ascii_digit()) => {
-                Index::At(number.parse().map_err(|_| format!("'{text}': too large a number"))?)
+                Index::At(number.parse().map_err(|_| too_large(text))?)
             }
             Some(slice) => named(name, slice, plan, known)?,
         };
         if let Index::At(n) = index
             && n > 99
         {
-            return Err(format!("'{text}': at most [99]"));
+            return Err(too_large(text));
         }
         at = match (name, bracket.and_then(|b| b.split_once(':'))) {
             ("contained", Some((_, kind))) => kind.trim().to_owned(),
@@ -101,7 +121,7 @@ pub(crate) fn parse(makes: &str, text: &str, plan: &mut Plan, known: &Known) -> 
         }
     }
     if steps.is_empty() {
-        return Err("to is empty".into());
+        return Err(words("to が空です。", "to is empty"));
     }
     let shape = match at.as_str() {
         "boolean" => Shape::Boolean,
@@ -111,12 +131,32 @@ pub(crate) fn parse(makes: &str, text: &str, plan: &mut Plan, known: &Known) -> 
         lower if lower.starts_with(|c: char| c.is_ascii_lowercase()) => Shape::Text,
         _ => Shape::Other,
     };
-    Ok(Target { text: text.to_owned(), steps, shape })
+    Ok(Target { text: text.to_owned(), steps, shape, kind: at })
 }
 
-fn named(name: &str, slice: &str, plan: &mut Plan, known: &Known) -> Result<Index, String> {
+fn no_element(path: &str) -> Words {
+    words(
+        format!("FHIR R4 に {path} という要素はありません。綴りを確かめてください。"),
+        format!("FHIR R4 has no element {path}: check its spelling"),
+    )
+}
+
+fn too_large(text: &str) -> Words {
+    words(format!("「{text}」: 番号は [99] までです。"), format!("'{text}': at most [99]"))
+}
+
+fn no_row(table: &str, name: &str) -> Words {
+    words(
+        format!("tables/{table}.csv に {name} という行がありません。"),
+        format!("tables/{table}.csv has no '{name}'"),
+    )
+}
+
+fn named(name: &str, slice: &str, plan: &mut Plan, known: &Known) -> Result<Index, Words> {
     if name == "contained" {
-        let (id, kind) = slice.split_once(':').ok_or("contained wants [name: Type]")?;
+        let (id, kind) = slice
+            .split_once(':')
+            .ok_or_else(|| words("contained は [名前: 種類] と書きます。", "contained wants [name: Type]"))?;
         let fixed = vec![
             (vec![plan.keys.intern("resourceType")], kind.trim().to_owned()),
             (vec![plan.keys.intern("id")], id.trim().to_owned()),
@@ -124,13 +164,12 @@ fn named(name: &str, slice: &str, plan: &mut Plan, known: &Known) -> Result<Inde
         return Ok(Index::Named(plan.symbols.intern(id.trim()), fixed));
     }
     let fixed = if name == "extension" {
-        let (url, _) =
-            known.extensions.get(slice).ok_or_else(|| format!("tables/extensions.csv has no '{slice}'"))?;
+        let (url, _) = known.extensions.get(slice).ok_or_else(|| no_row("extensions", slice))?;
         vec![(vec![plan.keys.intern("url")], url.clone())]
     } else {
-        let rows = known.slices.get(slice).ok_or_else(|| format!("tables/slices.csv has no '{slice}'"))?;
+        let rows = known.slices.get(slice).ok_or_else(|| no_row("slices", slice))?;
         rows.iter()
-            .map(|(path, value)| (path.iter().map(|p| plan.keys.intern(p)).collect(), value.clone()))
+            .map(|row| (row.path.iter().map(|p| plan.keys.intern(p)).collect(), row.value.clone()))
             .collect()
     };
     Ok(Index::Named(plan.symbols.intern(slice), fixed))

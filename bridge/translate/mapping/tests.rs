@@ -279,6 +279,7 @@ same = "error"
 let = [ { name = "parent", find = "OBX in message where .3.1 = OBR-26.1.1 and .4 = OBR-26.2", many = "error", else = "warn field-empty" } ]
 rules = [
   { id = "status", to = "status", fixed = "final" },
+  { id = "code", to = "code", from = "OBX-3", as = "CWE" },
   { id = "value", to = "value[x]", from = ["OBX-5", "OBX-2", "OBX-6"], as = "OBX.value" },
   { id = "organism", to = "derivedFrom[]", from = "$parent", as = "ref made-by organism", else = "next" },
   { id = "organism-2", to = "derivedFrom[]", from = ["OBR-2", "OBR-26.1.1", "OBR-26.2"], as = "ref made-by organism by key" },
@@ -472,12 +473,12 @@ fn a_wrong_set_is_refused_with_the_line_of_each_problem() {
 #[test]
 fn rules_that_lead_back_to_themselves_are_refused() {
     let circle = "[[type]]\nid = \"A\"\nmakes = \"HumanName\"\nrules = [{ id = \"r\", to = \"period\", from = \".1\", as = \"B\" }]\n[[type]]\nid = \"B\"\nmakes = \"Period\"\nrules = [{ id = \"r\", to = \"start\", from = \".1\", as = \"A\" }]\n";
-    refuses(vec![file("types/circle.toml", circle)], "A", "reaches itself");
+    refuses(vec![file("types/circle.toml", circle)], "A/r", "reaches itself");
     let own = map(
         "m",
         "rules = [{ id = \"r\", to = \"component[]\", each = \"OBX\", use = \"s\" }]\n[[submap]]\nid = \"s\"\nmakes = \"Observation.component\"\nrules = [{ id = \"r\", to = \"extension[]\", each = \"OBX\", use = \"s\" }]\n",
     );
-    refuses(vec![own], "s", "reaches itself");
+    refuses(vec![own], "s/r", "reaches itself");
     refuses(
         vec![map(
             "m",

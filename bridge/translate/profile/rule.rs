@@ -64,6 +64,22 @@ pub(super) enum Pick {
 }
 
 impl Pick {
+    /// The texts that it asks for at a path, itself standing at another.
+    fn texts(&self, at: &str, path: &str, out: &mut Vec<&'static str>) {
+        match self {
+            Self::Is(name, text)
+                if path.strip_prefix(at).and_then(|rest| rest.strip_prefix('.')) == Some(name) =>
+            {
+                out.push(text);
+            }
+            Self::Is(..) => {}
+            Self::Has(name, picks) => {
+                let below = format!("{at}.{name}");
+                picks.iter().for_each(|pick| pick.texts(&below, path, out));
+            }
+        }
+    }
+
     pub fn fits<'t, T: Tree<'t>>(&self, node: T) -> bool {
         match self {
             Self::Is(name, text) => node.text_of(name) == Some(text),
@@ -95,6 +111,42 @@ pub fn profile(url: &str) -> Option<&'static Profile> {
 /// The profiles of the table.
 pub fn profiles() -> impl Iterator<Item = &'static Profile> {
     rules().profiles.values()
+}
+
+/// The elements of the resource itself that a profile wants, and whether each is a choice of types.
+pub fn required(profile: &'static Profile) -> impl Iterator<Item = (&'static str, bool)> {
+    let own = profile.groups.iter().filter(|group| group.parents.is_empty());
+    own.flat_map(|group| &group.rules)
+        .filter(|rule| matches!(rule.demand, Demand::Min(1..)) && rule.step.picks.is_empty())
+        .map(|rule| (rule.step.name, rule.step.choice))
+}
+
+/// The texts that a profile knows at a path without brackets, `identifier.system`, and whether an element with that
+/// text must be there.
+pub fn systems(profile: &'static Profile, path: &str) -> Vec<(&'static str, bool)> {
+    let mut out: HashMap<&'static str, bool> = HashMap::new();
+    for group in &profile.groups {
+        for rule in &group.rules {
+            let mut at = String::new();
+            for step in group.parents.iter().chain([&rule.step]) {
+                at.push_str(if at.is_empty() { "" } else { "." });
+                at.push_str(step.name);
+                let mut texts = Vec::new();
+                step.picks.iter().for_each(|pick| pick.texts(&at, path, &mut texts));
+                let needed = std::ptr::eq(step, &rule.step) && matches!(rule.demand, Demand::Min(1..));
+                for text in texts {
+                    *out.entry(text).or_default() |= needed;
+                }
+            }
+            match rule.demand {
+                Demand::Fixed(text) if at == path => *out.entry(text).or_default() |= true,
+                _ => {}
+            }
+        }
+    }
+    let mut out: Vec<_> = out.into_iter().collect();
+    out.sort_unstable();
+    out
 }
 
 /// The sentence of the rule that a finding of this module names in its detail.

@@ -1,6 +1,9 @@
-//! `mapping check` and `mapping test`.
+//! `mapping`: check, test and show a set with the layers over it; take a layer out as an archive and in again.
 
-use crate::app::mappings;
+mod archive;
+mod show;
+
+use crate::app::mappings::{self, Folders};
 use renkei_translate::mapping::{MappingSet, Problem};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +15,12 @@ pub(super) enum Mapping {
     Check(Set),
     /// Run the tests that stand in its files.
     Test(Set),
+    /// Print what applies and from which layer.
+    Show(show::Arguments),
+    /// Write a layer's files into one archive.
+    Export(archive::Export),
+    /// Take the files of an archive into an empty folder, checked first.
+    Import(archive::Import),
 }
 
 /// Which set.
@@ -20,11 +29,37 @@ pub(super) struct Set {
     /// A mapping set in place of the one inside the program.
     #[arg(long, value_name = "DIR")]
     mappings: Option<PathBuf>,
+    #[command(flatten)]
+    layers: Layers,
+}
+
+/// The layers over it.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Layers {
+    /// A layer over the set: the network's; given once more, the facility's over that.
+    #[arg(long = "layer", value_name = "DIR")]
+    layers: Vec<PathBuf>,
+}
+
+impl Layers {
+    /// The folders of a set with these layers.
+    ///
+    /// # Errors
+    /// There are more than two; it is said.
+    pub(super) fn over(&self, shipped: Option<&PathBuf>) -> Result<Folders, ExitCode> {
+        if self.layers.len() > 2 {
+            eprintln!("--layer is given twice at most: the network's, then the facility's");
+            return Err(ExitCode::from(super::EXIT_USAGE));
+        }
+        let mut layers = self.layers.iter().cloned();
+        Ok(Folders { shipped: shipped.cloned(), network: layers.next(), facility: layers.next() })
+    }
 }
 
 impl Set {
+    /// Loads it; its problems are said.
     fn load(&self) -> Result<MappingSet, ExitCode> {
-        mappings::load(self.mappings.as_deref()).map_err(|problems| {
+        mappings::stack(&self.layers.over(self.mappings.as_ref())?).map_err(|problems| {
             print(&problems);
             ExitCode::from(super::EXIT_DATA)
         })
@@ -36,6 +71,9 @@ pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
     Ok(match command {
         Mapping::Check(set) => set.load().map_or_else(|code| code, |set| check(&set)),
         Mapping::Test(set) => set.load().map_or_else(|code| code, |set| test(&set)),
+        Mapping::Show(arguments) => show::run(arguments)?,
+        Mapping::Export(arguments) => archive::export(arguments)?,
+        Mapping::Import(arguments) => archive::import(arguments)?,
     })
 }
 

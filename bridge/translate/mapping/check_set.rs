@@ -1,0 +1,254 @@
+//! What can be wrong between the files of a set: segments, fields and columns that nothing has, groups without the
+//! segment that is sought in them, maps that reach themselves.
+
+use super::plan::{For, Make, Map, MessagePlan, Plan, Source, Sym, Use, Used};
+use super::problem::{Problems, words};
+use super::segments;
+use super::table::Cells;
+use std::collections::HashSet;
+
+/// Submaps and datatype maps call each other this deep at most.
+const MAX_DEPTH: usize = 6;
+
+/// Rules that one value may run through submaps and datatype maps: far above any real set, and a bound on time.
+const MAX_COST: usize = 2_000;
+
+/// Everything that cells name is there.
+pub(crate) fn uses(plan: &Plan, problems: &mut Problems) {
+    let own = own_segments(plan);
+    for used in &plan.uses {
+        match used.used {
+            Used::Column => column(plan, used, problems),
+            Used::Field(field) => {
+                // A segment of the sender's own may be named by its skip: that is how it is declared.
+                if !own.contains(&used.name) {
+                    segment(plan, field, used, problems);
+                }
+            }
+            Used::InGroup => {
+                if !own.contains(&used.name) {
+                    segment(plan, 0, used, problems);
+                }
+                in_group(plan, used, problems);
+            }
+        }
+    }
+}
+
+/// Groups, records of layouts, and segments beginning with Z that a message file or a map's `for` names.
+fn own_segments(plan: &Plan) -> HashSet<Sym> {
+    let mut own: HashSet<Sym> = plan.layouts.iter().map(|layout| layout.record).collect();
+    let z = |sym: &Sym| plan.symbols.name(*sym).starts_with('Z');
+    for message in &plan.messages {
+        for group in &message.groups {
+            own.insert(group.name);
+            own.extend(group.members.iter().map(|member| member.name).filter(z));
+        }
+        own.extend(message.skip.iter().map(|(name, _)| *name).filter(z));
+    }
+    own.extend(plan.maps.iter().filter_map(|map| match &map.instances {
+        For::Segment(name) | For::By(name, _) => Some(*name).filter(z),
+        _ => None,
+    }));
+    own
+}
+
+fn segment(plan: &Plan, field: u16, used: &Use, problems: &mut Problems) {
+    let name = plan.symbols.name(used.name);
+    let said = match segments::fields(name) {
+        Some(most) if field > most => words(
+            format!("{name} のフィールドは {most} までです。{name}-{field} はありません。"),
+            format!("{name} has {most} fields: there is no {name}-{field}."),
+        ),
+        Some(_) => return,
+        // No message uses the map yet: nobody has said what is sent.
+        None if name.starts_with('Z')
+            && !used.owner.is_empty()
+            && of_messages(plan, used).next().is_none() =>
+        {
+            return;
+        }
+        None if name.starts_with('Z') => words(
+            format!("{name} は、どの電文のファイルにもありません。groups か skip に書いてください。"),
+            format!("No message file knows {name}: name it in groups or skip."),
+        ),
+        None => words(
+            format!("{name} というセグメントやグループはありません。綴りを確かめてください。"),
+            format!("There is no segment or group '{name}': check its spelling."),
+        ),
+    };
+    problems.cell(&used.place, used.rule.clone(), &used.column, said);
+}
+
+/// The messages that a cell is read for.
+fn of_messages<'p>(plan: &'p Plan, used: &'p Use) -> impl Iterator<Item = &'p MessagePlan> {
+    let id = used.rule.split('/').next().unwrap_or_default();
+    let own = |map: &usize| !used.owner.is_empty() && plan.maps[*map].id == used.owner;
+    plan.messages
+        .iter()
+        .filter(move |message| message.id == id && used.owner.is_empty() || message.maps.iter().any(own))
+}
+
+/// A column that a path names is one of the layouts whose messages the path is for.
+fn column(plan: &Plan, used: &Use, problems: &mut Problems) {
+    // A layout that is not there is said where it is named.
+    let unknown = |message: &MessagePlan| {
+        problems.list.iter().any(|problem| problem.column == "feed" && problem.rule == message.id)
+    };
+    let missing = of_messages(plan, used).find(|message| {
+        !unknown(message) && message.feed.is_none_or(|n| !plan.layouts[n].columns.contains_key(&used.name))
+    });
+    if let Some(message) = missing {
+        let name = plan.symbols.name(used.name);
+        let said = words(
+            format!("{} の電文に {name} という列はありません。", message.id),
+            format!("The messages of {} have no column '{name}'.", message.id),
+        );
+        problems.cell(&used.place, used.rule.clone(), &used.column, said);
+    }
+}
+
+/// A segment that is sought in a group is a member of one.
+fn in_group(plan: &Plan, used: &Use, problems: &mut Problems) {
+    let missing = of_messages(plan, used).find(|message| {
+        let mut members = message.groups.iter().flat_map(|group| &group.members);
+        !message.groups.is_empty() && members.all(|member| member.name != used.name)
+    });
+    if let Some(message) = missing {
+        let name = plan.symbols.name(used.name);
+        let said = words(
+            format!("{} の電文のグループ(groups)に {name} は入っていません。", message.id),
+            format!("No group of the message {} holds {name}: see its groups.", message.id),
+        );
+        problems.cell(&used.place, used.rule.clone(), &used.column, said);
+    }
+}
+
+/// A bare OID among the target systems of a table: systems are URIs.
+pub(crate) fn target_systems(table: &str, rows: &[Cells], problems: &mut Problems) {
+    for row in rows {
+        let system = &row.cells[3];
+        let digits = system.contains('.') && system.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        if digits {
+            let said = words(
+                format!("コード体系は URL か urn:oid:{system} と書きます。"),
+                format!("A system is a URL, or urn:oid:{system}."),
+            );
+            problems.cell(&row.place(), table, "target_system", said);
+        }
+    }
+}
+
+/// The submap or datatype map that a rule calls.
+fn callees(rule: &super::plan::Rule) -> impl Iterator<Item = (usize, &'static str)> {
+    let used = match &rule.source {
+        Source::Each(_, used) => used.map(|n| (n, "use")),
+        _ => None,
+    };
+    let made = match &rule.make {
+        Some(Make::Type(n)) => Some((*n, "as")),
+        _ => None,
+    };
+    [used, made].into_iter().flatten()
+}
+
+/// Submaps and datatype maps that reach themselves or call too deep, and datatype maps of `ref` that refer in a
+/// circle.
+pub(crate) fn recursion(plan: &Plan, problems: &mut Problems) {
+    let circle = circles(plan, problems);
+    too_deep(plan, &circle, problems);
+    references(plan, problems);
+}
+
+/// Says each rule that leads back to the map it stands in; the maps that reach a circle.
+fn circles(plan: &Plan, problems: &mut Problems) -> HashSet<usize> {
+    let next: Vec<Vec<usize>> =
+        plan.inner.iter().map(|map| map.rules.iter().flat_map(callees).map(|(n, _)| n).collect()).collect();
+    let reached = |from: usize| {
+        let (mut seen, mut open) = (HashSet::from([from]), vec![from]);
+        while let Some(at) = open.pop() {
+            open.extend(next[at].iter().copied().filter(|n| seen.insert(*n)));
+        }
+        seen
+    };
+    let below: Vec<HashSet<usize>> = (0..plan.inner.len()).map(reached).collect();
+    let mut inside = HashSet::new();
+    for (n, map) in plan.inner.iter().enumerate() {
+        for rule in &map.rules {
+            for (callee, column) in callees(rule).filter(|(callee, _)| below[*callee].contains(&n)) {
+                inside.insert(n);
+                let name = &plan.inner[callee].id;
+                let said = words(
+                    format!("{name} をたどると {} 自身に戻り、終わりません。", map.id),
+                    format!("'{name}' reaches itself again: '{}' would never end.", map.id),
+                );
+                problems.cell(&rule.place, format!("{}/{}", map.id, rule.id), column, said);
+            }
+        }
+    }
+    (0..plan.inner.len()).filter(|n| below[*n].iter().any(|at| inside.contains(at))).collect()
+}
+
+fn too_deep(plan: &Plan, circle: &HashSet<usize>, problems: &mut Problems) {
+    /// How many rules one instance may run and how deep, or `None` where that is too much.
+    fn cost(
+        plan: &Plan,
+        n: usize,
+        depth: usize,
+        memo: &mut [Option<(usize, usize)>],
+    ) -> Option<(usize, usize)> {
+        if let Some(known) = memo[n] {
+            return Some(known);
+        }
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let (mut total, mut deepest) = (plan.inner[n].rules.len(), 0);
+        for (callee, _) in plan.inner[n].rules.iter().flat_map(callees) {
+            let (cost, below) = cost(plan, callee, depth + 1, memo)?;
+            total = total.saturating_add(cost);
+            deepest = deepest.max(below);
+        }
+        memo[n] = Some((total, deepest + 1));
+        (deepest < MAX_DEPTH && total <= MAX_COST).then_some((total, deepest + 1))
+    }
+    let mut memo = vec![None; plan.inner.len()];
+    for (n, map) in plan.inner.iter().enumerate().filter(|(n, _)| !circle.contains(n)) {
+        if cost(plan, n, 0, &mut memo).is_none() {
+            let ja = "submap や型の呼び出しが深すぎるか、多すぎます。";
+            problems.add(&map.place, map.id.clone(), ja, "It calls too deep, or too much.");
+        }
+    }
+}
+
+fn references(plan: &Plan, problems: &mut Problems) {
+    // A map made by `ref` from a value may refer to others, but never in a circle.
+    fn refs(plan: &Plan, map: &Map, depth: usize, out: &mut Vec<usize>) {
+        for rule in &map.rules {
+            if let Some(Make::RefType(_, Some(n)) | Make::RefMade { index: Some(n), .. }) = &rule.make
+                && matches!(plan.maps[*n].instances, For::Datatype)
+            {
+                out.push(*n);
+            }
+            for (callee, _) in callees(rule) {
+                if out.len() < 64 && depth < MAX_DEPTH {
+                    refs(plan, &plan.inner[callee], depth + 1, out);
+                }
+            }
+        }
+    }
+    for (n, map) in plan.maps.iter().enumerate().filter(|(_, m)| matches!(m.instances, For::Datatype)) {
+        let (mut reached, mut at) = (Vec::new(), 0);
+        refs(plan, map, 0, &mut reached);
+        while at < reached.len() && at < 256 {
+            let next = reached[at];
+            at += 1;
+            if next == n {
+                let ja = "参照が輪になっています。";
+                problems.add(&map.place, map.id.clone(), ja, "Its references lead back to itself.");
+                break;
+            }
+            refs(plan, &plan.maps[next], 0, &mut reached);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Layers: the shipped set, what a network lays over it, what a facility lays over both.
+//!
+//! A row of a higher layer takes the place of the row of the same map and id; `off = true` takes it away;
+//! `after = "id"` says where a new one stands. Nothing here reads files or judges rows: it only joins what was
+//! read, lowest layer first.
+
+use super::compile_map::{Draft, Line};
+use super::compile_message::{MessageDraft, Skip};
+use super::problem::{Place, Problems, Words, words};
+use super::{Problem, SourceFile};
+
+/// Which layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rank {
+    /// 標準: the set inside the program, or the folder in its place.
+    #[default]
+    Shipped,
+    /// 地域: what a network lays over it.
+    Network,
+    /// 施設: what a facility lays over both.
+    Facility,
+}
+
+impl Rank {
+    /// Its name in English, as the command line prints it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Shipped => "shipped",
+            Self::Network => "network",
+            Self::Facility => "facility",
+        }
+    }
+
+    /// Its name in Japanese.
+    pub fn ja(self) -> &'static str {
+        match self {
+            Self::Shipped => "標準",
+            Self::Network => "地域",
+            Self::Facility => "施設",
+        }
+    }
+}
+
+/// The files of one layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Which one it is.
+    pub rank: Rank,
+    /// Its files, in folders as those of a set.
+    pub files: Vec<SourceFile>,
+}
+
+impl Layer {
+    /// A layer of these files.
+    pub fn new(rank: Rank, files: Vec<SourceFile>) -> Self {
+        Self { rank, files }
+    }
+}
+
+/// The text of a file of a set, and what is wrong with its bytes: a file that is not UTF-8 is read as what it seems
+/// to be, so that its other problems can be said too, and is a problem itself, with the line of the first byte.
+pub fn read(rank: Rank, path: &str, bytes: Vec<u8>) -> (SourceFile, Option<Problem>) {
+    let error = match String::from_utf8(bytes) {
+        Ok(text) => return (SourceFile { path: path.to_owned(), text }, None),
+        Err(error) => error,
+    };
+    let upto = error.utf8_error().valid_up_to();
+    let line = 1 + error.as_bytes()[..upto].iter().filter(|byte| **byte == b'\n').count();
+    let (cp932, _, broken) = encoding_rs::SHIFT_JIS.decode(error.as_bytes());
+    let (text, ja, en) = if broken {
+        (
+            String::from_utf8_lossy(error.as_bytes()),
+            "ファイルが UTF-8 ではありません。UTF-8 で保存し直してください。",
+            "The file is not UTF-8. Save it as UTF-8.",
+        )
+    } else {
+        (
+            cp932,
+            "ファイルが UTF-8 ではなく、CP932(Shift_JIS)で保存されています。UTF-8 で保存し直してください。Excel では「CSV UTF-8(コンマ区切り)」を選びます。",
+            "The file is saved as CP932 (Shift_JIS), not as UTF-8. Save it as UTF-8; in Excel choose 'CSV UTF-8 (comma delimited)'.",
+        )
+    };
+    let file = SourceFile { path: path.to_owned(), text: text.into_owned() };
+    let (layer, path) = (rank, path.to_owned());
+    (file, Some(Problem { layer, file: path, line, ja: ja.into(), en: en.into(), ..Problem::default() }))
+}
+
+/// A row with a name that a higher layer may replace, move or take away.
+pub(crate) trait Named {
+    fn name(&self) -> &str;
+    fn place(&self) -> &Place;
+    fn off(&self) -> bool;
+    fn after(&self) -> Option<&str>;
+    /// Notes what it replaced.
+    fn over(&mut self, lower: &Place);
+}
+
+impl Named for Line {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn place(&self) -> &Place {
+        &self.place
+    }
+    fn off(&self) -> bool {
+        self.off
+    }
+    fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+    fn over(&mut self, lower: &Place) {
+        self.over = Some(lower.layer);
+    }
+}
+
+impl Named for Skip {
+    fn name(&self) -> &str {
+        &self.from
+    }
+    fn place(&self) -> &Place {
+        &self.place
+    }
+    fn off(&self) -> bool {
+        self.off
+    }
+    fn after(&self) -> Option<&str> {
+        None
+    }
+    fn over(&mut self, lower: &Place) {
+        self.over = Some(lower.layer);
+    }
+}
+
+/// Lays rows over rows; what was switched off is given back. Rows of one name stand together (`let`).
+pub(crate) fn lay<T: Named>(
+    lower: &mut Vec<T>,
+    upper: Vec<T>,
+    owner: &str,
+    problems: &mut Problems,
+) -> Vec<T> {
+    let mut off = Vec::new();
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    for row in upper {
+        match groups.last_mut() {
+            Some(group) if group[0].name() == row.name() => group.push(row),
+            _ => groups.push(vec![row]),
+        }
+    }
+    let mut done: Vec<String> = Vec::new();
+    for mut group in groups {
+        let (name, place) = (group[0].name().to_owned(), group[0].place().clone());
+        let rule = format!("{owner}/{name}");
+        if done.contains(&name) {
+            let said = words(
+                format!("{name} という名の行が、このファイルに二つあります。"),
+                format!("There are two rows of the name '{name}' in this file."),
+            );
+            problems.cell(&place, &rule, "id", said);
+            continue;
+        }
+        done.push(name.clone());
+        let at = lower.iter().position(|row| row.name() == name);
+        let replaced = at.map(|at| lower[at].place().clone());
+        let mut taken: Vec<T> = Vec::new();
+        let mut n = 0;
+        while n < lower.len() {
+            if lower[n].name() == name { taken.push(lower.remove(n)) } else { n += 1 }
+        }
+        if group[0].off() {
+            if replaced.is_none() {
+                let said = words(
+                    format!("下の層に {name} という行がないので、止められません。"),
+                    format!("No layer below has a row '{name}' to switch off."),
+                );
+                problems.cell(&place, &rule, "off", said);
+            }
+            off.append(&mut group);
+            continue;
+        }
+        let mut at = at.unwrap_or(lower.len());
+        if let Some(after) = group[0].after() {
+            match lower.iter().rposition(|row| row.name() == after) {
+                Some(found) => at = found + 1,
+                None => {
+                    let said = words(
+                        format!("after に書いた {after} という行がありません。"),
+                        format!("There is no row '{after}' to stand after."),
+                    );
+                    problems.cell(&place, &rule, "after", said);
+                }
+            }
+        }
+        for (n, mut row) in group.into_iter().enumerate() {
+            if let Some(replaced) = &replaced {
+                row.over(replaced);
+            }
+            lower.insert(at + n, row);
+        }
+    }
+    off
+}
+
+/// Lays a map over the one of the same id, or adds it.
+pub(crate) fn lay_map(all: &mut Vec<Draft>, upper: Draft, problems: &mut Problems) {
+    let same = |lower: &Draft| {
+        lower.parts == upper.parts
+            && lower.id == upper.id
+            && lower.owner == upper.owner
+            && !upper.id.is_empty()
+    };
+    match all.iter_mut().find(|lower| same(lower) && lower.place.layer < upper.place.layer) {
+        Some(lower) => {
+            let owner = upper.id.clone();
+            lower.take_heading(&upper);
+            let mut off = lay(&mut lower.lets, upper.lets, &owner, problems);
+            off.append(&mut lay(&mut lower.rules, upper.rules, &owner, problems));
+            lower.switched_off.append(&mut off);
+        }
+        None => {
+            let mut new = upper;
+            if new.off {
+                problems.cell(&new.place, new.id.clone(), "off", nothing_below(&new.id));
+                return;
+            }
+            let (lets, rules) = (std::mem::take(&mut new.lets), std::mem::take(&mut new.rules));
+            refuse_layer_words(&lets, &new, problems);
+            refuse_layer_words(&rules, &new, problems);
+            new.lets = lets.into_iter().filter(|line| !line.off).collect();
+            new.rules = rules.into_iter().filter(|line| !line.off).collect();
+            all.push(new);
+        }
+    }
+}
+
+/// `off` and `after` in a map that lies over nothing.
+fn refuse_layer_words(lines: &[Line], draft: &Draft, problems: &mut Problems) {
+    for line in lines {
+        let rule = format!("{}/{}", draft.id, line.name);
+        for column in [line.off.then_some("off"), line.after.as_ref().map(|_| "after")].into_iter().flatten()
+        {
+            let said = words(
+                format!("{column} は、下の層に同じマップがあるときだけ使えます。"),
+                format!("'{column}' is for a map that a layer below has too."),
+            );
+            problems.cell(&line.place, &rule, column, said);
+        }
+    }
+}
+
+/// Lays a message file over the one of the same id, or adds it.
+pub(crate) fn lay_message(all: &mut Vec<MessageDraft>, upper: MessageDraft, problems: &mut Problems) {
+    let below = |lower: &&mut MessageDraft| lower.id == upper.id && lower.place.layer < upper.place.layer;
+    match all.iter_mut().find(below) {
+        Some(lower) => lower.take(upper, problems),
+        None if upper.off => problems.cell(&upper.place, upper.id.clone(), "off", nothing_below(&upper.id)),
+        None => all.push(upper),
+    }
+}
+
+fn nothing_below(id: &str) -> Words {
+    words(
+        format!("下の層に {id} がないので、止められません。"),
+        format!("No layer below has '{id}' to switch off."),
+    )
+}

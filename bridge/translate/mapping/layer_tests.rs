@@ -1,0 +1,182 @@
+//! Layers over one another: what applies, what is said where one is wrong, and that the shipped set alone is what it
+//! was.
+
+use super::tests::{context, file, message_file, set, shipped};
+use super::{Layer, MappingSet, Problem, Rank, SourceFile, apply};
+use crate::hl7v2::Message;
+use serde_json::Value;
+
+const HEAD: &str =
+    "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n";
+
+/// The small set of the other tests with layers over it.
+fn stack(network: &[SourceFile], facility: &[SourceFile]) -> Result<MappingSet, Vec<Problem>> {
+    let below = set(vec![message_file(
+        "ADT",
+        "unit = [\"'demographics'\"]\nreplaces = \"unit\"\nmaps = [\"patient\"]\nskip = [{ from = \"PID-1\", why = { ja = \"番号\", en = \"set id\" } }]\n",
+    )])
+    .unwrap();
+    MappingSet::layered(vec![
+        below.layers()[0].clone(),
+        Layer::new(Rank::Network, network.to_vec()),
+        Layer::new(Rank::Facility, facility.to_vec()),
+    ])
+}
+
+fn patient(set: &MappingSet) -> Value {
+    let text = "MSH|^~\\&|H|S|G|R|20240401120000||ADT^ADT|C1|P|2.5\rPID|1||0012||患者^太郎||19700101|M|||||0300000001";
+    let (message, _) = Message::parse(text.replace("ADT^ADT", "ADT")).unwrap();
+    let out = apply(set, &message, &context());
+    serde_json::from_slice(&out.resources.first().unwrap_or_else(|| panic!("{:?}", out.findings)).json)
+        .unwrap()
+}
+
+fn layer(rules: &str) -> Vec<SourceFile> {
+    vec![file("maps/patient.toml", &format!("[map]\nid = \"patient\"\nrules = [\n{rules}\n]\n"))]
+}
+
+#[test]
+fn a_row_of_a_higher_layer_replaces_moves_adds_and_takes_away() {
+    let plain = stack(&[], &[]).unwrap();
+    assert_eq!(patient(&plain)["gender"], "male");
+    assert!(patient(&plain).get("telecom").is_none());
+    let network = layer(
+        "  { id = \"gender\", to = \"gender\", from = \"PID-8\", as = \"table gender\", when = \"PID-8 = 'F'\", else = \"next\" },\n\
+         {{ id = \"phone\", to = \"telecom[]\", from = \"PID-13[*]\", as = \"XTN\", after = \"birth\" }},\n\
+         {{ id = \"birth\", off = true }},"
+            .replace("{{", "{")
+            .replace("}}", "}")
+            .as_str(),
+    );
+    // `phone` stands after a row that the same layer takes away only later: rows are laid in their order.
+    let of_network = stack(&network, &[]).unwrap();
+    let made = patient(&of_network);
+    assert_eq!((&made["gender"], made.get("birthDate")), (&Value::from("unknown"), None));
+    assert_eq!(made["telecom"][0]["value"], "0300000001");
+    let rows = &of_network.describe().maps[0].rows;
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(ids, ["identifier", "name", "phone", "gender", "gender-2"]);
+    let gender = &rows[3].source;
+    assert_eq!((gender.layer, gender.line, gender.over), (Rank::Network, 4, Some(Rank::Shipped)));
+    let off = &of_network.describe().maps[0].off;
+    assert_eq!((off[0].id.as_str(), off[0].source.layer, off[0].source.line), ("birth", Rank::Network, 6));
+
+    // The facility lies over both: it takes back what the network said.
+    let facility = layer(
+        "  { id = \"phone\", off = true },\n  { id = \"gender-2\", to = \"gender\", fixed = \"other\" },",
+    );
+    let of_facility = stack(&network, &facility).unwrap();
+    let made = patient(&of_facility);
+    assert_eq!((&made["gender"], made.get("telecom")), (&Value::from("other"), None));
+    let versions = [plain.version(), of_network.version(), of_facility.version()];
+    assert!(versions[0] != versions[1] && versions[1] != versions[2], "{versions:?}");
+}
+
+#[test]
+fn an_empty_layer_changes_nothing_and_the_version_neither() {
+    let alone = MappingSet::load(shipped()).unwrap();
+    let with = MappingSet::layered(vec![
+        Layer::new(Rank::Shipped, shipped()),
+        Layer::new(Rank::Network, Vec::new()),
+    ]);
+    assert_eq!(alone.version(), with.unwrap().version());
+}
+
+#[test]
+fn rows_of_tables_skips_tests_and_whole_maps_are_laid_over_too() {
+    let network = [
+        file("tables/gender.csv", &format!("{HEAD},M,男,,other,,equal\n,F,,,,,off\n")),
+        file(
+            "messages/ADT.toml",
+            "[message]\nid = \"ADT\"\nmaps = [\"mood\"]\nskip = [\n{ from = \"PID-1\", why = { ja = \"別の理由\", en = \"another\" } },\n{ from = \"PID-2\", why = { ja = \"旧番号\", en = \"old id\" } },\n]\n",
+        ),
+        file(
+            "maps/mood.toml",
+            "[map]\nid = \"mood\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PID\"\nmakes = \"Organization\"\nprofile = \"none\"\nkey = [\"PID-13\"]\nrules = [{ id = \"name\", to = \"name\", from = \"PID-13\" }]\n",
+        ),
+        file(
+            "types/mine.toml",
+            "[[type]]\nid = \"Name\"\nrules = [{ id = \"text\", off = true }]\n[[test]]\nname = \"二つに分かれた氏名\"\ntype = \"Name\"\nvalue = \"患者^太郎\"\nexpect = { family = \"患者\" }\n",
+        ),
+    ];
+    let set = stack(&network, &[]).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let made = patient(&set);
+    assert_eq!((&made["gender"], made["name"][0].get("text")), (&Value::from("other"), None));
+    let text = set.describe();
+    let message = &text.messages[0];
+    assert_eq!(message.maps, ["patient", "mood"]);
+    assert_eq!(message.skip[0].1.ja, "別の理由");
+    assert_eq!((message.skip.len(), message.skip_sources[0].layer), (2, Rank::Network));
+    assert_eq!(set.table_page("gender", 0, 9).unwrap().rows.len(), 1);
+    // The shipped test expects the text that is off; the layer's test of that name took its place.
+    let results = set.run_tests();
+    assert_eq!(results.len(), 1);
+    assert!(results[0].failures.is_empty(), "{results:?}");
+
+    let off = [file("maps/mood.toml", "[map]\nid = \"mood\"\noff = true\n")];
+    let without = stack(&network, &off).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert!(without.describe().maps.iter().all(|map| map.id != "mood"));
+    assert_eq!(without.describe().off[0].1.layer, Rank::Facility);
+}
+
+#[test]
+fn what_is_wrong_in_a_layer_names_the_layer_file_line_rule_and_cell() {
+    let check = |network: Vec<SourceFile>, line: usize, rule: &str, column: &str, en: &str| {
+        let problems = stack(&network, &[]).map(|_| ()).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+        let got = (problem.layer, problem.line, problem.rule.as_str(), problem.column.as_str());
+        assert_eq!(got, (Rank::Network, line, rule, column), "{problem:#?}");
+        assert!(problem.en.contains(en), "{problem:#?}");
+        assert!(problem.to_string().starts_with("network: "), "{problem}");
+    };
+    check(
+        layer("  { id = \"gone\", off = true },"),
+        4,
+        "patient/gone",
+        "off",
+        "No layer below has a row 'gone'",
+    );
+    check(
+        layer("  { id = \"new\", to = \"active\", fixed = true, after = \"nobody\" },"),
+        4,
+        "patient/new",
+        "after",
+        "There is no row 'nobody'",
+    );
+    check(
+        layer("  { id = \"birth\", to = \"birthdate\", from = \"PID-7\" },"),
+        4,
+        "patient/birth",
+        "to",
+        "birthdate",
+    );
+    let twice = "  { id = \"a\", to = \"active\", fixed = true },\n  { id = \"b\", to = \"deceasedBoolean\", fixed = true },\n  { id = \"a\", to = \"active\", fixed = false },";
+    check(layer(twice), 6, "patient/a", "id", "two rows of the name 'a'");
+    check(
+        vec![file("tables/gender.csv", &format!("{HEAD},X,,,,,off\n"))],
+        2,
+        "gender",
+        "equivalence",
+        "No layer below has a row of this code",
+    );
+    check(
+        vec![file("maps/x.toml", "[map]\nid = \"x\"\noff = true\n")],
+        1,
+        "x",
+        "off",
+        "No layer below has 'x'",
+    );
+    // The words of layers mean nothing in the lowest one.
+    let low =
+        layer("  { id = \"birth\", to = \"birthDate\", from = \"PID-7\", as = \"date\", after = \"name\" },");
+    let problems = MappingSet::load(low).map(|_| ()).unwrap_err();
+    let said = |p: &Problem| p.column == "after" && p.line == 4 && p.ja.contains("上に重ねる層");
+    assert!(problems.iter().any(said), "{problems:#?}");
+}
+
+#[test]
+fn the_last_row_of_a_chain_taken_away_leaves_no_next_dangling() {
+    let problems = stack(&layer("  { id = \"gender-2\", off = true },"), &[]).map(|_| ()).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert_eq!((problems[0].rule.as_str(), problems[0].column.as_str()), ("patient/gender", "else"));
+}

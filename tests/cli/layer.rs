@@ -1,0 +1,140 @@
+//! A network's layer written by following `mappings/README.md` only, and its way to another machine.
+
+use super::{renkei, text};
+use serde_json::Value;
+use std::path::Path;
+
+/// The files of the README's example: each block whose first line names one.
+fn written_by_the_readme(root: &Path) -> usize {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/mappings/README.md")).unwrap();
+    let mut files = 0;
+    for block in readme.split("```").skip(1).step_by(2) {
+        let (_, body) = block.split_once('\n').unwrap();
+        if let Some(name) = body.lines().next().and_then(|line| line.strip_prefix("# network/")) {
+            let path = root.join("network").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, body).unwrap();
+            files += 1;
+        }
+    }
+    files
+}
+
+/// Exit code, standard output and standard error of a command in a folder.
+fn run(root: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = renkei().current_dir(root).args(arguments).output().unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+const MESSAGE: &str = "MSH|^~\\&|H|S|G|R|20260401120000||ADT^A08^ADT_A01|1|P|2.5\r\
+    PID|||1||患者^太郎^^^^^L^I||19700101|M|旧姓^太郎^^^^^L^I|||||^WPN^PH^^^^^^^^^03-0000-0002\r\
+    NK1|1|患者^花子^^^^^L^I|SPO^配偶者^HL70063\r";
+
+/// The patient that `translate` makes.
+fn patient(root: &Path, options: &[&str]) -> Value {
+    let mut arguments = vec!["translate"];
+    arguments.extend(options);
+    arguments.push("message.hl7");
+    let (code, out, err) = run(root, &arguments);
+    assert_eq!(code, 0, "{out}{err}");
+    let line: Value = serde_json::from_str(out.trim()).unwrap();
+    let entries = line["bundle"]["entry"].as_array().unwrap();
+    let found = entries.iter().map(|entry| &entry["resource"]).find(|r| r["resourceType"] == "Patient");
+    found.unwrap().clone()
+}
+
+#[test]
+fn a_network_layer_written_by_the_readme_renames_adds_and_switches_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    assert_eq!(written_by_the_readme(root), 3);
+    std::fs::write(root.join("message.hl7"), MESSAGE).unwrap();
+    for command in ["check", "test"] {
+        let (code, _, err) = run(root, &["mapping", command, "--layer", "network"]);
+        assert_eq!(code, 0, "{command}: {err}");
+    }
+
+    let system = "/contact/0/relationship/0/coding/0/system";
+    let shipped = patient(root, &[]);
+    assert_eq!(shipped.pointer(system).unwrap(), "http://terminology.hl7.org/CodeSystem/v2-0063");
+    assert_eq!(shipped["telecom"][0]["value"], "03-0000-0002");
+    let laid = patient(root, &["--layer", "network"]);
+    assert_eq!(laid.pointer(system).unwrap(), "http://chiiki.example.jp/CodeSystem/tsuzukigara");
+    assert_eq!(laid.get("telecom"), None);
+    let names: Vec<&Value> = laid["name"].as_array().unwrap().iter().map(|name| &name["family"]).collect();
+    assert_eq!(names, ["患者", "旧姓"]);
+    assert_eq!(laid["id"], shipped["id"], "a layer changes no id");
+
+    let (code, out, _) = run(root, &["mapping", "show", "--effective", "--layer", "network"]);
+    assert_eq!(code, 0);
+    for said in [
+        "chiiki-alias: to name[] | from PID-9[*] | as XPN.jp\n      network  maps/patient.toml:6",
+        "work: off\n      network  maps/patient.toml:5",
+        "http://chiiki.example.jp/CodeSystem/tsuzukigara,,,equal\n      network over shipped  tables/code-systems.csv:3",
+        "skip PID-14: 勤務先の電話は地域では共有しない",
+    ] {
+        assert!(out.contains(said), "{said}\n{out}");
+    }
+    assert!(!out.contains("birth-date"), "what the layer leaves alone is not its change\n{out}");
+    let (_, out, _) = run(root, &["mapping", "show", "--effective", "--layer", "network", "patient"]);
+    assert!(
+        out.contains("birth-date: to birthDate | from PID-7 | as date\n      shipped  maps/patient.toml:"),
+        "{out}"
+    );
+    let (code, _, err) = run(root, &["mapping", "show", "--effective", "nobody"]);
+    assert_eq!(code, 2, "{err}");
+}
+
+#[test]
+fn a_layer_goes_elsewhere_and_comes_back_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    written_by_the_readme(root);
+    for arguments in [
+        ["mapping", "export", "network", "a.zip"],
+        ["mapping", "import", "a.zip", "elsewhere"],
+        ["mapping", "export", "elsewhere", "b.zip"],
+    ] {
+        let (code, _, err) = run(root, &arguments);
+        assert_eq!(code, 0, "{arguments:?}: {err}");
+    }
+    let read = |name: &str| std::fs::read(root.join(name)).unwrap();
+    assert_eq!(read("a.zip"), read("b.zip"));
+    assert_eq!(read("network/maps/patient.toml"), read("elsewhere/maps/patient.toml"));
+    assert!(text(&read("elsewhere/maps/patient.toml")).contains("# 勤務先の電話は地域では共有しない"));
+    // What is there is not written over.
+    assert_ne!(run(root, &["mapping", "export", "network", "a.zip"]).0, 0);
+    assert_eq!(run(root, &["mapping", "import", "a.zip", "elsewhere"]).0, 2);
+}
+
+#[test]
+fn a_layer_with_a_mistake_is_not_taken_in_and_is_told_with_its_cell() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    written_by_the_readme(root);
+    let map = root.join("network/maps/patient.toml");
+    let wrong = std::fs::read_to_string(&map).unwrap().replace("PID-9[*]", "PDI-9[*]");
+    std::fs::write(&map, wrong).unwrap();
+    let (sjis, _, _) = encoding_rs::SHIFT_JIS.encode("# network\nsource_system,続柄\n");
+    std::fs::write(root.join("network/tables/mine.csv"), sjis).unwrap();
+    let (code, _, err) = run(root, &["mapping", "check", "--layer", "network"]);
+    assert_eq!(code, 1);
+    assert!(
+        err.contains(
+            "network: maps/patient.toml:6: patient/chiiki-alias [from]: There is no segment or group 'PDI'"
+        ),
+        "{err}"
+    );
+    assert!(err.contains("PDI というセグメントやグループはありません"), "{err}");
+    assert!(err.contains("network: tables/mine.csv:2: The file is saved as CP932"), "{err}");
+    assert_eq!(run(root, &["mapping", "export", "network", "a.zip"]).0, 0);
+    assert_eq!(run(root, &["mapping", "import", "a.zip", "elsewhere"]).0, 1);
+    assert!(!root.join("elsewhere").exists());
+}
+
+#[test]
+fn more_layers_than_there_are_ranks_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let three = ["mapping", "check", "--layer", "a", "--layer", "b", "--layer", "c"];
+    assert_eq!(run(folder.path(), &three).0, 2);
+}
