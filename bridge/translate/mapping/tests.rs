@@ -340,6 +340,7 @@ profile = "none"
 key = ["ORC-4", "$n"]
 let = [{ name = "group", from = "ORC-4" }, { name = "n", from = "RXA", as = "ordinal by $group of message" }]
 rules = [
+  { id = "status", to = "status", fixed = "final" },
   { id = "route", to = "code.text", from = "RXR[after]-1" },
   { id = "n", to = "valueString", from = "$n" },
   { id = "order", to = "note[]", each = "ENC", use = "order" },
