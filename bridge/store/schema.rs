@@ -69,6 +69,10 @@ CREATE INDEX cause_message ON cause(message);
 CREATE TABLE unread(
   feed TEXT NOT NULL, kind TEXT NOT NULL, mapping_version TEXT NOT NULL, position TEXT NOT NULL, count INTEGER NOT NULL,
   example INTEGER NOT NULL, PRIMARY KEY(feed, kind, mapping_version, position)) WITHOUT ROWID;
+CREATE TABLE unmapped(
+  number INTEGER PRIMARY KEY, mapping_version TEXT NOT NULL, name TEXT NOT NULL, system TEXT NOT NULL,
+  code TEXT NOT NULL, position TEXT NOT NULL, count INTEGER NOT NULL, example INTEGER NOT NULL,
+  UNIQUE(mapping_version, name, system, code));
 CREATE TABLE replaced(
   type TEXT NOT NULL, id TEXT NOT NULL, replaced_by INTEGER NOT NULL, role TEXT NOT NULL, hash TEXT NOT NULL,
   time TEXT NOT NULL, sequence INTEGER NOT NULL, withdrawn INTEGER NOT NULL, refs TEXT NOT NULL, json TEXT NOT NULL,
