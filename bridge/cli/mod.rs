@@ -6,6 +6,7 @@
 mod backup;
 mod check;
 mod consent;
+mod coverage;
 mod mapping;
 mod messages;
 mod open;
@@ -59,7 +60,7 @@ enum Command {
     Consent(consent::Consent),
     /// The month's 参加状況, as a workbook, CSV or JSON.
     Participation(participation::Arguments),
-    /// Check, test or show a mapping set and its layers; export or import a layer.
+    /// Check, test or show a mapping set and its layers, or say what becomes of every field; export or import a layer.
     #[command(subcommand)]
     Mapping(mapping::Mapping),
     /// The audit trail.

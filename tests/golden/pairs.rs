@@ -279,6 +279,170 @@ const PAIRS: &[Pair] = &[
         deleted: &["Observation 3C015000002327101"],
         left: &["Patient"],
     },
+    Pair {
+        data_type: "OML-01",
+        trigger: "OML^O33^OML_O33",
+        whole: &[
+            "SPM|1|L001||023^血清^JC10|||||||||||||202404010830",
+            "ORC|NW|000000000000011|||||||20240401080000",
+            "OBR|1|000000000000011||E002^生化学的検査^99O03",
+            "SPM|2|L002||022^血漿^JC10|||||||||||||202404010830",
+            "ORC|NW|000000000000011|||||||20240401080000",
+            "OBR|1|000000000000011||E001^血液学的検査^99O03",
+        ],
+        less: &[
+            "SPM|1|L001||023^血清^JC10|||||||||||||202404010830",
+            "ORC|NW|000000000000011|||||||20240401080000",
+            "OBR|1|000000000000011||E002^生化学的検査^99O03",
+        ],
+        withdrawal: Withdrawal::Content(&[
+            "SPM|1|L001||023^血清^JC10",
+            "ORC|CA|000000000000011",
+            "OBR|1|000000000000011||E002^生化学的検査^99O03",
+        ]),
+        stands: &["Patient", "Specimen 023", "Specimen 022", "ServiceRequest E002", "ServiceRequest E001"],
+        deleted: &["Specimen 022", "ServiceRequest E001"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMG-O19",
+        trigger: "OMG^O19^OMG_O19",
+        whole: &[
+            "ORC|NW|000000000000021|||||||20240401100000",
+            "OBR||000000000000021||1000000000000000^Ｘ線単純撮影^JJ1017",
+            "ORC|CH|000000000000022||||||000000000000021|20240401100000",
+            "OBR||000000000000022||X22^胸部^99RAD",
+            "ORC|CH|000000000000023||||||000000000000021|20240401100000",
+            "OBR||000000000000023||X23^腹部^99RAD",
+        ],
+        less: &[
+            "ORC|NW|000000000000021|||||||20240401100000",
+            "OBR||000000000000021||1000000000000000^Ｘ線単純撮影^JJ1017",
+            "ORC|CH|000000000000022||||||000000000000021|20240401100000",
+            "OBR||000000000000022||X22^胸部^99RAD",
+        ],
+        withdrawal: Withdrawal::Content(&[
+            "ORC|DC|000000000000021",
+            "OBR||000000000000021||1000000000000000^Ｘ線単純撮影^JJ1017",
+        ]),
+        stands: &["Patient", "ServiceRequest 1000000000000000", "ServiceRequest X22", "ServiceRequest X23"],
+        deleted: &["ServiceRequest X23"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "ORU-R30",
+        trigger: "ORU^R30^ORU_R30",
+        whole: &[
+            "ORC|RE||V0001",
+            "OBR|1||V0001|VS^バイタル^99ZL01|||20240401",
+            "OBX|1|NM|9P300000000000001^脈拍^JC10||72|/min^/min^99XYZ|||||F|||202404010905",
+            "OBX|2|NM|9P200000000000001^呼吸数^JC10||16|/min^/min^99XYZ|||||F|||202404010905",
+        ],
+        less: &[
+            "ORC|RE||V0001",
+            "OBR|1||V0001|VS^バイタル^99ZL01|||20240401",
+            "OBX|1|NM|9P300000000000001^脈拍^JC10||72|/min^/min^99XYZ|||||F|||202404010905",
+        ],
+        withdrawal: Withdrawal::Content(&["ORC|CA||V0001", "OBR|1||V0001|VS^バイタル^99ZL01"]),
+        stands: &["Patient", "Observation 9P300000000000001", "Observation 9P200000000000001"],
+        deleted: &["Observation 9P200000000000001"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMG-11",
+        trigger: "OMI^Z23^OMI_Z23",
+        whole: &[
+            "ORC|NW|000000000000011|||||||20240401113540",
+            "OBR||000000000000011||2000000000000000^架空のＣＴ^JJ1017|||20240401",
+            "IPC|A001||1.2.392.999.1||CT^^DCM",
+            "ORC|CH|000000000000012||||||000000000000011|20240401113540",
+            "OBR||000000000000012||20000000000000000000000000000001^架空の胸部^JJ1017|||20240401",
+            "ZE1|1|RS|20000000000000000000000000000001^架空の胸部^JJ1017|||||DE-02|600000009^架空造影剤^HOT9^50",
+            "ORC|CH|000000000000013||||||000000000000011|20240401113540",
+            "OBR||000000000000013||20000000000000000000000000000002^架空の腹部^JJ1017|||20240401",
+            "ZE1|1|RS|20000000000000000000000000000002^架空の腹部^JJ1017",
+        ],
+        less: &[
+            "ORC|NW|000000000000011|||||||20240401113540",
+            "OBR||000000000000011||2000000000000000^架空のＣＴ^JJ1017|||20240401",
+            "IPC|A001||1.2.392.999.1||CT^^DCM",
+            "ORC|CH|000000000000013||||||000000000000011|20240401113540",
+            "OBR||000000000000013||20000000000000000000000000000002^架空の腹部^JJ1017|||20240401",
+            "ZE1|1|RS|20000000000000000000000000000002^架空の腹部^JJ1017",
+        ],
+        // The head of the order is taken back; the parent and the children are told as they were.
+        withdrawal: Withdrawal::Content(&[
+            "ORC|CA|000000000000011|||||||20240401113540",
+            "OBR||000000000000011||2000000000000000^架空のＣＴ^JJ1017|||20240401",
+            "ORC|CH|000000000000012||||||000000000000011|20240401113540",
+            "OBR||000000000000012||20000000000000000000000000000001^架空の胸部^JJ1017|||20240401",
+            "ZE1|1|RS|20000000000000000000000000000001^架空の胸部^JJ1017",
+        ]),
+        stands: &[
+            "Patient",
+            "ServiceRequest 2000000000000000",
+            "Procedure 20000000000000000000000000000001",
+            "Procedure 20000000000000000000000000000002",
+            "MedicationAdministration 600000009",
+            "ImagingStudy",
+        ],
+        deleted: &["Procedure 20000000000000000000000000000001", "MedicationAdministration 600000009"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMG-12",
+        trigger: "OMI^Z23^OMI_Z23",
+        whole: &[
+            "ORC|NW|000000000000021|||||||20240401113540",
+            "OBR||000000000000021||11000000000^検査.上部^LENDO|||20240401",
+            "ORC|CH|000000000000022||||||000000000000021|20240401113540",
+            "OBR||000000000000022||11000001000^上部通常内視鏡^LENDO|||20240401",
+            "ZE1|1|RS|11000001000^上部通常内視鏡^LENDO",
+            "OBX|1|ZRD|DE-02^薬品^JSHR||600000005^架空注5mg^HOT9^1^AMP&管&MR9P||||||F",
+            "ZE1|2|RS|11010001401^食道.生検採取^LENDO",
+        ],
+        less: &[
+            "ORC|NW|000000000000021|||||||20240401113540",
+            "OBR||000000000000021||11000000000^検査.上部^LENDO|||20240401",
+            "ORC|CH|000000000000022||||||000000000000021|20240401113540",
+            "OBR||000000000000022||11000001000^上部通常内視鏡^LENDO|||20240401",
+            "ZE1|1|RS|11000001000^上部通常内視鏡^LENDO",
+        ],
+        withdrawal: Withdrawal::Flag,
+        stands: &[
+            "Patient",
+            "ServiceRequest 11000000000",
+            "Procedure 11000001000",
+            "Procedure 11010001401",
+            "MedicationAdministration 600000005",
+        ],
+        deleted: &["Procedure 11010001401", "MedicationAdministration 600000005"],
+        left: &["Patient"],
+    },
+    Pair {
+        data_type: "OMG-13",
+        trigger: "ORU^R01^ORU_R01",
+        whole: &[
+            "ORC|RE|000000000000031",
+            "OBR|1|000000000000031||9A110^標準１２誘導心電図^JC10|||20240401",
+            "OBX|1|TX|9A100&IMP^心電図所見^JC10|1|異常なし||||||F",
+            "OBX|2|NM|32769^心拍数^99MFR|2|67|bpm|||||F",
+            "OBX|3|NM|32770^PQ 時間^99MFR|2|154|msec|||||F",
+        ],
+        less: &[
+            "ORC|RE|000000000000031",
+            "OBR|1|000000000000031||9A110^標準１２誘導心電図^JC10|||20240401",
+            "OBX|1|TX|9A100&IMP^心電図所見^JC10|1|異常なし||||||F",
+            "OBX|2|NM|32770^PQ 時間^99MFR|2|154|msec|||||F",
+        ],
+        withdrawal: Withdrawal::Content(&[
+            "ORC|CA|000000000000031",
+            "OBR|1|000000000000031||9A110^標準１２誘導心電図^JC10|||20240401",
+        ]),
+        stands: &["Patient", "DiagnosticReport 9A110", "Observation 32769", "Observation 32770"],
+        deleted: &["Observation 32769"],
+        left: &["Patient"],
+    },
 ];
 
 /// A message as it comes: its text, and the name of its file where it has one.
@@ -378,8 +542,9 @@ impl Base {
 
     /// What stands, in words; shared resources left out.
     fn stands(&self) -> BTreeSet<String> {
-        let shared =
-            |id: &str| ["Practitioner/", "Organization/", "Location/"].iter().any(|s| id.starts_with(s));
+        let shared = |id: &str| {
+            ["Practitioner/", "Organization/", "Location/", "Device/"].iter().any(|s| id.starts_with(s))
+        };
         self.at_base.iter().filter(|id| !shared(id)).map(|id| self.labels[id].clone()).collect()
     }
 }

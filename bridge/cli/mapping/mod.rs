@@ -37,6 +37,8 @@ pub(super) enum Mapping {
     Unmapped(unmapped::Arguments),
     /// What two sets differ in, and what that does to messages.
     Diff(diff::Arguments),
+    /// What becomes of every field, what is left out and why.
+    Coverage(Box<super::coverage::Arguments>),
 }
 
 /// Which set.
@@ -94,6 +96,7 @@ pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
         Mapping::ImportMaster(arguments) => master::run(arguments)?,
         Mapping::Unmapped(arguments) => unmapped::run(arguments)?,
         Mapping::Diff(arguments) => diff::run(arguments)?,
+        Mapping::Coverage(arguments) => super::coverage::run(arguments)?,
     })
 }
 

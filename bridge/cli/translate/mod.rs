@@ -11,8 +11,9 @@ mod reading;
 
 use crate::app::mappings;
 use crate::record::Memory;
+use anyhow::Context as _;
 use renkei_translate::mapping::MappingSet;
-use renkei_translate::translation::Facility;
+use renkei_translate::translation::{Facility, Translation};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -56,8 +57,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(super::EXIT_CONFIG));
         }
     };
-    let run = Run { arguments, set, facility: arguments.reading.facility() };
-    let inputs = match arguments.reading.collect(&run.set, &run.facility, &arguments.paths)? {
+    let run = Run { arguments, set: &set, facility: arguments.reading.facility() };
+    let inputs = match arguments.reading.collect(run.set, &run.facility, &arguments.paths)? {
         Ok(inputs) => inputs,
         Err(code) => return Ok(code),
     };
@@ -70,12 +71,33 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(if counts.contains_key("quarantined") { ExitCode::from(super::EXIT_DATA) } else { ExitCode::SUCCESS })
 }
 
+/// Translates the files under the paths, each by itself, for an invented facility.
+///
+/// # Errors
+/// A path that cannot be read; a layout that the set has not.
+pub(super) fn each(
+    set: &MappingSet,
+    paths: &[PathBuf],
+    feed: Option<&str>,
+    mut take: impl FnMut(&Translation),
+) -> anyhow::Result<()> {
+    if let Some(id) = feed {
+        set.layout(id).with_context(|| format!("there is no layout {id}"))?;
+    }
+    let reading = Reading::of_nobody(feed);
+    let facility = reading.facility();
+    for input in &reading.collect(set, &facility, paths)?.unwrap_or_default() {
+        take(&reading.translate(set, &facility, input)?);
+    }
+    Ok(())
+}
+
 /// Messages by how they ended.
 type Counts = BTreeMap<&'static str, u64>;
 
 struct Run<'a> {
     arguments: &'a Arguments,
-    set: MappingSet,
+    set: &'a MappingSet,
     facility: Arc<Facility>,
 }
 
@@ -119,7 +141,7 @@ impl Run<'_> {
             if self.arguments.stateless {
                 record = Memory::default();
             }
-            let mut translation = self.arguments.reading.translate(&self.set, &self.facility, input)?;
+            let mut translation = self.arguments.reading.translate(self.set, &self.facility, input)?;
             let (projection, found) = record.apply(&translation, sequence);
             translation.findings.extend(found);
             line::write(&mut lines, input, &translation, &projection)?;

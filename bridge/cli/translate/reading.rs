@@ -65,6 +65,18 @@ fn time(text: &str) -> Result<String, String> {
 }
 
 impl Reading {
+    /// For an invented facility, with no more than a warning of a path that names another patient.
+    pub(in crate::cli) fn of_nobody(feed: Option<&str>) -> Self {
+        Self {
+            facility: INVENTED_FACILITY.to_owned(),
+            path_patient: OnPathPatient::Warn,
+            lists: None,
+            feed: feed.map(str::to_owned),
+            as_of: None,
+            local_system_base: None,
+        }
+    }
+
     /// The facility whose messages the files are.
     pub(in crate::cli) fn facility(&self) -> Arc<Facility> {
         let local = self.local_system_base.as_ref().map(|base| base.trim_end_matches('/').to_owned());

@@ -1,8 +1,8 @@
 //! One message, from its segments to its resources.
 
 use super::groups::Cut;
-use super::item::{NOWHERE, Pos};
-use super::plan::{Else, EventKind, For, Map, MessagePlan, Plan};
+use super::item::{Item, NOWHERE, Pos};
+use super::plan::{Else, For, Map, MessagePlan, Path, Plan, Same};
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
 use super::{MappingSet, Trace};
 use crate::feed::record::Sources;
@@ -59,6 +59,7 @@ pub(crate) fn start<'m>(
         tracing: false,
         touched: Vec::new(),
         rows: Vec::new(),
+        fitted: HashMap::new(),
         counters: HashMap::new(),
     }
 }
@@ -179,7 +180,7 @@ pub(crate) fn message_lets(run: &mut Run<'_>) {
 }
 
 /// What the message is the whole of.
-fn unit(run: &mut Run<'_>) -> Option<Unit> {
+fn unit<'m>(run: &mut Run<'m>) -> Option<Unit> {
     let plan = run.plan;
     run.owner = &plan.id;
     run.row = "unit";
@@ -209,25 +210,21 @@ fn unit(run: &mut Run<'_>) -> Option<Unit> {
     let kind = parts.first().cloned().unwrap_or_default();
     let withdrawn = plan.cancel.as_ref().is_some_and(|cond| run.holds(&scope, None, cond));
     let time = order_time(run);
-    let event = plan.event.map(|event| {
-        let own = plan
-            .event_time
-            .iter()
-            .map(|path| run.first_text(&scope, path).into_owned())
-            .find(|text| !text.is_empty());
-        let own = own.and_then(|text| {
+    let event = plan.event.map(|does| {
+        let mut first = |paths: &'m [Path]| {
+            let text = paths
+                .iter()
+                .map(|path| run.first_text(&scope, path).into_owned())
+                .find(|text| !text.is_empty())?;
             let read = super::functions::seventeen(&text);
             if read.is_none() {
                 run.finding(Severity::Warning, "event-time-invalid", NOWHERE);
             }
             read
-        });
-        Event {
-            kind: plan.id.clone(),
-            opens: event == EventKind::Opens,
-            closes: event == EventKind::Closes,
-            time: own.unwrap_or_else(|| time.clone()),
-        }
+        };
+        let (own, mut day) = (first(&plan.event_time), first(&plan.event_day).unwrap_or_default());
+        day.truncate("YYYYMMDD".len());
+        Event { kind: plan.id.clone(), does, time: own.unwrap_or_else(|| time.clone()), day }
     });
     run.owner = "";
     if !whole_key || run.patient.is_empty() {
@@ -273,11 +270,17 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
     for n in &plan.maps {
         let map = run.map(*n);
         let mut ordinals: HashMap<Option<u32>, usize> = HashMap::new();
+        let mut turns: HashMap<String, usize> = HashMap::new();
         for (inst, parent) in candidates(run, map) {
             run.owner = &map.id;
             run.row = "when";
             let ordinal = ordinals.entry(parent).or_insert(0);
             let mut scope = Scope { inst, lets: Cow::Borrowed(&[]), outer: None, ordinal: *ordinal + 1 };
+            if let Some(cond) = &map.only
+                && !run.holds(&scope, None, cond)
+            {
+                continue;
+            }
             if let Some(cond) = &map.when
                 && !run.holds(&scope, None, cond)
             {
@@ -288,6 +291,7 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
                 continue;
             }
             *ordinal += 1;
+            run.take(&scope);
             if !map.lets.is_empty() && !run.lets(&map.lets, map.slots, &mut scope, Some(*n)) {
                 continue;
             }
@@ -303,6 +307,7 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
             } else {
                 run.id_of(map, &parts)
             };
+            let id = if map.same == Same::Apart { run.apart(map, id, parts, &mut turns) } else { id };
             let Scope { inst, lets, ordinal, .. } = scope;
             all.push(Instance { map: *n, inst, lets: lets.into_owned(), ordinal, id });
         }
@@ -329,6 +334,7 @@ fn index(run: &mut Run<'_>, all: &[Instance<'_>]) {
                 *group
             }
             Inst::Group(g) => Some(*g),
+            Inst::Field(item) => run.cut.owner[item.pos().segment as usize],
             Inst::Message | Inst::Value(_) => None,
         };
         match group {
@@ -368,8 +374,34 @@ fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Vec<(Inst<'m>, Option<u32>)> {
             .map(|(g, parent)| (Inst::Group(g), parent))
             .collect(),
         For::By(name, path) => by_field(run, map, *name, path),
+        For::Field(name, field) => by_repetition(run, *name, *field, within),
         For::Datatype | For::Nothing => Vec::new(),
     }
+}
+
+/// `SEG-f`: the repetitions of the field that are valued.
+fn by_repetition<'m>(
+    run: &Run<'m>,
+    name: super::plan::Sym,
+    field: u16,
+    within: impl Fn(Option<u32>) -> bool,
+) -> Vec<(Inst<'m>, Option<u32>)> {
+    let mut out = Vec::new();
+    for s in super::groups::listed(&run.cut.all, name) {
+        let group = run.cut.owner[*s as usize];
+        if !within(group) {
+            continue;
+        }
+        let value = run.message.segment(*s as usize).field(usize::from(field));
+        for (n, repetition) in value.repetitions().enumerate() {
+            let pos = Pos { segment: *s, field, repetition: (n + 1) as u16, component: 0, subcomponent: 0 };
+            let item = Item::Repetition(repetition, pos);
+            if item.valued(&run.delimiters) {
+                out.push((Inst::Field(item), group));
+            }
+        }
+    }
+    out
 }
 
 /// `SEG by .n`: the segments of the enclosing instance that share the field.

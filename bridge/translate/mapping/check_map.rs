@@ -82,15 +82,23 @@ pub(crate) fn chains(draft: &Draft, rules: &[Rule], cx: &mut Cx<'_>) {
 }
 
 /// Conditions that cannot hold, by themselves or together with the map's own.
-pub(crate) fn whens(draft: &Draft, whole: Option<&Cond>, rules: &[Rule], cx: &mut Cx<'_>) {
+pub(crate) fn whens(
+    draft: &Draft,
+    only: Option<&Cond>,
+    when: Option<&Cond>,
+    rules: &[Rule],
+    cx: &mut Cx<'_>,
+) {
     let never = |conds: &[&Cond]| contradicts(conds);
+    let whole: Vec<&Cond> = only.into_iter().chain(when).collect();
     let mut said = Vec::new();
-    if whole.is_some_and(|whole| never(&[whole])) {
+    if never(&whole) {
+        let column = if only.is_some_and(|only| never(&[only])) { "for" } else { "when" };
         let words = words(
             "この条件は成り立つことがありません。このマップは何も作りません。",
             "This condition can never hold: the map makes nothing.",
         );
-        said.push((draft.at("when").clone(), draft.id.clone(), words));
+        cx.wrong(Cell { place: draft.at(column), rule: &draft.id, column }, words);
     } else {
         for rule in rules {
             let Some(when) = &rule.when else { continue };
@@ -101,7 +109,7 @@ pub(crate) fn whens(draft: &Draft, whole: Option<&Cond>, rules: &[Rule], cx: &mu
                     "This condition can never hold: the row is never reached.",
                 );
                 said.push((rule.place.clone(), id, words));
-            } else if whole.is_some_and(|whole| never(&[whole, when])) {
+            } else if never(&[whole.as_slice(), &[when]].concat()) {
                 let words = words(
                     "この条件は、マップ全体の when と同時には成り立ちません。この行は使われません。",
                     "This condition never holds together with the map's own 'when': the row is never reached.",
@@ -212,7 +220,7 @@ fn note(cond: &Cond, holds: bool, facts: &mut HashMap<String, Facts>) {
 
 /// Whether a path is one value: of several, each condition could hold for another.
 fn is_one(path: &Path) -> bool {
-    let first = |pick: &Pick| matches!(pick, Pick::First | Pick::Nth(_));
+    let first = |pick: &Pick| matches!(pick, Pick::First | Pick::Nth(_) | Pick::After);
     first(&path.repetition)
         && match &path.root {
             Root::Segment { pick, .. } => first(pick),
@@ -332,6 +340,8 @@ pub(crate) fn kinds(
 fn function_fits(made: &str, kind: &str, primitive: bool) -> bool {
     match made {
         "text" => primitive,
+        // One text of all its values: written large, so that it is not made of each.
+        "String" => matches!(kind, "string" | "markdown"),
         "date" => matches!(kind, "date" | "dateTime" | "string"),
         "dateTime" => matches!(kind, "dateTime" | "string"),
         "instant" => matches!(kind, "instant" | "dateTime" | "string"),

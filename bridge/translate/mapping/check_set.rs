@@ -31,6 +31,13 @@ pub(crate) fn uses(plan: &Plan, problems: &mut Problems) {
                 }
                 in_group(plan, used, problems);
             }
+            Used::Group => group(plan, used, problems),
+            Used::Inside(group) => {
+                if !own.contains(&used.name) {
+                    segment(plan, 0, used, problems);
+                }
+                inside(plan, group, used, problems);
+            }
         }
     }
 }
@@ -47,7 +54,7 @@ fn own_segments(plan: &Plan) -> HashSet<Sym> {
         own.extend(message.skip.iter().map(|(name, _)| *name).filter(z));
     }
     own.extend(plan.maps.iter().filter_map(|map| match &map.instances {
-        For::Segment(name) | For::By(name, _) => Some(*name).filter(z),
+        For::Segment(name) | For::By(name, _) | For::Field(name, _) => Some(*name).filter(z),
         _ => None,
     }));
     own
@@ -119,6 +126,52 @@ fn in_group(plan: &Plan, used: &Use, problems: &mut Problems) {
         let said = words(
             format!("{} の電文のグループ(groups)に {name} は入っていません。", message.id),
             format!("No group of the message {} holds {name}: see its groups.", message.id),
+        );
+        problems.cell(&used.place, used.rule.clone(), &used.column, said);
+    }
+}
+
+/// A group that is to be around a map is one of some message, be it one that the map is not for: a layer may have
+/// switched off the message that has it. In the others it gives nothing.
+fn group(plan: &Plan, used: &Use, problems: &mut Problems) {
+    if plan.messages.iter().flat_map(|message| &message.groups).any(|group| group.name == used.name) {
+        return;
+    }
+    let name = plan.symbols.name(used.name);
+    let said = words(
+        format!("{name} というグループはどの電文にもありません。"),
+        format!("No message has a group '{name}'."),
+    );
+    problems.cell(&used.place, used.rule.clone(), &used.column, said);
+}
+
+/// A segment that is sought in a named group stands in it, or in one inside it, where a message has that group.
+fn inside(plan: &Plan, group: Sym, used: &Use, problems: &mut Problems) {
+    let holds = |message: &MessagePlan, n: usize| {
+        let (mut reached, mut at) = (vec![n], 0);
+        while at < reached.len() {
+            let members = &message.groups[reached[at]].members;
+            if members.iter().any(|member| member.name == used.name) {
+                return true;
+            }
+            for inner in members.iter().filter_map(|member| member.group) {
+                if !reached.contains(&inner) {
+                    reached.push(inner);
+                }
+            }
+            at += 1;
+        }
+        false
+    };
+    let places: Vec<bool> = of_messages(plan, used)
+        .filter_map(|message| Some((message, message.groups.iter().position(|g| g.name == group)?)))
+        .map(|(message, n)| holds(message, n))
+        .collect();
+    if !places.is_empty() && !places.contains(&true) {
+        let (group, name) = (plan.symbols.name(group), plan.symbols.name(used.name));
+        let said = words(
+            format!("グループ {group} に {name} は入っていません(groups)。"),
+            format!("The group {group} holds no {name}: see the groups of the message."),
         );
         problems.cell(&used.place, used.rule.clone(), &used.column, said);
     }

@@ -71,6 +71,7 @@ pub(crate) fn compile(layers: &[Layer]) -> Result<(Plan, SetText), Vec<Problem>>
         read_table(&name, rows, &mut plan, &mut known, &mut problems);
     }
     plan.code_systems = known.tables.get("code-systems").copied();
+    plan.table_names = table_names(&known);
     register(&inner, &mut known, &mut problems);
     let map_ids: HashMap<String, usize> = maps.iter().enumerate().map(|(n, d)| (d.id.clone(), n)).collect();
     // Names of the map around a submap.
@@ -278,6 +279,15 @@ fn add_layout(layout: feed::Layout, place: &Place, new: bool, plan: &mut Plan, p
     let names = layout.columns.iter().map(|column| plan.symbols.intern(&column.name));
     let columns = names.zip(1..).collect();
     plan.layouts.push(LayoutPlan { layout, record, columns });
+}
+
+/// The name of each table, by its place.
+fn table_names(known: &Known) -> Vec<String> {
+    let mut names = vec![String::new(); known.tables.len()];
+    for (name, n) in &known.tables {
+        names[*n].clone_from(name);
+    }
+    names
 }
 
 fn folder(path: &str) -> &str {

@@ -272,14 +272,16 @@ pub(crate) fn finish_map(
     check_map::key(cell("key"), &draft.key, &key, &mut cx);
     let instances = instances(draft, &mut cx);
     let within = draft.within.as_ref().map(|name| cx.plan.symbols.intern(name));
+    let only = only(&draft.instances).and_then(|(_, condition)| cx.condition(cell("for"), condition));
     let same = match draft.same.as_deref() {
         Some("merge") => Same::Merge,
         Some("widen") => Same::Widen,
+        Some("apart") => Same::Apart,
         Some("error") | None => Same::Error,
         Some(other) => {
             let said = words(
-                format!("same の {other} は merge・widen・error のどれでもありません。"),
-                format!("same '{other}' is not merge, widen or error"),
+                format!("same の {other} は merge・widen・apart・error のどれでもありません。"),
+                format!("same '{other}' is not merge, widen, apart or error"),
             );
             cx.wrong(cell("same"), said);
             Same::Error
@@ -326,7 +328,7 @@ pub(crate) fn finish_map(
         rules.push(rule);
     }
     check_map::chains(draft, &rules, &mut cx);
-    check_map::whens(draft, when.as_ref(), &rules, &mut cx);
+    check_map::whens(draft, only.as_ref(), when.as_ref(), &rules, &mut cx);
     check_map::required(draft, profile.as_deref(), &mut cx);
     check_map::systems(draft, profile.as_deref(), &rules, &mut cx);
     let shared = draft.shared.unwrap_or_default()
@@ -338,6 +340,7 @@ pub(crate) fn finish_map(
         profile,
         instances,
         within,
+        only,
         when,
         otherwise: cx.otherwise(cell("else"), draft.otherwise.as_ref()),
         key,
@@ -355,17 +358,37 @@ const DATATYPES: [&str; 17] = [
     "VALUE",
 ];
 
+/// `ITEM[cond]`: the name and the condition.
+fn only(instances: &str) -> Option<(&str, &str)> {
+    instances.trim().strip_suffix(']')?.split_once('[')
+}
+
 fn instances(draft: &Draft, cx: &mut Cx<'_>) -> For {
     if draft.parts != Parts::Map {
         return For::Nothing;
     }
     let cell = Cell { place: draft.at("for"), rule: &draft.id, column: "for" };
-    if let Some((segment, by)) = draft.instances.split_once(" by ") {
+    let only = only(&draft.instances);
+    if only.is_none()
+        && let Some((segment, by)) = draft.instances.split_once(" by ")
+    {
         let segment = cx.segment(cell, segment.trim(), Used::Field(0));
         let path = cx.path(cell, by);
         return path.map_or(For::Nothing, |path| For::By(segment, path));
     }
-    let name = draft.instances.trim();
+    let name = only.map_or(draft.instances.trim(), |(name, _)| name.trim());
+    // `ZE1-9`: one resource for each repetition of a field.
+    if let Some((segment, field)) = name.split_once('-') {
+        let Some(field) = field.parse::<u16>().ok().filter(|n| (1..=128).contains(n)) else {
+            let said = words(
+                format!("for の「{name}」はフィールドを指していません(ZE1-9 のように番号を書きます)。"),
+                format!("for '{name}' is no field: write its number, as in ZE1-9"),
+            );
+            cx.wrong(cell, said);
+            return For::Nothing;
+        };
+        return For::Field(cx.segment(cell, segment, Used::Field(field)), field);
+    }
     if DATATYPES.contains(&name) {
         return For::Datatype;
     }

@@ -4,11 +4,11 @@ use super::compile::Known;
 use super::compile_map::{Line, read_lines, read_off, slots};
 use super::describe::Title;
 use super::layer::{self, Rank};
-use super::plan::{Cond, EventKind, For, Group, Member, MessagePlan, Plan, Sym, Used};
+use super::plan::{Cond, For, Group, Member, MessagePlan, Plan, Sym, Used};
 use super::problem::{Place, Problems, words};
 use super::reader::{File, Tab};
 use super::rows::{Cell, Cx};
-use crate::translation::Replaces;
+use crate::translation::{Does, Replaces};
 use std::collections::HashMap;
 
 /// A message file as written, with what higher layers laid over it.
@@ -25,6 +25,7 @@ pub(crate) struct MessageDraft {
     replaces: String,
     event: Option<String>,
     event_time: Vec<String>,
+    event_day: Vec<String>,
     cancel: Option<String>,
     pub(crate) maps: Vec<String>,
     provisional: Vec<String>,
@@ -47,7 +48,7 @@ pub(crate) struct Skip {
 }
 
 /// Keys of a message file.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "off",
     "is",
     "feed",
@@ -56,6 +57,7 @@ const KEYS: [&str; 11] = [
     "replaces",
     "event",
     "event_time",
+    "event_day",
     "cancel",
     "maps",
     "provisional",
@@ -108,6 +110,7 @@ impl MessageDraft {
             (&mut self.groups, upper.groups),
             (&mut self.unit, upper.unit),
             (&mut self.event_time, upper.event_time),
+            (&mut self.event_day, upper.event_day),
         ];
         for (to, from) in lists {
             if !from.is_empty() {
@@ -158,6 +161,7 @@ pub(crate) fn read_message(
         },
         event: tab.text(file, "event"),
         event_time: tab.texts(file, "event_time").unwrap_or_default(),
+        event_day: tab.texts(file, "event_day").unwrap_or_default(),
         cancel: tab.text(file, "cancel"),
         maps: tab.texts(file, "maps").unwrap_or_default(),
         provisional: tab.texts(file, "provisional").unwrap_or_default(),
@@ -219,6 +223,7 @@ pub(crate) fn finish_message(
     let cancel = draft.cancel.as_ref().and_then(|text| cx.condition(cell("cancel"), text));
     let unit = cx.paths(cell("unit"), &draft.unit);
     let event_time = cx.paths(cell("event_time"), &draft.event_time);
+    let event_day = cx.paths(cell("event_day"), &draft.event_day);
     let skip = skipped(draft, feed, &mut cx);
     let replaces = match draft.replaces.as_str() {
         "unit" => Replaces::Unit,
@@ -235,13 +240,19 @@ pub(crate) fn finish_message(
         }
     };
     let event = match draft.event.as_deref() {
-        Some("opens") => Some(EventKind::Opens),
-        Some("closes") => Some(EventKind::Closes),
-        Some("changes") => Some(EventKind::Changes),
+        Some("plans") => Some(Does::Plans),
+        Some("opens") => Some(Does::Opens),
+        Some("changes") => Some(Does::Changes),
+        Some("announces") => Some(Does::Announces),
+        Some("leaves") => Some(Does::Leaves),
+        Some("returns") => Some(Does::Returns),
+        Some("closes") => Some(Does::Closes),
         None => None,
         Some(_) => {
-            let said =
-                words("event は opens・closes・changes のどれかです。", "event is opens, closes or changes");
+            let said = words(
+                "event は plans・opens・changes・announces・leaves・returns・closes のどれかです。",
+                "event is plans, opens, changes, announces, leaves, returns or closes",
+            );
             cx.wrong(cell("event"), said);
             None
         }
@@ -284,6 +295,7 @@ pub(crate) fn finish_message(
         replaces,
         event,
         event_time,
+        event_day,
         cancel,
         maps,
         provisional,

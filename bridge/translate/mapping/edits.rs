@@ -145,13 +145,13 @@ const EDITS: [Edit; 20] = [
     Edit {
         what: "required target unwritten",
         file: "maps/encounter-outpatient.toml",
-        old: "{ id = \"class\"",
-        new: "#{ id = \"class\"",
+        old: "{ id = \"status\"",
+        new: "#{ id = \"status\"",
         line: "[map]",
         rule: "encounter-outpatient",
         column: "to",
-        ja: "class が必ず要りますが、それを書く規則がありません",
-        en: "needs 'class', and no rule writes it",
+        ja: "status が必ず要りますが、それを書く規則がありません",
+        en: "needs 'status', and no rule writes it",
     },
     Edit {
         what: "OID where a URL is fixed",
@@ -211,7 +211,7 @@ const EDITS: [Edit; 20] = [
     Edit {
         what: "unreachable when",
         file: "maps/patient.toml",
-        old: r#"when = "DB1-4 = 'Y'""#,
+        old: r#"when = "DB1-4 = 'Y' and not DB1-2 in 'AP,GT,IN'""#,
         new: r#"when = "DB1-4 = 'Y' and DB1-4 = 'N'""#,
         line: r#"  { id = "disability""#,
         rule: "patient/disability",

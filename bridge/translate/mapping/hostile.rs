@@ -5,7 +5,7 @@ use super::tests::{context, file, map, message_file, set, shipped};
 use super::{Layer, MappingSet, Rank, SourceFile, apply, translate};
 use crate::hl7v2::Message;
 use crate::ssmix2::FileName;
-use crate::translation::{Lists, Replaces, Status};
+use crate::translation::{Does, Lists, Replaces, Status};
 use proptest::prelude::{Strategy, any, prop};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -94,6 +94,25 @@ fn a_long_message_takes_no_square_of_its_length() {
     assert!(long < short * 30 + Duration::from_millis(500), "{short:?} {long:?}");
 }
 
+#[test]
+fn a_long_examination_takes_no_square_of_its_length() {
+    let time = |n: usize| {
+        let mut text = String::from(
+            "ORC|NW|1\rOBR||1||11^検査^LENDO|||20240401\rORC|CH|2||||||1\rOBR||2||12^検査^LENDO|||20240401\rZE1|1|RS|12^検査^LENDO\r",
+        );
+        for i in 0..n {
+            text += &format!("OBX|{i}|ZRD|DE-02^薬品^JSHR||{i:09}^薬^HOT9^1^AMP&管&MR9P||||||F\r");
+        }
+        let (message, _) = Message::parse(message("OMI^Z23", &text)).unwrap();
+        let from = Instant::now();
+        let out = apply(the_shipped_set(), &message, &context());
+        assert!(out.resources.len() >= n, "{} {:?}", out.resources.len(), out.findings.first());
+        from.elapsed()
+    };
+    let (short, long) = (time(500), time(4_000));
+    assert!(long < short * 30 + Duration::from_millis(500), "{short:?} {long:?}");
+}
+
 fn stays() -> MappingSet {
     let encounter = "[map]\nid = \"stay\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"PV1\"\nmakes = \"Encounter\"\nprofile = \"none\"\nkey = [\"PV1-44\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"finished\" }, { id = \"class\", to = \"class.code\", fixed = \"IMP\" }]\n";
     let event = "unit = [\"'stays'\"]\nreplaces = \"event\"\nevent = \"closes\"\nevent_time = [\"PV1-45\", \"EVN-6\"]\ncancel = \"flag = '0'\"\nmaps = [\"stay\"]\n";
@@ -113,7 +132,7 @@ fn a_discharge_without_its_admission_has_an_encounter_without_id() {
     );
     let unit = out.unit.unwrap();
     let event = unit.event.unwrap();
-    assert_eq!((unit.replaces, event.closes, event.opens), (Replaces::Event, true, false));
+    assert_eq!((unit.replaces, event.does, event.day.as_str()), (Replaces::Event, Does::Closes, ""));
     assert_eq!(event.time, "20240410110000000");
 }
 

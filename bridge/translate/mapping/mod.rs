@@ -18,8 +18,9 @@
 //! groups = ["ORDER = ORC RXE TQ1* RXR*", "RESULT = ORC? OBR NTE* OBX*"]
 //! unit = ["'injection'", "ORC-2"]                # first the kind; then the key, patient in front by itself
 //! replaces = "unit"                              # unit | list | event | nothing
-//! event = "opens"                                # opens | closes | changes, with replaces = "event"
+//! event = "opens"                                # plans | opens | changes | announces | leaves | returns | closes, with replaces = "event"
 //! event_time = ["PV1-44", "EVN-6"]               # the first that is valued
+//! event_day = ["PV2-8"]                          # the day that the event and its cancel both name, the first that is valued
 //! cancel = "ORC-1 in 'CA,DC' or flag = '0'"
 //! maps = ["patient", "injection-request"]
 //! provisional = ["patient"]                      # their resources are Role::Provisional here
@@ -37,7 +38,8 @@
 //! expect = { family = "患者" }
 //! ```
 //!
-//! Beyond `MAPPING-LANGUAGE`: `for = "MESSAGE"` makes one instance of the whole message; paths
+//! Beyond `MAPPING-LANGUAGE`: `for = "MESSAGE"` makes one instance of the whole message,
+//! `for = "ZE1-9"` one of each repetition of a field (`.1` is a part of it, `ZE1-8[same]` stands beside it); paths
 //! `facility.code`, `facility.name`, `facility.local-base`, `flag`, `folder`; `as = "text 'urn:x:{facility.code}:{$name}:{PID-3.1}'"`
 //! writes text from paths and names, and nothing where one of them is empty; `as = "code TABLE"` looks a
 //! fixed code up among the *target* codes of a table; `fixed` may be text, a number or a boolean; a test may
@@ -52,6 +54,12 @@
 //! (`key-empty`); an Encounter of an event message whose key is not whole has no id. A later row that writes a
 //! place takes it from an earlier one, and joins it where both are objects. `cancel` and other conditions of a
 //! message file see every segment; bare `ORC-1` there is the first ORC.
+//!
+//! `for = "ITEM[cond]"` makes a map for those only for which the condition holds, and says nothing of the others;
+//! `when` and its `else` are about what is left. `GROUP/SEG` is every SEG inside the enclosing GROUP, inner groups
+//! included: `RESULT/OBX[.4 = OBX-4]` in an ITEM are the lines of its result that share its OBX-4. `find = "OBX in
+//! RESULT where …"` looks there too, and `many = "none"` finds nothing where several fit. `same = "apart"`: where a
+//! key comes again, its turn becomes a part of it.
 //!
 //! A proprietary feed: the message file says `feed = "LAYOUT"` in place of `is`, maps are `for` the record of the
 //! layout, and `col(NAME)` is a column of the instance's own row (else of the first), `col(NAME)[*]` of all rows.
@@ -81,9 +89,11 @@ mod check_set;
 mod compile;
 mod compile_map;
 mod compile_message;
+pub mod coverage;
 pub mod describe;
 pub mod functions;
 mod groups;
+mod inside;
 mod item;
 pub(crate) mod layer;
 mod names;
@@ -107,6 +117,10 @@ mod write;
 #[cfg(test)]
 mod edits;
 #[cfg(test)]
+mod enclosing;
+#[cfg(test)]
+mod fields;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod layer_tests;
@@ -124,7 +138,7 @@ use crate::translation::{Context, Facility, Translation};
 
 pub use layer::{Layer, Rank, read};
 pub use problem::Problem;
-pub use table::line_of;
+pub use table::line as line_of;
 
 /// A file of a mapping set.
 #[derive(Clone, Debug, PartialEq, Eq)]

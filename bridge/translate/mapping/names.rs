@@ -1,7 +1,7 @@
 //! Names: rows of `let`, forms, composed texts and the search for a segment.
 
 use super::item::{Item, NOWHERE, Pos};
-use super::plan::{Else, Find, FindBy, Let, LetSource, Make, Piece, Sym};
+use super::plan::{Else, Find, FindBy, Let, LetSource, Make, Many, Piece, Sym};
 use super::run::{Inst, Items, Named, Places, Run, Scope};
 use crate::finding::Severity;
 use smallvec::smallvec;
@@ -77,6 +77,7 @@ impl<'m> Run<'m> {
             _ if *of_message => None,
             Inst::Group(g) => self.cut.instances[*g as usize].parent.map(|p| p as u32),
             Inst::Segment(s) => self.cut.owner[*s as usize],
+            Inst::Field(item) => self.cut.owner[item.pos().segment as usize],
             Inst::Made(_, group) => *group,
             _ => None,
         };
@@ -209,11 +210,11 @@ impl<'m> Run<'m> {
             wanted.push((path, by, text));
         }
         let set = self.set;
-        let list = Places::from_slice(if find.message {
-            super::groups::listed(&self.cut.all, find.segment)
-        } else {
-            self.segments(scope, find.segment)
-        });
+        let list = match find.around {
+            Some(group) => Places::from_vec(self.inside(scope, group, find.segment)),
+            None if find.message => Places::from_slice(super::groups::listed(&self.cut.all, find.segment)),
+            None => Places::from_slice(self.segments(scope, find.segment)),
+        };
         let mut out = Items::new();
         for s in list {
             let item = Item::Segment(self.message.segment(s as usize));
@@ -227,8 +228,10 @@ impl<'m> Run<'m> {
             });
             if fits {
                 if !out.is_empty() {
-                    if find.error_on_many {
-                        self.finding(Severity::Error, "find-many", item.pos());
+                    match find.many {
+                        Many::First => {}
+                        Many::None => out.clear(),
+                        Many::Error => self.finding(Severity::Error, "find-many", item.pos()),
                     }
                     return out;
                 }

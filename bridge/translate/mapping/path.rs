@@ -14,7 +14,7 @@ pub(crate) struct Parser<'a> {
     pub(crate) seen: &'a mut Vec<Sym>,
     /// The columns named.
     pub(crate) columns: &'a mut Vec<Sym>,
-    /// The segments and fields named.
+    /// The segments, fields and groups named.
     pub(crate) segments: &'a mut Vec<(Used, Sym)>,
     /// Deep conditions are refused: brackets in brackets.
     pub(crate) depth: usize,
@@ -92,7 +92,18 @@ impl Parser<'_> {
             let (repetition, parts) = self.tail(if text == "." { "" } else { text })?;
             return Ok(Path { root: Root::Relative, repetition, parts });
         }
-        let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+        let word =
+            |text: &str| text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+        let (mut text, mut around) = (text, None);
+        if let Some((group, inside)) = text.split_once('/')
+            && !group.is_empty()
+            && word(group) == group.len()
+        {
+            let group = self.symbols.intern(group);
+            self.segments.push((Used::Group, group));
+            (text, around) = (inside, Some(group));
+        }
+        let end = word(text);
         let name = &text[..end];
         if name.is_empty() || !name.starts_with(|c: char| c.is_ascii_uppercase()) {
             return Err(not_a_path(text));
@@ -102,7 +113,9 @@ impl Parser<'_> {
             self.seen.push(sym);
         }
         let (pick, rest) = self.pick(&text[end..])?;
-        if rest.is_empty() {
+        if let Some(group) = around {
+            self.segments.push((Used::Inside(group), sym));
+        } else if rest.is_empty() {
             self.segments.push((Used::Field(0), sym));
         }
         if matches!(pick, Pick::Same) {
@@ -116,7 +129,7 @@ impl Parser<'_> {
                 return Err(not_a_path(text));
             }
             return Ok(Path {
-                root: Root::Segment { name: sym, pick, field: 0 },
+                root: Root::Segment { around, name: sym, pick, field: 0 },
                 repetition: Pick::First,
                 parts: Vec::new(),
             });
@@ -138,12 +151,12 @@ impl Parser<'_> {
         let (repetition, rest) = self.pick(&rest[end..])?;
         if matches!(repetition, Pick::Where(_) | Pick::After) {
             return Err(words(
-                format!("「{text}」: 条件や after で選べるのはセグメントで、繰返しではありません。"),
+                format!("「{text}」: 条件と [after] で選べるのはセグメントで、繰返しではありません。"),
                 format!("'{text}': a condition and [after] choose segments, not repetitions"),
             ));
         }
         let parts = self.parts(rest)?;
-        Ok(Path { root: Root::Segment { name: sym, pick, field }, repetition, parts })
+        Ok(Path { root: Root::Segment { around, name: sym, pick, field }, repetition, parts })
     }
 
     fn tail(&mut self, rest: &str) -> Parsed<(Pick, Vec<Part>)> {

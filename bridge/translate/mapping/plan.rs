@@ -2,7 +2,7 @@
 
 use super::problem::Place;
 use crate::fhir::{Key, Keys};
-use crate::translation::Replaces;
+use crate::translation::{Does, Replaces};
 use std::collections::HashMap;
 
 /// An interned name: a segment, a group, a part of a form.
@@ -70,8 +70,9 @@ pub(crate) enum Pick {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Root {
-    /// A segment or a group; field 0 = the segment itself.
+    /// A segment or a group; field 0 = the segment itself. `around`: all inside the enclosing group of that name.
     Segment {
+        around: Option<Sym>,
         name: Sym,
         pick: Pick,
         field: u16,
@@ -113,6 +114,24 @@ pub(crate) enum Cond {
     All(Vec<Cond>),
     Any(Vec<Cond>),
     Not(Box<Cond>),
+}
+
+impl Cond {
+    /// Whether it is about its own segment alone, so that it holds or not whatever stands around.
+    pub(crate) fn is_relative(&self) -> bool {
+        let own = |path: &Path| matches!(path.root, Root::Relative | Root::Literal(_) | Root::Setting(_));
+        match self {
+            Self::Valued(path)
+            | Self::In(path, _)
+            | Self::InTable(path, _)
+            | Self::Starts(path, _)
+            | Self::Number(path)
+            | Self::Date(path) => own(path),
+            Self::Same(a, b) => own(a) && own(b),
+            Self::All(all) | Self::Any(all) => all.iter().all(Self::is_relative),
+            Self::Not(inner) => inner.is_relative(),
+        }
+    }
 }
 
 /// A code table.
@@ -252,8 +271,19 @@ pub(crate) struct Rule {
 pub(crate) struct Find {
     pub(crate) segment: Sym,
     pub(crate) message: bool,
+    /// The enclosing group to look in.
+    pub(crate) around: Option<Sym>,
     pub(crate) pairs: Vec<(Path, FindBy)>,
-    pub(crate) error_on_many: bool,
+    pub(crate) many: Many,
+}
+
+/// What is found where several segments fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Many {
+    First,
+    /// None of them: which one is meant cannot be told.
+    None,
+    Error,
 }
 
 #[derive(Clone, Debug)]
@@ -287,6 +317,8 @@ pub(crate) enum For {
     Segment(Sym),
     Group(Sym),
     By(Sym, Path),
+    /// The repetitions of a field, each one instance.
+    Field(Sym, u16),
     /// A datatype: made by `ref` only.
     Datatype,
     /// Only a submap or type.
@@ -297,6 +329,8 @@ pub(crate) enum For {
 pub(crate) enum Same {
     Merge,
     Widen,
+    /// The second and further resources of a key are told apart by their turn.
+    Apart,
     Error,
 }
 
@@ -309,6 +343,8 @@ pub(crate) struct Map {
     pub(crate) profile: Option<String>,
     pub(crate) instances: For,
     pub(crate) within: Option<Sym>,
+    /// `for = "ITEM[cond]"`: of the others nothing is said.
+    pub(crate) only: Option<Cond>,
     pub(crate) when: Option<Cond>,
     /// What is said of an instance for which `when` does not hold.
     pub(crate) otherwise: Else,
@@ -338,13 +374,6 @@ pub(crate) struct Group {
     pub(crate) inner: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EventKind {
-    Opens,
-    Closes,
-    Changes,
-}
-
 /// A message file.
 #[derive(Debug)]
 pub(crate) struct MessagePlan {
@@ -355,8 +384,9 @@ pub(crate) struct MessagePlan {
     pub(crate) groups: Vec<Group>,
     pub(crate) unit: Vec<Path>,
     pub(crate) replaces: Replaces,
-    pub(crate) event: Option<EventKind>,
+    pub(crate) event: Option<Does>,
     pub(crate) event_time: Vec<Path>,
+    pub(crate) event_day: Vec<Path>,
     pub(crate) cancel: Option<Cond>,
     /// Maps, in order.
     pub(crate) maps: Vec<usize>,
@@ -398,6 +428,10 @@ pub(crate) enum Used {
     Field(u16),
     /// A segment that some group holds.
     InGroup,
+    /// A group around the instance.
+    Group,
+    /// A segment that this group or one inside it holds.
+    Inside(Sym),
 }
 
 /// A cell with what it names.
@@ -418,6 +452,8 @@ pub(crate) struct Plan {
     pub(crate) keys: Keys,
     pub(crate) symbols: Symbols,
     pub(crate) tables: Vec<Table>,
+    /// The name of each.
+    pub(crate) table_names: Vec<String>,
     pub(crate) code_systems: Option<usize>,
     pub(crate) maps: Vec<Map>,
     /// Submaps and datatype maps share a list.

@@ -6,6 +6,7 @@ use super::run::{Inst, Items, Run, Scope};
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// `ref` from a value may lead to another that refers on, this deep.
 const MAX_DEPTH: usize = 8;
@@ -23,6 +24,23 @@ impl<'m> Run<'m> {
         all.push(&map.id);
         all.extend(parts.iter().map(AsRef::as_ref));
         self.context.id_key.id(all)
+    }
+
+    /// The id of an instance whose key may have come before: the first keeps it, a further one has its turn in it.
+    pub(crate) fn apart(
+        &self,
+        map: &Map,
+        id: String,
+        mut parts: Vec<Cow<'m, str>>,
+        turns: &mut HashMap<String, usize>,
+    ) -> String {
+        let turn = turns.entry(id.clone()).or_default();
+        *turn += 1;
+        if *turn == 1 {
+            return id;
+        }
+        parts.push(Cow::Owned(turn.to_string()));
+        self.id_of(map, &parts)
     }
 
     /// The parts of a map's key for a scope; a patient id among them is normalised.
@@ -101,6 +119,7 @@ impl<'m> Run<'m> {
         .or(match &scope.inst {
             Inst::Segment(s) => self.cut.owner[*s as usize],
             Inst::Group(g) => Some(*g),
+            Inst::Field(item) => self.cut.owner[item.pos().segment as usize],
             Inst::Made(_, g) => *g,
             _ => None,
         });

@@ -5,7 +5,7 @@ use super::compile_map::Line;
 use super::functions;
 use super::path::Parser;
 use super::plan::{
-    Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Name, Path, Piece, Plan, Sym, Use, Used,
+    Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Many, Name, Path, Piece, Plan, Sym, Use, Used,
 };
 use super::problem::{Place, Problems, Words, words};
 use std::collections::HashMap;
@@ -276,10 +276,10 @@ impl Cx<'_> {
         let bad = |cx: &mut Self, what: Words| {
             let said = words(
                 format!(
-                    "find の書き方が違います: {}(セグメント in group|message where .番号 = 位置 and …)",
+                    "find の書き方が違います: {}(セグメント in group|message|グループの名 where .番号 = 位置 and …)",
                     what.ja
                 ),
-                format!("find: {} (SEG in group|message where .n = PATH and …)", what.en),
+                format!("find: {} (SEG in group|message|GROUP where .n = PATH and …)", what.en),
             );
             cx.wrong(cell, said);
             None
@@ -292,13 +292,18 @@ impl Cx<'_> {
         let [segment, "in", place_word, rest @ ..] = tokens.as_slice() else {
             return bad(self, unread());
         };
-        let message = match *place_word {
-            "group" => false,
-            "message" => true,
+        let (message, around) = match *place_word {
+            "group" => (false, None),
+            "message" => (true, None),
+            name if name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') => {
+                let group = self.plan.symbols.intern(name);
+                self.used(cell, Used::Group, group);
+                (false, Some(group))
+            }
             other => {
                 let said = words(
-                    format!("{other} というまとまりは探せません。group か message と書きます"),
-                    format!("'{other}' is no place to look in: group or message"),
+                    format!("{other} というまとまりは探せません。group か message かグループの名を書きます"),
+                    format!("'{other}' is no place to look in: group, message or the name of a group"),
                 );
                 return bad(self, said);
             }
@@ -337,15 +342,22 @@ impl Cx<'_> {
         } else if !rest.is_empty() {
             return bad(self, unread());
         }
-        let error_on_many = match many.map(String::as_str) {
-            None | Some("first") => false,
-            Some("error") => true,
+        let many = match many.map(String::as_str) {
+            None | Some("first") => Many::First,
+            Some("none") => Many::None,
+            Some("error") => Many::Error,
             Some(_) => {
-                return bad(self, words("many は first か error です", "many is first or error"));
+                let said = words("many は first・none・error のどれかです", "many is first, none or error");
+                return bad(self, said);
             }
         };
-        let segment = self.segment(cell, segment, if message { Used::Field(0) } else { Used::InGroup });
-        Some(Find { segment, message, pairs, error_on_many })
+        let used = match around {
+            Some(group) => Used::Inside(group),
+            None if message => Used::Field(0),
+            None => Used::InGroup,
+        };
+        let segment = self.segment(cell, segment, used);
+        Some(Find { segment, message, around, pairs, many })
     }
 
     pub(crate) fn lets(&mut self, lines: &[Line], owner: &str) -> Vec<Let> {

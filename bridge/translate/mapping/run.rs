@@ -21,6 +21,8 @@ pub(crate) enum Inst<'m> {
     Group(u32),
     /// Segments that share a field, and the group around them.
     Made(Rc<[u32]>, Option<u32>),
+    /// A repetition of a field, which a map is for.
+    Field(Item<'m>),
     Value(Item<'m>),
 }
 
@@ -110,6 +112,8 @@ pub(crate) struct Run<'m> {
     pub(crate) tracing: bool,
     pub(crate) touched: Vec<Pos>,
     pub(crate) rows: Vec<Row>,
+    /// What `GROUP/SEG[cond]` picked: the path and the group → segments.
+    pub(crate) fitted: HashMap<(usize, u32), Rc<[u32]>>,
     /// Counters of `ordinal by`.
     pub(crate) counters: HashMap<(usize, usize, Option<u32>, String), usize>,
 }
@@ -191,12 +195,29 @@ impl<'m> Run<'m> {
         }
     }
 
+    /// Marks the repetition that a map is for as read.
+    pub(crate) fn take(&mut self, scope: &Scope<'_, 'm>) {
+        let Inst::Field(item) = &scope.inst else { return };
+        let pos = item.pos();
+        self.mark(pos.segment, pos.field);
+        let bits = self.repeated.entry((pos.segment, pos.field)).or_default();
+        *bits |= repetition_bit(pos.repetition.into());
+    }
+
     /// The segments of a name that a scope sees.
     pub(super) fn segments<'a>(&'a self, scope: &'a Scope<'_, 'm>, name: Sym) -> &'a [u32] {
         let is = |s: &u32| self.cut.names[*s as usize] == Some(name);
         let group = match &scope.inst {
             Inst::Segment(s) if is(s) => return std::slice::from_ref(s),
             Inst::Segment(s) => self.cut.owner[*s as usize],
+            Inst::Field(item) => {
+                let s = item.pos().segment;
+                if is(&s) {
+                    let all = listed(&self.cut.all, name);
+                    return all.iter().position(|one| *one == s).map_or(&[], |at| &all[at..=at]);
+                }
+                self.cut.owner[s as usize]
+            }
             // All of them have one name.
             Inst::Made(list, _) if list.first().is_some_and(is) => return list,
             Inst::Made(_, group) => *group,
@@ -232,9 +253,10 @@ impl<'m> Run<'m> {
     }
 
     /// The instances of a group that a scope sees: itself and those around it, or, for all, those inside.
-    fn groups(&self, scope: &Scope<'_, 'm>, name: Sym, all: bool, out: &mut Places) {
+    pub(super) fn groups(&self, scope: &Scope<'_, 'm>, name: Sym, all: bool, out: &mut Places) {
         let own = match &scope.inst {
             Inst::Segment(s) => self.cut.owner[*s as usize],
+            Inst::Field(item) => self.cut.owner[item.pos().segment as usize],
             Inst::Made(_, group) => *group,
             Inst::Group(g) => Some(*g),
             Inst::Value(_) | Inst::Message => None,
@@ -273,41 +295,51 @@ impl<'m> Run<'m> {
         out: &mut Items<'m>,
     ) {
         match &path.root {
-            Root::Segment { name, pick, field } => {
+            Root::Segment { around, name, pick, field } => {
                 let repetition = match (&path.repetition, &scope.inst) {
-                    (Pick::Same, Inst::Value(item)) => &Pick::Nth(item.pos().repetition.max(1)),
+                    (Pick::Same, Inst::Value(item) | Inst::Field(item)) => {
+                        &Pick::Nth(item.pos().repetition.max(1))
+                    }
                     (other, _) => other,
                 };
                 // What a submap makes of a repetition, it makes beside the fields of that very segment.
-                if let (Inst::Value(item), Pick::First) = (&scope.inst, pick)
+                if let (Inst::Value(item) | Inst::Field(item), Pick::First, None) =
+                    (&scope.inst, pick, around)
                     && self.cut.names.get(item.pos().segment as usize) == Some(&Some(*name))
                     && *field > 0
                 {
                     self.field(item.pos().segment, *field, repetition, &path.parts, out);
                     return;
                 }
-                let seen = self.segments(scope, *name);
-                if seen.is_empty() && *field == 0 {
-                    let mut list = Places::new();
-                    let all = !matches!(pick, Pick::First);
-                    self.groups(scope, *name, all, &mut list);
-                    out.extend(list.into_iter().map(Item::Group));
-                    return;
-                }
                 let mut list = Places::new();
-                match pick {
-                    Pick::First | Pick::Same => list.extend(seen.first().copied()),
-                    Pick::Nth(n) => list.extend(seen.get(usize::from(*n) - 1).copied()),
-                    Pick::All => list.extend_from_slice(seen),
-                    Pick::After => {
-                        let own = self.stand(scope).segment;
-                        list.extend(seen.iter().copied().find(|s| own != u32::MAX && *s > own));
+                match (around, pick) {
+                    (Some(group), Pick::Where(cond)) if cond.is_relative() => {
+                        list.extend_from_slice(&self.fitting(scope, *group, *name, path, cond));
                     }
-                    Pick::Where(cond) => {
-                        for s in Places::from_slice(seen) {
-                            let item = Item::Segment(self.message.segment(s as usize));
-                            if self.holds(scope, Some(&item), cond) {
-                                list.push(s);
+                    _ => {
+                        let inside = around.map(|group| self.inside(scope, group, *name));
+                        let seen = inside.as_deref().unwrap_or_else(|| self.segments(scope, *name));
+                        if seen.is_empty() && *field == 0 && around.is_none() {
+                            let all = !matches!(pick, Pick::First);
+                            self.groups(scope, *name, all, &mut list);
+                            out.extend(list.into_iter().map(Item::Group));
+                            return;
+                        }
+                        match pick {
+                            Pick::First | Pick::Same => list.extend(seen.first().copied()),
+                            Pick::Nth(n) => list.extend(seen.get(usize::from(*n) - 1).copied()),
+                            Pick::All => list.extend_from_slice(seen),
+                            Pick::After => {
+                                let own = self.stand(scope).segment;
+                                list.extend(seen.iter().copied().find(|s| own != u32::MAX && *s > own));
+                            }
+                            Pick::Where(cond) => {
+                                for s in Places::from_slice(seen) {
+                                    let item = Item::Segment(self.message.segment(s as usize));
+                                    if self.holds(scope, Some(&item), cond) {
+                                        list.push(s);
+                                    }
+                                }
                             }
                         }
                     }
@@ -360,7 +392,7 @@ impl<'m> Run<'m> {
             Root::Relative => {
                 let item = match (relative, &scope.inst) {
                     (Some(item), _) => item.clone(),
-                    (None, Inst::Value(item)) => item.clone(),
+                    (None, Inst::Value(item) | Inst::Field(item)) => item.clone(),
                     (None, Inst::Segment(s)) => Item::Segment(self.message.segment(*s as usize)),
                     _ => return,
                 };
@@ -531,7 +563,7 @@ impl<'m> Run<'m> {
                 .first()
                 .map_or(NOWHERE, |s| Pos { segment: *s, ..NOWHERE }),
             Inst::Made(list, _) => list.first().map_or(NOWHERE, |s| Pos { segment: *s, ..NOWHERE }),
-            Inst::Value(item) => item.pos(),
+            Inst::Value(item) | Inst::Field(item) => item.pos(),
             Inst::Message => NOWHERE,
         }
     }

@@ -234,26 +234,12 @@ fn lay(table: &str, lower: &mut Vec<Cells>, upper: Vec<Cells>, problems: &mut Pr
     });
 }
 
-/// The line that a record of a CSV begins in, one-based. What the reader says is where it began to look: before the
-/// second half of a line end, blank lines and comments.
-pub fn line_of(text: &str, record: &csv::StringRecord, comments: bool) -> usize {
-    let Some(position) = record.position() else { return 0 };
-    let mut line = position.line() as usize;
-    let mut rest = text.as_bytes().get(position.byte() as usize..).unwrap_or_default();
-    loop {
-        match rest {
-            [b'\n', more @ ..] => {
-                line += 1;
-                rest = more;
-            }
-            [b'\r', more @ ..] => rest = more,
-            [b'#', ..] if comments => {
-                let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-                rest = &rest[end..];
-            }
-            _ => return line,
-        }
-    }
+/// The line that a record of a CSV stands in: the reader gives it that of the comments and empty lines before it.
+pub fn line(text: &str, position: Option<&csv::Position>) -> usize {
+    let Some(position) = position else { return 0 };
+    let rest = text.get(position.byte() as usize..).unwrap_or_default();
+    let passed = |line: &&str| line.starts_with('#') || line.trim_end_matches(['\r', '\n']).is_empty();
+    position.line() as usize + rest.split_inclusive('\n').take_while(passed).count()
 }
 
 /// Reads a file of rows of a table.
@@ -273,13 +259,13 @@ fn rows(layer: Rank, file: &SourceFile, table: &str, problems: &mut Problems) ->
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(0, |p| p.line() as usize);
+                let line = line(text, error.position());
                 let place = Place { layer, file: name.clone(), line };
                 problems.add(&place, "", "CSV として読めません。", "The file is no readable CSV.");
                 return out;
             }
         };
-        let line = line_of(text, &record, true);
+        let line = line(text, record.position());
         let place = || Place { layer, file: name.clone(), line };
         if n == 0 {
             ranked = header == HEADER && record.len() == width + 1 && record[width].trim() == RANK;

@@ -217,7 +217,7 @@ fn make(arguments: &Arguments, file: &str, text: &str) -> Result<Made, Vec<Probl
             let (ja, en) = ("CSV として読めません。", "The file is no readable CSV.");
             return Err(vec![problem(file, 0, "", ja.into(), en.into())]);
         };
-        let line = line_of(text, &record, false);
+        let line = line_of(text, record.position());
         let at = match &columns {
             Some(at) => at,
             None => {

@@ -8,6 +8,9 @@ use crate::fhir::{Id, key};
 use crate::finding::Severity;
 use std::borrow::Cow;
 
+/// The components at which the codings of a CWE begin: 1-3, 4-6 and 10-12.
+const CWE_SLOTS: [u16; 3] = [1, 4, 10];
+
 impl<'m> Run<'m> {
     /// The URI of a code system by its HL7 name; empty where there is none.
     pub(crate) fn system(&mut self, name: &str, code: &str, context: Option<&str>, pos: Pos) -> Cow<'m, str> {
@@ -69,11 +72,11 @@ impl<'m> Run<'m> {
         out
     }
 
-    /// The codings of a CWE: components 1-3, 4-6 and 10-12.
-    fn slots(&mut self, item: &Item<'m>, context: Option<&str>) -> Vec<Id> {
+    /// The codings that begin at these components.
+    fn slots(&mut self, item: &Item<'m>, context: Option<&str>, slots: &[u16]) -> Vec<Id> {
         let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
         let mut out: Vec<Id> = Vec::new();
-        for slot in [1u16, 4, 10] {
+        for slot in slots.iter().copied() {
             let code = text(slot);
             if code.is_empty() {
                 continue;
@@ -106,13 +109,36 @@ impl<'m> Run<'m> {
                 return self.shaped(shape, &code);
             }
             Shape::Coding => {
-                let codings = self.slots(item, context);
+                let codings = self.slots(item, context, &CWE_SLOTS);
                 return Ok(codings.first().map(|id| ("Coding", *id)));
             }
             _ => {}
         }
-        let codings = self.slots(item, context);
+        let codings = self.slots(item, context, &CWE_SLOTS);
         let words = [9u16, 2, 5].into_iter().map(text).find(|t| !t.is_empty()).unwrap_or_default();
+        Ok(self.concept_of(codings, &words, item))
+    }
+
+    /// The article of a ZRD: its components 4 and 5 are an amount and its unit, no second coding.
+    pub(super) fn article(
+        &mut self,
+        item: &Item<'m>,
+        context: Option<&str>,
+        shape: Shape,
+    ) -> Result<Made, &'static str> {
+        let codings = self.slots(item, context, &CWE_SLOTS[..1]);
+        if shape == Shape::Coding {
+            return Ok(codings.first().map(|id| ("Coding", *id)));
+        }
+        let words = item.part(2).map(|i| i.text()).unwrap_or_default();
+        Ok(self.concept_of(codings, &words, item))
+    }
+
+    fn concept_of(&mut self, codings: Vec<Id>, words: &str, item: &Item<'m>) -> Made {
+        if codings.is_empty() && words.is_empty() && item.valued(&self.delimiters) {
+            // The name of a code system alone.
+            self.finding(Severity::Warning, "concept-empty", item.pos());
+        }
         let concept = self.arena.object();
         if !codings.is_empty() {
             let list = self.arena.array();
@@ -121,13 +147,13 @@ impl<'m> Run<'m> {
             }
             self.arena.put(concept, key::CODING, list);
         }
-        self.arena.put_text(concept, key::TEXT, &words);
-        Ok((!self.arena.is_empty(concept)).then_some(("CodeableConcept", concept)))
+        self.arena.put_text(concept, key::TEXT, words);
+        (!self.arena.is_empty(concept)).then_some(("CodeableConcept", concept))
     }
 
     /// The codings one by one.
     pub(super) fn codings(&mut self, item: &Item<'m>, context: Option<&str>) -> Result<Made, &'static str> {
-        let codings = self.slots(item, context);
+        let codings = self.slots(item, context, &CWE_SLOTS);
         if codings.is_empty() {
             return Ok(None);
         }

@@ -8,6 +8,21 @@ use crate::fhir::key;
 /// JP Core Patient: the patient id of an institution, followed by 1 and its ten digits.
 const PATIENT_SYSTEM: &str = "urn:oid:1.2.392.100495.20.3.51.1";
 
+/// XTN.2 (HL70201) and the use that it is.
+pub(super) const USES: &[(&str, &str)] =
+    &[("PRN", "home"), ("VHN", "home"), ("ORN", "home"), ("WPN", "work")];
+
+/// XTN.3 (HL70202) and the system that it is; anything else is a telephone.
+pub(super) const SYSTEMS: &[(&str, &str)] = &[("PH", "phone"), ("FX", "fax"), ("BP", "pager")];
+
+/// XAD.7 (HL70190) and the use that it is.
+pub(super) const ADDRESSES: &[(&str, &str)] =
+    &[("H", "home"), ("P", "home"), ("B", "work"), ("O", "work"), ("C", "temp")];
+
+fn in_list(list: &[(&str, &'static str)], code: &str) -> Option<&'static str> {
+    list.iter().find(|(from, _)| *from == code).map(|(_, to)| *to)
+}
+
 impl<'m> Run<'m> {
     pub(super) fn patient_identifier(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
         let text = item.part(1).map(|i| i.text()).unwrap_or_default();
@@ -42,15 +57,11 @@ impl<'m> Run<'m> {
         }
         let system = match kind.as_ref() {
             _ if email => "email",
-            "FX" => "fax",
-            "BP" => "pager",
-            _ => "phone",
+            code => in_list(SYSTEMS, code).unwrap_or("phone"),
         };
-        let usage = match (usage.as_ref(), kind.as_ref()) {
-            (_, "CP") => "mobile",
-            ("PRN" | "VHN" | "ORN", _) => "home",
-            ("WPN", _) => "work",
-            _ => "",
+        let usage = match kind.as_ref() {
+            "CP" => "mobile",
+            _ => in_list(USES, &usage).unwrap_or_default(),
         };
         let point = self.arena.object();
         self.arena.put_text(point, key::SYSTEM, system);
@@ -70,13 +81,7 @@ impl<'m> Run<'m> {
             whole
         };
         let address = self.arena.object();
-        let usage = match text(7).as_ref() {
-            "H" | "P" => "home",
-            "B" | "O" => "work",
-            "C" => "temp",
-            _ => "",
-        };
-        self.arena.put_text(address, key::USE, usage);
+        self.arena.put_text(address, key::USE, in_list(ADDRESSES, &text(7)).unwrap_or_default());
         self.arena.put_text(address, key::TEXT, &whole);
         if !whole.is_empty() {
             let (list, line) = (self.arena.array(), self.arena.text(&whole));

@@ -6,6 +6,7 @@
 mod code;
 mod contact;
 mod date;
+pub(crate) mod parts;
 mod quantity;
 mod result;
 
@@ -76,6 +77,8 @@ list![
     Cwe: "CWE", "[CONTEXT]", Inputs::Each, "CodeableConcept", "CWEの二つのコードをCodeableConcept(書き先がCodingなら一つ目のCoding、codeなら一つ目のコード)にする。CONTEXTはコード体系表の source_system。", "Both codings of a CWE as CodeableConcept (the first as Coding or code where the target is one). CONTEXT is the source_system to prefer in tables/code-systems.csv: `CWE form`.";
     CweCodings: "CWE.codings", "[CONTEXT]", Inputs::Each, "Coding", "CWEのコードをCodingとして並べる。", "The codings of a CWE one by one, for `coding[]`.";
     Coding: "Coding", "[CONTEXT]", Inputs::Each, "Coding", "CWEの一つ目のコードをCodingにする。", "The first coding of a CWE.";
+    ZrdCode: "ZRD.code", "[CONTEXT]", Inputs::Each, "CodeableConcept", "ZRD(`コード^名称^体系^数量^単位`)の最初の三成分をCodeableConcept(書き先がCodingならCoding)にする。数量と単位は .4 と .5。", "The first three components of a ZRD (`code^name^system^amount^unit`) as CodeableConcept (as Coding where the target is one); amount and unit are .4 and .5.";
+    Lines: "lines", "", Inputs::Several(8), "String", "すべての値を、一行に一つずつの文にする。", "All the values as one text, a line each.";
     CxPatient: "CX.patient", "", Inputs::Each, "Identifier", "施設の患者IDをIdentifierにする。", "The facility's patient id as an Identifier.";
     Quantity: "Quantity", "[CONTEXT]", Inputs::Several(2), "Quantity", "値と単位(CWE)からQuantity。値だけでもよい。", "A Quantity from a value and a unit (CWE); the value alone will do.";
     QuantityDose: "Quantity.dose", "", Inputs::Several(2), "Quantity", "用量。0と空は用量なし。", "A dose: 0 and empty are no dose.";
@@ -100,6 +103,21 @@ pub(crate) fn find(name: &str) -> Option<usize> {
 /// Whether it makes text that the target shapes.
 pub(crate) fn is_text(n: usize) -> bool {
     LIST[n].makes.starts_with(|c: char| c.is_ascii_lowercase()) && OPS[n] != Op::ObxValue
+}
+
+/// Whether it takes codes over as they are and names their systems.
+pub(crate) fn keeps_codes(n: usize) -> bool {
+    matches!(OPS[n], Op::Cwe | Op::CweCodings | Op::Coding)
+}
+
+/// The codes that a function turns into codes of FHIR by itself, for the element that ends so; empty for most.
+pub(crate) fn codes(name: &str, element: &str) -> &'static [(&'static str, &'static str)] {
+    match (name, element) {
+        ("XTN", "use") => contact::USES,
+        ("XTN", "system") => contact::SYSTEMS,
+        ("XAD", "use") => contact::ADDRESSES,
+        _ => &[],
+    }
 }
 
 /// Whether its paths are inputs in order.
@@ -188,6 +206,11 @@ impl<'m> Run<'m> {
             Op::Cwe => self.concept(item, argument, shape),
             Op::CweCodings => self.codings(item, argument),
             Op::Coding => self.concept(item, argument, Shape::Coding),
+            Op::ZrdCode => self.article(item, argument, shape),
+            Op::Lines => {
+                let lines: Vec<_> = inputs.iter().flatten().map(result::whole).collect();
+                self.shaped(Shape::Text, &lines.join("\n"))
+            }
             Op::CxPatient => self.patient_identifier(item),
             Op::Quantity => self.quantity(input(0), input(1), argument.unwrap_or("unit")),
             Op::QuantityDose => self.dose(input(0), input(1)),
@@ -203,8 +226,15 @@ impl<'m> Run<'m> {
             }
             Op::RatioPerAdministration => self.per_administration(input(0), input(1)),
             Op::ObxValue => self.obx_value(inputs.first().map_or(&[][..], |items| items), input(1), input(2)),
-            Op::ReferenceRange => self.reference_range(input(0), input(1)),
-            Op::Period => self.period(input(0), input(1)),
+            Op::ReferenceRange => {
+                self.reference_range(inputs.first().map_or(&[][..], |items| items), input(1))
+            }
+            Op::Period => {
+                for more in inputs.iter().filter_map(|list| list.get(1)) {
+                    self.finding(Severity::Warning, "value-first-only", more.pos());
+                }
+                self.period(input(0), input(1))
+            }
             Op::TimingJami => self.timing(item),
             Op::Xtn => self.contact_point(item),
             Op::Xad => self.address(item),

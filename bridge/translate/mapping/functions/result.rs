@@ -23,7 +23,23 @@ pub(super) fn whole<'m>(item: &Item<'m>) -> Cow<'m, str> {
     }
 }
 
-/// A comparator and a number: `<0.5`, `>= 10`, `5以下`.
+/// The four parts of an SN that a site writes into an ST with spaces where the carets stood, ` 2 +` for `^2^+`:
+/// comparator, number, separator, number. JAHIS recommends SN, SS-MIX2 1.2g forbids it. Nothing for other text.
+fn spaced(text: &str) -> Option<[&str; 4]> {
+    let mut parts = [""; 4];
+    for (n, part) in text.trim_end().split(' ').enumerate() {
+        *parts.get_mut(n)? = part;
+    }
+    let [sign, first, separator, second] = parts;
+    let is_number = |text: &str| text.is_empty() || number(text).is_some();
+    let shaped = ["", "<", ">", "<=", ">=", "=", "<>"].contains(&sign)
+        && ["-", "+", "/", ":", "."].contains(&separator)
+        && is_number(first)
+        && is_number(second);
+    shaped.then_some(parts)
+}
+
+/// A comparator and a number: `<0.5`, `>= 10`, `5以下`, `100<` (more than 100).
 fn compared(text: &str) -> Option<(&'static str, String)> {
     let text = narrow(text).replace('≦', "<=").replace('≧', ">=").replace('≤', "<=").replace('≥', ">=");
     let text = text.trim();
@@ -33,7 +49,9 @@ fn compared(text: &str) -> Option<(&'static str, String)> {
             return number(rest).map(|n| (comparator, n.into_owned()));
         }
     }
-    for (word, comparator) in [("以下", "<="), ("以上", ">="), ("未満", "<"), ("超", ">")] {
+    let behind = [("以下", "<="), ("以上", ">="), ("未満", "<"), ("を超える", ">"), ("超", ">")];
+    // A sign behind its number is read from right to left: `100<` is more than 100.
+    for (word, comparator) in behind.into_iter().chain([("<=", ">="), (">=", "<="), ("<", ">"), (">", "<")]) {
         if let Some(rest) = text.strip_suffix(word) {
             return number(rest).map(|n| (comparator, n.into_owned()));
         }
@@ -41,9 +59,34 @@ fn compared(text: &str) -> Option<(&'static str, String)> {
     None
 }
 
-/// Low and high of `a-b`, `a～b`; negative numbers and spaces allowed.
+/// Low and high as Japan writes a reference range: `a-b`, `a～b`, `a以上b以下`; a bound by a comparator or an open
+/// end (`<85`, `40以上`, `～85`, `40～`). Negative numbers, spaces and the unit behind are allowed; `男` and `女`
+/// ranges, words and dates have neither bound.
+fn bounds(text: &str, units: &[&str]) -> (Option<String>, Option<String>) {
+    let text = narrow(text).replace(['〜', '～'], "~").replace(['ー', '–', '—'], "-");
+    // The unit may stand behind each number; what has neither letter nor % is no unit to take away.
+    let units = units.iter().filter(|unit| unit.chars().any(|c| c.is_alphabetic() || c == '%'));
+    let text = units.fold(text, |text, unit| text.replace(&narrow(unit), ""));
+    let bare = text.trim();
+    if let Some((low, high)) = range(bare) {
+        return (Some(low), Some(high));
+    }
+    if let Some((low, high)) = bare.split_once("以上") {
+        let high = compared(high).filter(|(sign, _)| sign.starts_with('<')).map(|(_, high)| high);
+        if let (Some(low), Some(high)) = (number(low), high) {
+            return (Some(low.into_owned()), Some(high));
+        }
+    }
+    let open = |text: Option<&str>| text.and_then(number).map(std::borrow::Cow::into_owned);
+    match compared(bare) {
+        Some(("<" | "<=", high)) => (None, Some(high)),
+        Some((_, low)) => (Some(low), None),
+        None => (open(bare.strip_suffix('~')), open(bare.strip_prefix('~'))),
+    }
+}
+
+/// Low and high of `a-b`, `a~b`.
 fn range(text: &str) -> Option<(String, String)> {
-    let text = narrow(text).replace(['〜', '～'], "~");
     for (at, c) in text.char_indices().skip(1) {
         if (c == '-' || c == '~')
             && let (Some(low), Some(high)) = (number(&text[..at]), number(&text[at + 1..]))
@@ -111,6 +154,13 @@ impl<'m> Run<'m> {
 
     /// Text, or a quantity where it is written as one.
     fn plain(&mut self, values: &[Item<'m>], unit: Option<&Item<'m>>) -> Made {
+        // Only the source itself still has the spaces in front, which say which part is missing.
+        if let [Item::Repetition(repetition, _)] = values
+            && repetition.component_count() == 1
+            && let Some(parts) = spaced(&repetition.component(1).text())
+        {
+            return self.shaped(Shape::Text, &parts.concat()).ok().flatten();
+        }
         let words: Vec<_> = values.iter().map(whole).collect();
         let text = words.join("\n");
         if let Some((comparator, number)) = compared(&text) {
@@ -124,24 +174,20 @@ impl<'m> Run<'m> {
         self.shaped(Shape::Text, &text).ok().flatten()
     }
 
+    /// `1.2~2.0` is two repetitions to HL7 and one range to its writer.
     pub(super) fn reference_range(
         &mut self,
-        item: Option<&Item<'m>>,
+        items: &[Item<'m>],
         unit: Option<&Item<'m>>,
     ) -> Result<Made, &'static str> {
-        let Some(item) = item else { return Ok(None) };
-        let text = whole(item);
+        let words: Vec<_> = items.iter().map(whole).collect();
+        let text = words.join("~");
         if text.is_empty() {
             return Ok(None);
         }
-        let (low, high) = match range(&text) {
-            Some((low, high)) => (Some(low), Some(high)),
-            None => match compared(&text) {
-                Some(("<" | "<=", high)) => (None, Some(high)),
-                Some((_, low)) => (Some(low), None),
-                None => (None, None),
-            },
-        };
+        let of_unit = |n: u16| unit.and_then(|unit| unit.part(n)).map(|part| part.text()).unwrap_or_default();
+        let units = [of_unit(1), of_unit(2)];
+        let (low, high) = bounds(&text, &[&units[0], &units[1]]);
         let object = self.arena.object();
         for (at, value) in [(key::LOW, low), (key::HIGH, high)] {
             if let Some(value) = value {
@@ -156,7 +202,7 @@ impl<'m> Run<'m> {
 
 #[cfg(test)]
 mod tests {
-    use super::{compared, range};
+    use super::{bounds, compared, range, spaced};
 
     #[test]
     fn comparators_are_read_in_front_and_behind() {
@@ -170,6 +216,11 @@ mod tests {
             ("2+", None),
             ("(-)", None),
             ("0.5", None),
+            ("100<", Some((">", "100"))),
+            ("100≦", Some((">=", "100"))),
+            ("5を超える", Some((">", "5"))),
+            ("2.3(±)", None),
+            ("U100", None),
         ] {
             assert_eq!(compared(text).as_ref().map(|(c, n)| (*c, n.as_str())), expected, "{text}");
         }
@@ -181,9 +232,59 @@ mod tests {
         assert_eq!(range("3.0-5.0"), pair("3.0", "5.0"));
         assert_eq!(range("-2.0-2.0"), pair("-2.0", "2.0"));
         assert_eq!(range("-4 - -2"), pair("-4", "-2"));
-        assert_eq!(range("3～5"), pair("3", "5"));
         assert_eq!(range("-4"), None);
         assert_eq!(range("2022-01-01"), None);
         assert_eq!(range("(-)"), None);
+    }
+
+    #[test]
+    fn spaces_where_the_carets_of_an_sn_stood_keep_their_places() {
+        for (text, expected) in [
+            (" 2 +", Some(["", "2", "+", ""])),
+            ("  -", Some(["", "", "-", ""])),
+            (" 1 : 80", Some(["", "1", ":", "80"])),
+            ("> 1 : 640", Some([">", "1", ":", "640"])),
+            // A number with a sign is a quantity, and words are words.
+            ("< 0.5", None),
+            ("0.5", None),
+            ("", None),
+            ("(-)", None),
+            ("陰性 - ", None),
+            ("1 2 3", None),
+        ] {
+            assert_eq!(spaced(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn reference_ranges_are_read_as_japan_writes_them() {
+        for (text, low, high) in [
+            ("1.2-2.0", "1.2", "2.0"),
+            ("１．２～２．０", "1.2", "2.0"),
+            ("1.2 − 2.0", "1.2", "2.0"),
+            ("13〜33", "13", "33"),
+            ("1.2~2.0", "1.2", "2.0"),
+            ("<85", "", "85"),
+            ("85以下", "", "85"),
+            ("0.3未満", "", "0.3"),
+            ("40以上", "40", ""),
+            ("3.5以上9.0以下", "3.5", "9.0"),
+            ("3.5以上9.0未満", "3.5", "9.0"),
+            ("～85", "", "85"),
+            ("40～", "40", ""),
+            ("0.6-1.1mg/dL", "0.6", "1.1"),
+            ("85 mg/dL以下", "", "85"),
+            ("0.6mg/dL～1.1mg/dL", "0.6", "1.1"),
+            ("-2.0-2.0", "-2.0", "2.0"),
+            ("(-)", "", ""),
+            ("陰性", "", ""),
+            ("男13.5-17.5 女11.5-15.0", "", ""),
+            ("2022-01-01", "", ""),
+            ("-4", "", ""),
+        ] {
+            let (found_low, found_high) = bounds(text, &["mg/dL", ""]);
+            let found = (found_low.unwrap_or_default(), found_high.unwrap_or_default());
+            assert_eq!(found, (low.to_owned(), high.to_owned()), "{text}");
+        }
     }
 }

@@ -1,0 +1,643 @@
+//! Follows the plan of one message and notes every use of a position.
+
+use super::{EngineRead, Kind, MessageCoverage, Position, Skip, Use};
+use crate::mapping::describe::{SetText, Title};
+use crate::mapping::functions::{self, parts::parts};
+use crate::mapping::plan::{
+    Cond, Find, FindBy, Fixed, For, Let, LetSource, Make, Map, MessagePlan, Name, Part, Path, Pick, Piece,
+    Plan, Root, Rule, Shape, Source, Sym,
+};
+use std::collections::HashSet;
+
+/// Names lead to names above them and maps to maps of values: both end, and this is far above any set.
+const MAX_DEPTH: usize = 32;
+
+/// What the engine itself reads, before and beside every rule (`hl7v2::parse`, `charset`, `mapping::apply`).
+const ENGINE: &[(&str, u16, &str, &str)] = &[
+    ("MSH", 1, "区切り文字。読み取りに使う", "the field separator: the message is read by it"),
+    ("MSH", 2, "区切り文字。読み取りに使う", "the other delimiters: the message is read by them"),
+    (
+        "MSH",
+        7,
+        "メッセージの時刻。どちらが新しいかを決める",
+        "the time of the message: it decides which is newer",
+    ),
+    (
+        "MSH",
+        10,
+        "制御ID。応答と二重の判定に使う",
+        "the control id: for the acknowledgment and for telling repetitions",
+    ),
+    ("MSH", 18, "文字コード。本文と照らし合わせる", "the character set: compared with what the bytes say"),
+];
+
+/// Where paths are read from.
+#[derive(Clone, Copy)]
+struct Scope<'s, 'p> {
+    /// What `.` is.
+    base: Option<&'s Position>,
+    /// The map whose names `$x` are; none = the message file's.
+    map: Option<&'p Map>,
+    outer: Option<&'s Scope<'s, 'p>>,
+}
+
+/// What is being written.
+#[derive(Clone)]
+struct Goal {
+    resource: String,
+    /// With a point at the end where it is not empty.
+    prefix: String,
+    map: String,
+    /// `patient/name > `.
+    trail: String,
+}
+
+struct Walk<'p> {
+    plan: &'p Plan,
+    message: &'p MessagePlan,
+    uses: Vec<Use>,
+    /// Maps of values already followed from a position.
+    followed: HashSet<(usize, Position)>,
+    profiles: Vec<(String, String)>,
+}
+
+pub(super) fn message(plan: &Plan, message: &MessagePlan, texts: &SetText) -> MessageCoverage {
+    let mut walk = Walk { plan, message, uses: Vec::new(), followed: HashSet::new(), profiles: Vec::new() };
+    walk.of_message();
+    for n in &message.maps {
+        walk.of_map(*n);
+    }
+    walk.uses.sort();
+    walk.uses.dedup();
+    let text = texts.messages.iter().find(|text| text.id == message.id);
+    let skips = text.map_or_else(Vec::new, |text| {
+        let rows = text.skip.iter();
+        rows.map(|(from, why)| Skip { position: skipped(from), why: why.clone() }).collect()
+    });
+    let segments = message.groups.iter().flat_map(|group| &group.members).filter(|m| m.group.is_none());
+    let mut segments: Vec<String> = segments.map(|m| plan.symbols.name(m.name).to_owned()).collect();
+    segments.sort();
+    segments.dedup();
+    let engine = if message.feed.is_some() { &[] } else { ENGINE };
+    let mut codes = Vec::new();
+    walk.codes(&message.is, &mut codes);
+    codes.sort();
+    codes.dedup();
+    MessageCoverage {
+        id: message.id.clone(),
+        title: text.map(|text| text.title.clone()).unwrap_or_default(),
+        codes,
+        profiles: walk.profiles,
+        provisional: message.provisional.iter().map(|n| plan.maps[*n].id.clone()).collect(),
+        segments,
+        uses: walk.uses,
+        skips,
+        engine: engine
+            .iter()
+            .map(|(segment, field, ja, en)| EngineRead {
+                position: Position::field(segment, *field),
+                why: Title { ja: (*ja).to_owned(), en: (*en).to_owned() },
+            })
+            .collect(),
+    }
+}
+
+/// The position of a row of `skip`: a part of a field skips the field, as the engine has it.
+fn skipped(from: &str) -> Position {
+    if from.starts_with("col(") {
+        return Position::field(from, 0);
+    }
+    let (segment, field) = from.split_once('-').unwrap_or((from, ""));
+    Position::field(segment, field.split('.').next().and_then(|f| f.parse().ok()).unwrap_or(0))
+}
+
+/// A part of a position.
+fn append(base: &Position, parts: &[Part]) -> Position {
+    let mut out = base.clone();
+    if out.segment.starts_with("col(") {
+        return out;
+    }
+    let numbers = parts.iter().filter_map(|part| match part {
+        Part::Number(n) => Some(*n),
+        Part::Name(_) => None,
+    });
+    for n in numbers {
+        if out.field == 0 && out.parts.is_empty() {
+            out.field = n;
+        } else if out.parts.len() < 2 {
+            out.parts.push(n);
+        }
+    }
+    out
+}
+
+fn add(list: &mut Vec<Position>, more: impl IntoIterator<Item = Position>) {
+    for position in more {
+        if !list.contains(&position) {
+            list.push(position);
+        }
+    }
+}
+
+impl<'p> Walk<'p> {
+    fn name(&self, sym: Sym) -> String {
+        self.plan.symbols.name(sym).to_owned()
+    }
+
+    /// A segment, or the one that opens a group.
+    fn segment(&self, sym: Sym) -> Position {
+        let group = self.message.groups.iter().find(|group| group.name == sym);
+        let name = group.and_then(|group| group.members.first()).map_or(sym, |member| member.name);
+        Position::field(&self.name(name), 0)
+    }
+
+    fn lets(&self, scope: &Scope<'_, 'p>) -> &'p [Let] {
+        scope.map.map_or(&self.message.lets, |map| &map.lets)
+    }
+
+    /// What a path reads; what it looks at on the way goes into `looked`.
+    fn path(
+        &self,
+        scope: &Scope<'_, 'p>,
+        path: &'p Path,
+        looked: &mut Vec<Position>,
+        depth: usize,
+    ) -> Vec<Position> {
+        if depth > MAX_DEPTH {
+            return Vec::new();
+        }
+        match &path.root {
+            Root::Segment { name, pick, field, .. } => {
+                let segment = self.segment(*name);
+                if let Pick::Where(cond) = pick {
+                    let inner = Scope { base: Some(&segment), ..*scope };
+                    self.cond(&inner, cond, looked, depth + 1);
+                }
+                vec![append(&Position { field: *field, ..segment }, &path.parts)]
+            }
+            Root::Name(name) => {
+                let (rows, scope) = self.rows_of(scope, *name);
+                let mut out = Vec::new();
+                for row in rows {
+                    add(&mut out, self.let_row(&scope, row, &path.parts, looked, depth + 1));
+                }
+                out
+            }
+            Root::Column { name, .. } => vec![Position::field(&format!("col({})", self.name(*name)), 0)],
+            Root::Relative => {
+                let base = scope.base.cloned().or_else(|| match scope.map.map(|map| &map.instances) {
+                    Some(For::Segment(name) | For::By(name, _)) => Some(self.segment(*name)),
+                    _ => None,
+                });
+                base.map(|base| append(&base, &path.parts)).into_iter().collect()
+            }
+            Root::Setting(_) | Root::Literal(_) => Vec::new(),
+        }
+    }
+
+    /// The rows of a name, with the scope that they are read in.
+    fn rows_of<'s>(&self, scope: &Scope<'s, 'p>, name: Name) -> (Vec<&'p Let>, Scope<'s, 'p>) {
+        let mut at = *scope;
+        let slot = match name {
+            Name::Own(slot) => slot,
+            Name::Outer(slot) => {
+                while let Some(outer) = at.outer {
+                    at = *outer;
+                }
+                slot
+            }
+            Name::Message(sym) => {
+                let at = Scope { base: None, map: None, outer: None };
+                return (self.message.lets.iter().filter(|row| row.name == sym).collect(), at);
+            }
+        };
+        (self.lets(&at).iter().filter(|row| row.slot == slot).collect(), at)
+    }
+
+    /// What a row of `let` reads for a part of its name.
+    fn let_row(
+        &self,
+        scope: &Scope<'_, 'p>,
+        row: &'p Let,
+        below: &[Part],
+        looked: &mut Vec<Position>,
+        depth: usize,
+    ) -> Vec<Position> {
+        let mut out = Vec::new();
+        match &row.source {
+            LetSource::From(paths) => {
+                // What a function makes is text: it has no parts.
+                let parts = if row.make.is_some() { &[] } else { below };
+                for path in paths {
+                    let read = self.path(scope, path, looked, depth);
+                    add(&mut out, read.iter().map(|position| append(position, parts)));
+                }
+            }
+            LetSource::Find(find) => {
+                add(&mut out, [append(&self.segment(find.segment), below)]);
+                add(&mut out, self.found_by(scope, find, looked, depth));
+            }
+            LetSource::Fixed(_) | LetSource::None => {}
+        }
+        match &row.make {
+            Some(Make::Text(pieces)) => add(&mut out, self.pieces(scope, pieces, looked, depth)),
+            Some(Make::TableOf(_, path)) => {
+                let read = self.path(scope, path, looked, depth);
+                add(looked, read);
+            }
+            _ => {}
+        }
+        out
+    }
+
+    /// What tells which segment a `find` finds: the values on the right. The left sides are looked at.
+    fn found_by(
+        &self,
+        scope: &Scope<'_, 'p>,
+        find: &'p Find,
+        looked: &mut Vec<Position>,
+        depth: usize,
+    ) -> Vec<Position> {
+        let segment = self.segment(find.segment);
+        let mut out = Vec::new();
+        for (left, right) in &find.pairs {
+            let inner = Scope { base: Some(&segment), ..*scope };
+            let read = self.path(&inner, left, looked, depth);
+            add(looked, read);
+            if let FindBy::Same(path) = right {
+                add(&mut out, self.path(scope, path, looked, depth));
+            }
+        }
+        out
+    }
+
+    fn pieces(
+        &self,
+        scope: &Scope<'_, 'p>,
+        pieces: &'p [Piece],
+        looked: &mut Vec<Position>,
+        depth: usize,
+    ) -> Vec<Position> {
+        let mut out = Vec::new();
+        for piece in pieces {
+            if let Piece::Path(path) = piece {
+                add(&mut out, self.path(scope, path, looked, depth));
+            }
+        }
+        out
+    }
+
+    fn cond(&self, scope: &Scope<'_, 'p>, cond: &'p Cond, out: &mut Vec<Position>, depth: usize) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        let one = |out: &mut Vec<Position>, path: &'p Path| {
+            let read = self.path(scope, path, out, depth);
+            add(out, read);
+        };
+        match cond {
+            Cond::Valued(path)
+            | Cond::In(path, _)
+            | Cond::InTable(path, _)
+            | Cond::Starts(path, _)
+            | Cond::Number(path)
+            | Cond::Date(path) => one(out, path),
+            Cond::Same(a, b) => {
+                one(out, a);
+                one(out, b);
+            }
+            Cond::All(all) | Cond::Any(all) => all.iter().for_each(|c| self.cond(scope, c, out, depth + 1)),
+            Cond::Not(inner) => self.cond(scope, inner, out, depth + 1),
+        }
+    }
+
+    /// The values that a condition lets MSH-9.1 have.
+    fn codes(&self, cond: &Cond, out: &mut Vec<String>) {
+        match cond {
+            Cond::In(path, list) => {
+                let first = matches!(path.parts.as_slice(), [Part::Number(1)]);
+                if let Root::Segment { name, field: 9, .. } = &path.root
+                    && first
+                    && self.plan.symbols.name(*name) == "MSH"
+                {
+                    out.extend(list.iter().cloned());
+                }
+            }
+            Cond::All(all) | Cond::Any(all) => all.iter().for_each(|c| self.codes(c, out)),
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, goal: &Goal, rule: &str, kind: Kind, position: Position) {
+        self.uses.push(Use {
+            position: Some(position),
+            kind,
+            resource: goal.resource.clone(),
+            target: String::new(),
+            map: goal.map.clone(),
+            rule: format!("{}{rule}", goal.trail),
+            how: String::new(),
+            table: None,
+            coded: false,
+        });
+    }
+
+    fn note_cond(&mut self, goal: &Goal, rule: &str, scope: &Scope<'_, 'p>, cond: Option<&'p Cond>) {
+        let Some(cond) = cond else { return };
+        let mut looked = Vec::new();
+        self.cond(scope, cond, &mut looked, 0);
+        for position in looked {
+            self.note(goal, rule, Kind::Decides, position);
+        }
+    }
+
+    fn note_paths(&mut self, goal: &Goal, rule: &str, scope: &Scope<'_, 'p>, paths: &'p [Path]) {
+        for path in paths {
+            let mut looked = Vec::new();
+            for position in self.path(scope, path, &mut looked, 0) {
+                self.note(goal, rule, Kind::Key, position);
+            }
+            for position in looked {
+                self.note(goal, rule, Kind::Decides, position);
+            }
+        }
+    }
+
+    /// What the rows of `let` look at; what they read is noted where the name is used, and here as a choice.
+    fn note_lets(&mut self, goal: &Goal, scope: &Scope<'_, 'p>) {
+        for row in self.lets(scope) {
+            let rule = format!("${}", self.name(row.name));
+            self.note_cond(goal, &rule, scope, row.when.as_ref());
+            let mut looked = Vec::new();
+            let read = self.let_row(scope, row, &[], &mut looked, 0);
+            add(&mut looked, read);
+            // The segment that a find gives is read only where a part of the name is.
+            for position in looked.into_iter().filter(|p| p.field > 0 || p.segment.starts_with("col(")) {
+                self.note(goal, &rule, Kind::Decides, position);
+            }
+        }
+    }
+
+    fn of_message(&mut self) {
+        let message = self.message;
+        let id = &message.id;
+        let goal =
+            Goal { resource: String::new(), prefix: String::new(), map: id.clone(), trail: format!("{id}/") };
+        let scope = Scope { base: None, map: None, outer: None };
+        self.note_cond(&goal, "is", &scope, Some(&message.is));
+        self.note_cond(&goal, "cancel", &scope, message.cancel.as_ref());
+        self.note_paths(&goal, "unit", &scope, &message.unit);
+        self.note_paths(&goal, "event_time", &scope, &message.event_time);
+        self.note_lets(&goal, &scope);
+    }
+
+    /// A map that makes resources of segments, groups or the message.
+    fn of_map(&mut self, n: usize) {
+        let map = &self.plan.maps[n];
+        if matches!(map.instances, For::Datatype | For::Nothing) {
+            return;
+        }
+        self.resource(map, None, "");
+    }
+
+    /// A map, `base` being the value that it is made of.
+    fn resource(&mut self, map: &'p Map, base: Option<&Position>, trail: &str) {
+        let goal = Goal {
+            resource: map.makes.clone(),
+            prefix: String::new(),
+            map: map.id.clone(),
+            trail: format!("{trail}{}/", map.id),
+        };
+        let made = (map.id.clone(), map.profile.clone().unwrap_or_default());
+        if !self.profiles.contains(&made) {
+            self.profiles.push(made);
+        }
+        let scope = Scope { base, map: Some(map), outer: None };
+        self.note_cond(&goal, "when", &scope, map.when.as_ref());
+        self.note_paths(&goal, "key", &scope, &map.key);
+        if let For::By(segment, path) = &map.instances {
+            let segment = self.segment(*segment);
+            let inner = Scope { base: Some(&segment), ..scope };
+            self.note_paths(&goal, "for", &inner, std::slice::from_ref(path));
+        }
+        self.note_lets(&goal, &scope);
+        self.rules(map, &scope, &goal, 0);
+    }
+
+    fn rules(&mut self, map: &'p Map, scope: &Scope<'_, 'p>, goal: &Goal, depth: usize) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        for rule in &map.rules {
+            self.rule(rule, scope, goal, depth);
+        }
+    }
+
+    fn rule(&mut self, rule: &'p Rule, scope: &Scope<'_, 'p>, goal: &Goal, depth: usize) {
+        let mut looked = Vec::new();
+        if let Some(cond) = &rule.when {
+            self.cond(scope, cond, &mut looked, 0);
+        }
+        let fixed = matches!(rule.source, Source::Fixed(_));
+        for position in looked {
+            let kind = if fixed { Kind::Chosen } else { Kind::Decides };
+            self.write(rule, goal, Some(position), kind, "");
+        }
+        match &rule.source {
+            Source::Fixed(fixed) => self.fixed(rule, goal, fixed),
+            Source::None => {
+                if let Some(Make::Text(pieces)) = &rule.make {
+                    let mut looked = Vec::new();
+                    for position in self.pieces(scope, pieces, &mut looked, 0) {
+                        self.write(rule, goal, Some(position), Kind::Written, "");
+                    }
+                    self.looked_at(rule, goal, looked);
+                }
+            }
+            Source::From(paths) => {
+                for (n, path) in paths.iter().enumerate() {
+                    let mut looked = Vec::new();
+                    let read = self.path(scope, path, &mut looked, 0);
+                    self.looked_at(rule, goal, looked);
+                    for position in read {
+                        self.made(rule, n + 1, &position, scope, goal, depth);
+                    }
+                }
+            }
+            Source::Each(path, used) => {
+                let mut looked = Vec::new();
+                let read = self.path(scope, path, &mut looked, 0);
+                self.looked_at(rule, goal, looked);
+                for position in read {
+                    match used {
+                        Some(n) => self.element(&self.plan.inner[*n], rule, &position, scope, goal, depth),
+                        None => self.made(rule, 1, &position, scope, goal, depth),
+                    }
+                }
+            }
+        }
+    }
+
+    /// A fixed value; of a code also its system, as a table has it.
+    fn fixed(&mut self, rule: &'p Rule, goal: &Goal, fixed: &Fixed) {
+        self.write(rule, goal, None, Kind::Fixed, "");
+        let (Some(Make::Code(n)), Fixed::Text(code)) = (&rule.make, fixed) else { return };
+        let table = &self.plan.tables[*n];
+        let Some(row) = table.by_target.get(code).map(|n| &table.rows[*n as usize]) else { return };
+        let before = match rule.target.shape {
+            Shape::CodeableConcept => "coding.",
+            Shape::Coding => "",
+            _ => return,
+        };
+        for (name, value) in
+            [("code", code), ("system", &row.target_system), ("display", &row.target_display)]
+        {
+            self.write(rule, goal, None, Kind::Fixed, &format!("{before}{name}"));
+            if let Some(last) = self.uses.last_mut() {
+                last.how = format!("'{value}'");
+            }
+        }
+    }
+
+    fn looked_at(&mut self, rule: &'p Rule, goal: &Goal, looked: Vec<Position>) {
+        for position in looked {
+            self.write(rule, goal, Some(position), Kind::Decides, "");
+        }
+    }
+
+    /// What `as` makes of a position.
+    fn made(
+        &mut self,
+        rule: &'p Rule,
+        input: usize,
+        position: &Position,
+        scope: &Scope<'_, 'p>,
+        goal: &Goal,
+        depth: usize,
+    ) {
+        match &rule.make {
+            Some(Make::Function(n, _)) => {
+                let several = functions::is_several(*n);
+                for part in parts(*n, rule.target.shape) {
+                    if part.input == input || !several {
+                        let numbers: Vec<Part> = part.at.iter().map(|n| Part::Number(*n)).collect();
+                        // A subcomponent has no parts but itself.
+                        let deep = position.parts.len() + numbers.len() > 2;
+                        if deep && !numbers.iter().all(|part| *part == Part::Number(1)) {
+                            continue;
+                        }
+                        let at = append(position, &numbers);
+                        self.write(rule, goal, Some(at), Kind::Written, part.below);
+                    }
+                }
+            }
+            Some(Make::Type(n)) => self.element(&self.plan.inner[*n], rule, position, scope, goal, depth),
+            Some(Make::Text(pieces)) => {
+                let inner = Scope { base: Some(position), ..*scope };
+                let mut looked = Vec::new();
+                for read in self.pieces(&inner, pieces, &mut looked, 0) {
+                    self.write(rule, goal, Some(read), Kind::Written, "");
+                }
+                self.looked_at(rule, goal, looked);
+            }
+            Some(Make::RefType(_, index) | Make::RefMade { index, .. }) => {
+                self.write(rule, goal, Some(position.clone()), Kind::Written, "reference");
+                let Some(n) = *index else { return };
+                let map = &self.plan.maps[n];
+                if matches!(map.instances, For::Datatype) && self.followed.insert((n, position.clone())) {
+                    let trail = format!("{}{} > ", goal.trail, rule.id);
+                    self.resource(map, Some(position), &trail);
+                }
+            }
+            Some(Make::Table(_) | Make::Code(_)) => {
+                let below: &[&str] = match rule.target.shape {
+                    Shape::Coding => &["system", "code", "display"],
+                    Shape::CodeableConcept => &["coding.system", "coding.code", "coding.display", "text"],
+                    _ => &[""],
+                };
+                for below in below {
+                    self.write(rule, goal, Some(position.clone()), Kind::Written, below);
+                }
+            }
+            None | Some(Make::Ordinal { .. } | Make::Form(_) | Make::TableOf(..)) => {
+                let below = match rule.target.shape {
+                    Shape::CodeableConcept => "text",
+                    Shape::Coding => "display",
+                    _ => "",
+                };
+                self.write(rule, goal, Some(position.clone()), Kind::Written, below);
+            }
+        }
+    }
+
+    /// A submap or datatype map, filled from a position.
+    fn element(
+        &mut self,
+        map: &'p Map,
+        rule: &'p Rule,
+        position: &Position,
+        outer: &Scope<'_, 'p>,
+        goal: &Goal,
+        depth: usize,
+    ) {
+        let inner = Goal {
+            prefix: format!("{}{}.", goal.prefix, rule.target.text),
+            trail: format!("{}{} > {}/", goal.trail, rule.id, map.id),
+            ..goal.clone()
+        };
+        let scope = Scope { base: Some(position), map: Some(map), outer: Some(outer) };
+        self.note_lets(&inner, &scope);
+        self.rules(map, &scope, &inner, depth + 1);
+    }
+
+    fn write(&mut self, rule: &Rule, goal: &Goal, position: Option<Position>, kind: Kind, below: &str) {
+        let target = &rule.target.text;
+        let target = match target.strip_suffix("[x]") {
+            Some(bare) if below.starts_with(|c: char| c.is_ascii_uppercase()) => format!("{bare}{below}"),
+            _ if below.is_empty() => target.clone(),
+            _ => format!("{target}.{below}"),
+        };
+        let table = match &rule.make {
+            Some(Make::Table(n) | Make::Code(n)) => Some(*n),
+            _ => None,
+        };
+        self.uses.push(Use {
+            position,
+            kind,
+            resource: goal.resource.clone(),
+            target: format!("{}{target}", goal.prefix),
+            map: goal.map.clone(),
+            rule: format!("{}{}", goal.trail, rule.id),
+            how: self.how(rule),
+            table,
+            coded: matches!(&rule.make, Some(Make::Function(n, _)) if functions::keeps_codes(*n)),
+        });
+    }
+
+    /// What stands behind `as`, or the fixed value.
+    fn how(&self, rule: &Rule) -> String {
+        let table = |n: &usize| self.plan.table_names.get(*n).map_or("", String::as_str);
+        let make = match &rule.make {
+            None => String::new(),
+            Some(Make::Function(n, argument)) => match argument {
+                Some(argument) => format!("{} {argument}", functions::LIST[*n].name),
+                None => functions::LIST[*n].name.to_owned(),
+            },
+            Some(Make::Type(n)) => self.plan.inner[*n].id.clone(),
+            Some(Make::Table(n)) => format!("table {}", table(n)),
+            Some(Make::TableOf(n, _)) => format!("table {} of …", table(n)),
+            Some(Make::Code(n)) => format!("code {}", table(n)),
+            Some(Make::Form(_)) => "form".to_owned(),
+            Some(Make::Text(_)) => "text".to_owned(),
+            Some(Make::Ordinal { .. }) => "ordinal".to_owned(),
+            Some(Make::RefType(kind, _)) => format!("ref {kind}"),
+            Some(Make::RefMade { map, .. }) => format!("ref made-by {map}"),
+        };
+        match &rule.source {
+            Source::Fixed(Fixed::Text(text) | Fixed::Number(text)) if make.is_empty() => format!("'{text}'"),
+            Source::Fixed(Fixed::Text(text) | Fixed::Number(text)) => format!("'{text}' {make}"),
+            Source::Fixed(Fixed::Boolean(value)) => value.to_string(),
+            _ => make,
+        }
+    }
+}
