@@ -169,7 +169,7 @@ pub fn inspect(dir: &Path) -> Result<(), OpenError> {
         let Some(file) = file else { continue };
         let looked = schema::open_reader(&dir.join(&file)).and_then(|connection| {
             // A kill, or a full disk, may have left it without its tables: they are made at the next opening.
-            if schema::version(&connection)? == 0 { Ok(()) } else { schema::look(&connection, schema.tables) }
+            if schema::version(&connection)? == 0 { Ok(()) } else { schema::look(&connection, &schema) }
         });
         looked.map_err(|error| OpenError::Database { file, error })?;
     }

@@ -7,6 +7,7 @@
 //! add (`nothing`) never wait.
 
 use super::consent::{self, Gate};
+use super::counts::Counts;
 use super::ground::{Record, unit_row};
 use super::index::state;
 use super::{Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point, rebuild};
@@ -14,12 +15,10 @@ use crate::record;
 use renkei_translate::finding::{Finding, Location, Severity};
 use renkei_translate::translation::{Replaces, Status, Translation};
 use rusqlite::{Connection, params};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// Why a message waits for another of its unit.
 const BEHIND: &str = "behind-quarantined";
-
-type Unread = HashMap<(String, String, String, String), (i64, i64)>;
 
 impl FacilityStore {
     /// Records what became of claims, in one transaction. The claims are given back in any case: after an
@@ -40,11 +39,11 @@ impl FacilityStore {
             return Err(error);
         }
         let result = self.run(move |connection| {
-            let mut unread = Unread::new();
+            let mut counts = Counts::default();
             for (claim, completion) in &done {
-                fenced(connection, claim, completion, &mut unread)?;
+                fenced(connection, claim, completion, &mut counts)?;
             }
-            count(connection, &unread)?;
+            counts.write(connection)?;
             durable_point("complete.before-commit");
             Ok(())
         });
@@ -85,17 +84,17 @@ fn fenced(
     connection: &Connection,
     claim: &Claim,
     done: &Completion,
-    unread: &mut Unread,
+    counts: &mut Counts,
 ) -> Result<(), StoreError> {
     connection.execute_batch("SAVEPOINT message")?;
     let caught =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(connection, claim, done, unread)));
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| one(connection, claim, done, counts)));
     match caught.unwrap_or(Err(StoreError::Order("a panic while a message was recorded"))) {
         Err(error @ (StoreError::Damaged(_) | StoreError::Order(_))) => {
             tracing::error!(message.id = claim.id.0, %error, "A message could not be recorded, it is held.");
             connection.execute_batch("ROLLBACK TO message")?;
             let translation = Translation::held(vec![Finding::error("internal-error", Location::default())]);
-            one(connection, claim, &Completion { translation, ..done.clone() }, unread)?;
+            one(connection, claim, &Completion { translation, ..done.clone() }, counts)?;
         }
         result => result?,
     }
@@ -106,7 +105,7 @@ fn one(
     connection: &Connection,
     claim: &Claim,
     done: &Completion,
-    unread: &mut Unread,
+    counts: &mut Counts,
 ) -> Result<(), StoreError> {
     let translation = &done.translation;
     let id = claim.id.0;
@@ -164,12 +163,7 @@ fn one(
         },
     }
     save(connection, id, done, &outcome)?;
-    for position in &translation.unread {
-        let kind = translation.kind.clone().unwrap_or_default();
-        let key = (claim.feed.clone(), kind, done.mapping_version.clone(), position.clone());
-        let (count, example) = unread.entry(key).or_default();
-        (*count, *example) = (*count + 1, id);
-    }
+    counts.note(&claim.feed, id, done);
     if let Some(unit) = unit {
         if outcome.state == state::PENDING {
             delivery::refresh(connection, unit)?;
@@ -361,18 +355,6 @@ fn without_occurrence(position: &str) -> String {
             keep
         })
         .collect()
-}
-
-fn count(connection: &Connection, unread: &Unread) -> Result<(), StoreError> {
-    for ((feed, kind, version, position), (count, example)) in unread {
-        connection
-            .prepare_cached(
-                "INSERT INTO unread VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(feed, kind, mapping_version, position)
-                 DO UPDATE SET count = count + ?5, example = ?6",
-            )?
-            .execute(params![feed, kind, version, position, count, example])?;
-    }
-    Ok(())
 }
 
 /// The unit's state as stored, for the detail of a message.

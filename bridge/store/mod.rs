@@ -18,6 +18,7 @@ mod consent;
 mod consent_list;
 #[cfg(test)]
 mod consent_tests;
+mod counts;
 mod delivery;
 #[cfg(test)]
 mod discard_tests;
@@ -74,6 +75,6 @@ pub use state::FacilityStore;
 pub use types::{
     AcceptError, Arrival, Claim, Completion, DaySum, DeliveryClaim, DeliveryView, Filter, Indexed,
     Journalled, MessageDetail, MessageId, MessageSummary, OpenError, Origin, QueueDepth, Receipt, Settlement,
-    State, StoreError, UnreadCount,
+    State, StoreError, UnmappedCount, UnreadCount,
 };
 pub use users::{ADMINISTRATOR, Change, Credentials, NewUser, Session, User, Users};

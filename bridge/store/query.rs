@@ -1,10 +1,9 @@
-//! What people ask: one message, a list of them, what nobody read, what the record holds.
+//! What people ask: one message, a list of them, what the record holds.
 
 use super::complete::{public, unit_entries};
 use super::index::state;
 use super::{
     DeliveryView, FacilityStore, Filter, MessageDetail, MessageId, MessageSummary, State, StoreError,
-    UnreadCount,
 };
 use renkei_translate::finding::{Finding, Severity};
 use rusqlite::types::Value;
@@ -145,28 +144,6 @@ impl FacilityStore {
             detail.deliveries = deliveries(&console, unit)?;
         }
         Ok(Some(detail))
-    }
-
-    /// Valued positions that no rule read, the most frequent first.
-    ///
-    /// # Errors
-    /// The database.
-    pub fn unread(&self) -> Result<Vec<UnreadCount>, StoreError> {
-        let console = self.console()?;
-        let mut select = console.prepare_cached(
-            "SELECT feed, kind, mapping_version, position, count, example FROM unread ORDER BY count DESC, kind, position",
-        )?;
-        let counts = select.query_map([], |row| {
-            Ok(UnreadCount {
-                feed: row.get(0)?,
-                kind: row.get(1)?,
-                mapping_version: row.get(2)?,
-                position: row.get(3)?,
-                count: row.get(4)?,
-                example: MessageId(row.get(5)?),
-            })
-        })?;
-        Ok(counts.collect::<Result<_, _>>()?)
     }
 
     /// `(type, id)` of everything that the record holds, by type: what a destination should have.

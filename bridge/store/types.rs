@@ -559,3 +559,20 @@ pub struct UnreadCount {
     /// The last of them.
     pub example: MessageId,
 }
+
+/// A code that no table knew. It holds nothing of a patient.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct UnmappedCount {
+    /// The table: `hot-yj`.
+    pub table: String,
+    /// The code system as messages name it.
+    pub system: String,
+    /// The code; empty where it could not be kept, because it may be something else than a code.
+    pub code: String,
+    /// Where it was met last, as printed: `RXC[2]-2`.
+    pub position: String,
+    /// Messages in which it was met.
+    pub count: u64,
+    /// The last of them.
+    pub example: MessageId,
+}

@@ -209,6 +209,21 @@ pub struct Translation {
     pub findings: Vec<Finding>,
     /// Valued positions that no rule read and no `skip` named, without occurrence: `OBX-17`.
     pub unread: Vec<String>,
+    /// Codes that no table knew, each once.
+    pub unmapped: Vec<Unmapped>,
+}
+
+/// A code that a table was asked for and does not have. It holds nothing else of the message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Unmapped {
+    /// The table: `hot-yj`; `code-systems` where the name of a code system is not known.
+    pub table: String,
+    /// The code system as the message names it; empty where it names none.
+    pub system: String,
+    /// The code; empty where it cannot be shown, because it may be something else than a code.
+    pub code: String,
+    /// Where it stands, as printed.
+    pub position: String,
 }
 
 impl Translation {
@@ -224,6 +239,7 @@ impl Translation {
             resources: Vec::new(),
             findings,
             unread: Vec::new(),
+            unmapped: Vec::new(),
         }
     }
 

@@ -126,7 +126,7 @@ fn a_layer_with_a_mistake_is_not_taken_in_and_is_told_with_its_cell() {
         "{err}"
     );
     assert!(err.contains("PDI というセグメントやグループはありません"), "{err}");
-    assert!(err.contains("network: tables/mine.csv:2: The file is saved as CP932"), "{err}");
+    assert!(err.contains("network: tables/mine.csv:2: [2]: The file is saved as CP932"), "{err}");
     assert_eq!(run(root, &["mapping", "export", "network", "a.zip"]).0, 0);
     assert_eq!(run(root, &["mapping", "import", "a.zip", "elsewhere"]).0, 1);
     assert!(!root.join("elsewhere").exists());

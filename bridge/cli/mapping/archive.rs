@@ -7,7 +7,7 @@
 use super::Layers;
 use crate::app::mappings::{self, Folders};
 use anyhow::Context as _;
-use renkei_translate::mapping::{Layer, Rank};
+use renkei_translate::mapping::{Layer, Problem, Rank};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ enum Refusal {
 }
 
 /// The files of a layer by name.
-type Files = BTreeMap<String, Vec<u8>>;
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 /// `mapping export`.
 pub(super) fn export(arguments: &Export) -> anyhow::Result<ExitCode> {
@@ -113,8 +113,13 @@ pub(super) fn import(arguments: &Import) -> anyhow::Result<ExitCode> {
         Ok(below) => below,
         Err(code) => return Ok(code),
     };
-    if let Err(code) = fits(&files, &below) {
-        return Ok(code);
+    match fits(&files, &below) {
+        Ok(problems) if problems.is_empty() => {}
+        Ok(problems) => {
+            super::print(&problems);
+            return Ok(ExitCode::from(super::super::EXIT_DATA));
+        }
+        Err(code) => return Ok(code),
     }
     for (name, bytes) in &files {
         let path = arguments.layer.join(name);
@@ -127,13 +132,15 @@ pub(super) fn import(arguments: &Import) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Compiles the files as the layer over those below; their problems are said.
-fn fits(files: &Files, below: &Folders) -> Result<(), ExitCode> {
-    let say = |problems: Vec<_>| {
-        super::print(&problems);
-        ExitCode::from(super::super::EXIT_DATA)
+/// Compiles the files as the layer over those below and gives their problems.
+///
+/// # Errors
+/// There is no layer left that they could be; it is said.
+pub(super) fn fits(files: &Files, below: &Folders) -> Result<Vec<Problem>, ExitCode> {
+    let base = match mappings::stack(below) {
+        Ok(base) => base,
+        Err(problems) => return Ok(problems),
     };
-    let base = mappings::stack(below).map_err(say)?;
     let mut layers = base.layers().to_vec();
     let rank = if below.network.is_some() { Rank::Facility } else { Rank::Network };
     if below.facility.is_some() {
@@ -144,7 +151,7 @@ fn fits(files: &Files, below: &Folders) -> Result<(), ExitCode> {
     let own = files.iter().map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
     let layer: Layer = mappings::layer(rank, own, &mut problems);
     layers.push(layer);
-    mappings::whole(layers, problems).map(|_| ()).map_err(say)
+    Ok(mappings::whole(layers, problems).err().unwrap_or_default())
 }
 
 fn refused(path: &Path, refusal: &Refusal) -> ExitCode {

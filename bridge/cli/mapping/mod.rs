@@ -1,7 +1,14 @@
 //! `mapping`: check, test and show a set with the layers over it; take a layer out as an archive and in again.
 
 mod archive;
+mod concept_map;
+mod diff;
+mod lay;
+mod master;
+mod rows;
 mod show;
+mod table;
+mod unmapped;
 
 use crate::app::mappings::{self, Folders};
 use renkei_translate::mapping::{MappingSet, Problem};
@@ -21,6 +28,15 @@ pub(super) enum Mapping {
     Export(archive::Export),
     /// Take the files of an archive into an empty folder, checked first.
     Import(archive::Import),
+    /// Write a code table out, or put one into a layer, as CSV or as a FHIR ConceptMap.
+    #[command(subcommand)]
+    Table(table::Table),
+    /// Make a code table of a layer from a published master.
+    ImportMaster(master::Arguments),
+    /// Count the codes that no table knows, per facility.
+    Unmapped(unmapped::Arguments),
+    /// What two sets differ in, and what that does to messages.
+    Diff(diff::Arguments),
     /// What becomes of every field, what is left out and why.
     Coverage(Box<super::coverage::Arguments>),
 }
@@ -76,6 +92,10 @@ pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
         Mapping::Show(arguments) => show::run(arguments)?,
         Mapping::Export(arguments) => archive::export(arguments)?,
         Mapping::Import(arguments) => archive::import(arguments)?,
+        Mapping::Table(command) => table::run(command)?,
+        Mapping::ImportMaster(arguments) => master::run(arguments)?,
+        Mapping::Unmapped(arguments) => unmapped::run(arguments)?,
+        Mapping::Diff(arguments) => diff::run(arguments)?,
         Mapping::Coverage(arguments) => super::coverage::run(arguments)?,
     })
 }

@@ -26,7 +26,7 @@ pub(super) enum Shape {
 
 /// One file.
 #[derive(Clone, Debug)]
-pub(super) struct Input {
+pub(in crate::cli) struct Input {
     /// The patient, normalised; the path itself where none is known, so that it stays alone.
     pub(super) patient: String,
     /// Order time, 17 digits where it is known.
@@ -38,6 +38,17 @@ pub(super) struct Input {
 }
 
 impl Input {
+    /// Its name for a terminal, without its folders: the names of a storage hold patient ids, so that only their
+    /// shape is told.
+    pub(in crate::cli) fn masked(&self) -> String {
+        self.path.file_name().map(|name| masked(Path::new(name))).unwrap_or_default()
+    }
+
+    /// Its name whole.
+    pub(in crate::cli) fn name(&self) -> std::borrow::Cow<'_, str> {
+        self.path.to_string_lossy()
+    }
+
     /// Whether two files are of one patient.
     pub(super) fn same_patient(&self, other: &Self) -> bool {
         self.patient == other.patient

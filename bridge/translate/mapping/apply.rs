@@ -41,6 +41,7 @@ pub(crate) fn start<'m>(
         cut,
         arena: Arena::for_text(message.text().len()),
         findings: Vec::new(),
+        unmapped: Vec::new(),
         read: vec![0; message.len()],
         repeated: HashMap::new(),
         patient,
@@ -146,6 +147,7 @@ pub(crate) fn apply<'m>(
         })
         .collect();
     out.findings = run.findings;
+    out.unmapped = run.unmapped;
     out.status = if out.has_error() { Status::Quarantined } else { Status::Translated };
     (out, traces)
 }

@@ -351,6 +351,7 @@ impl<'m> Run<'m> {
         let shape = rule.target.shape;
         let table = &self.set.tables[n];
         let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+        let mut missed = None;
         for slot in [1u16, 4] {
             let code = text(slot);
             if code.is_empty() {
@@ -361,6 +362,11 @@ impl<'m> Run<'m> {
             if !rows.is_empty() {
                 return self.coded(shape, &rows, &text(slot + 1));
             }
+            missed = missed.or(Some((system, code)));
+        }
+        // Where the next row is tried, that one may know it.
+        if let Some((system, code)) = missed.filter(|_| !matches!(rule.otherwise, Else::Next(_))) {
+            self.unmapped(n, &system, &code, item.pos());
         }
         // A code that the table does not know stays as the local coding, unless the rule says otherwise.
         match (&rule.otherwise, shape) {

@@ -325,7 +325,7 @@ fn read_table(
         _ => {
             check_set::target_systems(name, &rows, problems);
             known.tables.insert(name.to_owned(), plan.tables.len());
-            plan.tables.push(table::build(rows));
+            plan.tables.push(table::build(name, rows));
         }
     }
 }

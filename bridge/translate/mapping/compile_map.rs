@@ -80,6 +80,20 @@ impl Draft {
         self.at.get(key).unwrap_or(&self.place)
     }
 
+    /// The keys of its heading that are written, for people, but those that are told by themselves.
+    pub(crate) fn heading(&self) -> Vec<(&'static str, String)> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let all = [
+            ("within", text(&self.within)),
+            ("when", text(&self.when)),
+            ("else", text(&self.otherwise)),
+            ("key", self.key.join(", ")),
+            ("same", text(&self.same)),
+            ("shared", self.shared.map(|shared| shared.to_string()).unwrap_or_default()),
+        ];
+        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    }
+
     /// Takes the keys that a higher layer writes in its heading.
     pub(crate) fn take_heading(&mut self, upper: &Self) {
         fn put<T: Clone>(to: &mut Option<T>, from: &Option<T>) {

@@ -64,6 +64,23 @@ const KEYS: [&str; 12] = [
 ];
 
 impl MessageDraft {
+    /// The keys of its heading that are written, for people, but those that are told by themselves.
+    pub(crate) fn heading(&self) -> Vec<(&'static str, String)> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let all = [
+            ("is", text(&self.is)),
+            ("feed", text(&self.feed)),
+            ("groups", self.groups.join("; ")),
+            ("unit", self.unit.join(", ")),
+            ("replaces", self.replaces.clone()),
+            ("event", text(&self.event)),
+            ("event_time", self.event_time.join(", ")),
+            ("cancel", text(&self.cancel)),
+            ("provisional", self.provisional.join(", ")),
+        ];
+        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    }
+
     pub(crate) fn names(&self) -> Vec<String> {
         slots(&self.lets)
     }

@@ -67,6 +67,8 @@ pub struct MapText {
     pub makes: String,
     /// The profile that it claims.
     pub profile: String,
+    /// The keys of its heading besides, as they are written: `key`, `when` and so on.
+    pub heading: Vec<(&'static str, String)>,
     /// Names and rules, in order.
     pub rows: Vec<RowText>,
     /// Rows that a higher layer took away: their ids, and where that is said.
@@ -90,6 +92,10 @@ pub struct MessageText {
     pub id: String,
     /// Its title.
     pub title: Title,
+    /// The keys of its heading besides, as they are written: `is`, `groups`, `unit` and so on.
+    pub heading: Vec<(&'static str, String)>,
+    /// Its names.
+    pub rows: Vec<RowText>,
     /// The maps that it uses.
     pub maps: Vec<String>,
     /// What is left out on purpose: position and why.
@@ -173,10 +179,17 @@ pub(crate) fn table_page(layers: &[Layer], name: &str, from: usize, limit: usize
     };
     let layers: Vec<Layer> = layers.iter().map(of_table).collect();
     let rows = table::collect(&layers, &mut Problems::default()).remove(name)?;
-    let header = table::header(name).iter().map(|cell| (*cell).to_owned()).collect();
+    let mut header: Vec<String> = table::header(name).iter().map(|cell| (*cell).to_owned()).collect();
+    let ranked = rows.iter().any(|row| row.rank > 0);
+    if ranked {
+        header.push(table::RANK.to_owned());
+    }
     let mut page = TablePage { header, total: rows.len(), ..TablePage::default() };
-    for row in rows.into_iter().skip(from).take(limit) {
+    for mut row in rows.into_iter().skip(from).take(limit) {
         page.sources.push(source(&row.place(), row.over));
+        if ranked {
+            row.cells.push(if row.rank > 0 { row.rank.to_string() } else { String::new() });
+        }
         page.rows.push(row.cells);
     }
     Some(page)
@@ -191,6 +204,7 @@ fn map(draft: &Draft) -> MapText {
         of: draft.instances.clone(),
         makes: draft.makes.clone(),
         profile: draft.profile.clone().unwrap_or_default(),
+        heading: draft.heading(),
         rows: names.chain(draft.rules.iter().map(row)).collect(),
         off: draft.switched_off.iter().map(row).collect(),
         inner: Vec::new(),
@@ -221,6 +235,8 @@ fn message(draft: &MessageDraft) -> MessageText {
     MessageText {
         id: draft.id.clone(),
         title: draft.title.clone(),
+        heading: draft.heading(),
+        rows: draft.lets.iter().map(|line| RowText { id: format!("${}", line.name), ..row(line) }).collect(),
         maps: draft.maps.clone(),
         skip: draft.skip.iter().map(|skip| (skip.from.clone(), skip.why.clone())).collect(),
         skip_sources: draft.skip.iter().map(|skip| source(&skip.place, skip.over)).collect(),

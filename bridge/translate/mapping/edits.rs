@@ -237,7 +237,7 @@ const EDITS: [Edit; 20] = [
         new: "",
         line: "",
         rule: "",
-        column: "",
+        column: "source_display",
         ja: "CP932(Shift_JIS)で保存されています",
         en: "saved as CP932",
     },

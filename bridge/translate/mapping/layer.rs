@@ -67,6 +67,7 @@ pub fn read(rank: Rank, path: &str, bytes: Vec<u8>) -> (SourceFile, Option<Probl
     };
     let upto = error.utf8_error().valid_up_to();
     let line = 1 + error.as_bytes()[..upto].iter().filter(|byte| **byte == b'\n').count();
+    let column = if path.ends_with(".csv") { cell_at(error.as_bytes(), upto) } else { String::new() };
     let (cp932, _, broken) = encoding_rs::SHIFT_JIS.decode(error.as_bytes());
     let (text, ja, en) = if broken {
         (
@@ -83,7 +84,25 @@ pub fn read(rank: Rank, path: &str, bytes: Vec<u8>) -> (SourceFile, Option<Probl
     };
     let file = SourceFile { path: path.to_owned(), text: text.into_owned() };
     let (layer, path) = (rank, path.to_owned());
-    (file, Some(Problem { layer, file: path, line, ja: ja.into(), en: en.into(), ..Problem::default() }))
+    let problem =
+        Problem { layer, file: path, line, column, ja: ja.into(), en: en.into(), ..Problem::default() };
+    (file, Some(problem))
+}
+
+/// The title of the cell of a CSV that a byte stands in; its number where the first line has no title for it.
+fn cell_at(bytes: &[u8], at: usize) -> String {
+    let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let mut quoted = false;
+    let mut n = 0;
+    for byte in &bytes[start..at] {
+        quoted ^= *byte == b'"';
+        n += usize::from(*byte == b',' && !quoted);
+    }
+    let mut lines = bytes.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default();
+    let title = std::str::from_utf8(first).ok().and_then(|line| line.split(',').nth(n)).unwrap_or_default();
+    let title = title.trim_matches(['\u{feff}', '"', ' ']);
+    if title.is_empty() { (n + 1).to_string() } else { title.to_owned() }
 }
 
 /// A row with a name that a higher layer may replace, move or take away.

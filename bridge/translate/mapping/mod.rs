@@ -74,6 +74,8 @@
 //! equivalence takes it away.
 //!
 //! Tables: `source_system,source_code,source_display,target_system,target_code,target_display,equivalence`.
+//! An eighth cell, `rank` (1, 2 …), is for a table in which a code has several rows: without ranks a second row of a
+//! code is a problem, with them only that of rank 1 is sent.
 //! In `code-systems.csv` the source code is the HL7 name (`JC10`), or `NAME/LENGTH` for codes of that length
 //! (`HOT/9`), the source system is a context (`CWE form` prefers `form`), and the target system is the URI.
 //! `extensions.csv`: `name,url,value` where value is `valueString` and the like: `to = "extension[Name]"` with a
@@ -108,6 +110,7 @@ mod set_test;
 mod table;
 mod target;
 mod test_draft;
+mod unmapped;
 mod walk;
 mod write;
 
@@ -124,6 +127,8 @@ mod layer_tests;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::feed::{Layout, Part};
@@ -133,6 +138,7 @@ use crate::translation::{Context, Facility, Translation};
 
 pub use layer::{Layer, Rank, read};
 pub use problem::Problem;
+pub use table::line as line_of;
 
 /// A file of a mapping set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -255,6 +261,14 @@ impl MappingSet {
     /// A page of a code table: `limit` rows behind the first `from`.
     pub fn table_page(&self, name: &str, from: usize, limit: usize) -> Option<describe::TablePage> {
         describe::table_page(&self.layers, name, from, limit)
+    }
+
+    /// Whether a code table has a row for a code of a system, as a rule would find it.
+    pub fn knows(&self, table: &str, system: &str, code: &str) -> bool {
+        let found = self.plan.tables.iter().find(|known| known.name == table);
+        found.is_some_and(|table| {
+            table.first(system, code).is_some() || (system.is_empty() && table.by_length.contains_key(code))
+        })
     }
 
     /// Runs the tests that stand in the files.

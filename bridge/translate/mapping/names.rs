@@ -118,13 +118,27 @@ impl<'m> Run<'m> {
                     table.first(&system, &item.text()).filter(|_| !system.is_empty())?.target_code.as_str();
                 (!code.is_empty()).then(|| Item::Text(Cow::Borrowed(code), item.pos()))
             };
+            if !matches!(row.otherwise, Else::Next(_)) {
+                for item in items.iter().filter(|item| table.first(&system, &item.text()).is_none()) {
+                    self.unmapped(*n, &system, &item.text(), item.pos());
+                }
+            }
             return items.iter().filter_map(found).collect();
         }
         let Some(make) = &row.make else { return items };
         let mut out = Items::new();
         for item in items {
             let pos = item.pos();
-            match self.text_of(make, &item) {
+            let made = self.text_of(make, &item);
+            if let (Make::Table(n), Ok(None)) = (make, &made)
+                && !matches!(row.otherwise, Else::Next(_))
+            {
+                let (code, system) = (item.text(), item.part(3).map(|i| i.text()).unwrap_or_default());
+                if self.set.tables[*n].first(&system, &code).is_none() {
+                    self.unmapped(*n, &system, &code, pos);
+                }
+            }
+            match made {
                 Ok(Some(made)) => out.push(made),
                 Ok(None) => {}
                 Err(code) => self.finding(Severity::Warning, code, pos),

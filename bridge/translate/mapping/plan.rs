@@ -137,6 +137,7 @@ impl Cond {
 /// A code table.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
+    pub(crate) name: String,
     pub(crate) rows: Vec<Row>,
     pub(crate) by_source: HashMap<String, Vec<u32>>,
     pub(crate) by_target: HashMap<String, u32>,

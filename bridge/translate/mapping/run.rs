@@ -7,7 +7,7 @@ use crate::feed::record::Sources;
 use crate::fhir::{Arena, Id};
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::{Delimiters, Message};
-use crate::translation::Context;
+use crate::translation::{Context, Unmapped};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -88,6 +88,8 @@ pub(crate) struct Run<'m> {
     pub(crate) cut: Cut,
     pub(crate) arena: Arena,
     pub(crate) findings: Vec<Finding>,
+    /// Codes that no table knows.
+    pub(crate) unmapped: Vec<Unmapped>,
     /// Fields read, 128 a segment.
     pub(crate) read: Vec<u128>,
     /// Repetitions read, of fields that have more than one: a bit each, the last for all beyond.

@@ -3,7 +3,8 @@
 use super::SourceFile;
 use super::layer::{Layer, Rank};
 use super::plan::{Row, Table};
-use super::problem::{Place, Problems, words};
+use super::problem::{Place, Problems, Words, words};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -21,8 +22,28 @@ pub(crate) const HEADER: [&str; 7] = [
 /// Rows of a table beyond this are refused: a set is read into memory whole.
 pub(crate) const MAX_ROWS: usize = 500_000;
 
+/// The highest rank: nobody chooses among more.
+const MAX_RANK: u32 = 1_000;
+
 /// What stands in the equivalence of a row that takes away the row of a lower layer.
 pub(crate) const OFF: &str = "off";
+
+/// The cell behind these that ranks the rows of one code; a table without such codes has no need of it.
+pub(crate) const RANK: &str = "rank";
+
+/// What may stand in the equivalence: FHIR R4, ConceptMapEquivalence. It is read from the source to the target.
+const EQUIVALENCES: [&str; 10] = [
+    "relatedto",
+    "equivalent",
+    "equal",
+    "wider",
+    "subsumes",
+    "narrower",
+    "specializes",
+    "inexact",
+    "unmatched",
+    "disjoint",
+];
 
 /// Tables that are no code tables, with their headers and how many cells of a row are its name.
 const OTHERS: [(&str, [&str; 3], usize); 2] =
@@ -35,6 +56,8 @@ pub(crate) struct Cells {
     pub(crate) file: Arc<str>,
     pub(crate) line: usize,
     pub(crate) cells: Vec<String>,
+    /// Of several rows of one code, the how manieth choice it is, from 1; 0 where nothing is said.
+    pub(crate) rank: u32,
     /// The layer whose row it took the place of.
     pub(crate) over: Option<Rank>,
 }
@@ -81,7 +104,7 @@ pub(crate) fn collect(layers: &[Layer], problems: &mut Problems) -> BTreeMap<Str
         files.sort_by(|a, b| a.path.cmp(&b.path));
         for file in files {
             if let Some(table) = name_of(&file.path) {
-                of_layer.entry(table).or_default().extend(rows(layer.rank, file, header(table), problems));
+                of_layer.entry(table).or_default().extend(rows(layer.rank, file, table, problems));
             }
         }
         for (table, upper) in of_layer {
@@ -92,11 +115,34 @@ pub(crate) fn collect(layers: &[Layer], problems: &mut Problems) -> BTreeMap<Str
     out
 }
 
-/// A code that stands twice in one layer: nobody could say which row counts.
+/// A code that stands twice in one layer: nobody could say which row counts, unless its rows are ranked.
 fn twice(table: &str, rows: &[Cells], problems: &mut Problems) {
     let mut seen: HashMap<String, usize> = HashMap::with_capacity(rows.len());
+    let mut ranks: HashSet<(String, u32)> = HashSet::new();
     for (n, row) in rows.iter().enumerate() {
-        let Some(earlier) = seen.insert(key(table, &row.cells), n) else { continue };
+        let key = key(table, &row.cells);
+        if row.rank > 0 {
+            // The ranks of a code are told apart; that they begin with 1 is looked at behind the loop.
+            if ranks.insert((key.clone(), row.rank)) {
+                if let Some(at) = seen.insert(key.clone(), n)
+                    && rows[at].rank == 0
+                {
+                    problems.cell(&row.place(), table, RANK, one_without_rank(&rows[at]));
+                }
+                continue;
+            }
+            let said = words(
+                format!("同じコードに順位 {} が二度あります。", row.rank),
+                format!("Rank {} stands twice for this code.", row.rank),
+            );
+            problems.cell(&row.place(), table, RANK, said);
+            continue;
+        }
+        let Some(earlier) = seen.insert(key, n) else { continue };
+        if rows[earlier].rank > 0 {
+            problems.cell(&row.place(), table, RANK, one_without_rank(&rows[earlier]));
+            continue;
+        }
         let (line, file) = (rows[earlier].line, &rows[earlier].file);
         let (column, code) = match header(table).get(1) {
             Some(name @ &"source_code") if !row.cells[1].is_empty() => (*name, &row.cells[1]),
@@ -109,6 +155,19 @@ fn twice(table: &str, rows: &[Cells], problems: &mut Problems) {
         );
         problems.cell(&row.place(), table, column, said);
     }
+    for row in rows.iter().filter(|row| row.rank > 1) {
+        if !ranks.contains(&(key(table, &row.cells), 1)) {
+            let said = words("このコードに順位 1 の行がありません。", "No row of this code has rank 1.");
+            problems.cell(&row.place(), table, RANK, said);
+        }
+    }
+}
+
+fn one_without_rank(other: &Cells) -> Words {
+    words(
+        format!("{} 行目に同じコードがあり、片方にしか順位がありません。", other.line),
+        format!("Line {} has the same code, and only one of them has a rank.", other.line),
+    )
 }
 
 /// Lays the rows of a layer over those below.
@@ -126,20 +185,38 @@ fn lay(table: &str, lower: &mut Vec<Cells>, upper: Vec<Cells>, problems: &mut Pr
         *lower = upper.into_iter().filter(|row| !is_off(row)).collect();
         return;
     }
+    // The first row of each code, and the further ones of those that are ranked.
     let mut at: HashMap<String, usize> = HashMap::with_capacity(lower.len());
+    let mut further: HashMap<usize, Vec<usize>> = HashMap::new();
     for (n, row) in lower.iter().enumerate() {
-        at.insert(key(table, &row.cells), n);
+        match at.entry(key(table, &row.cells)) {
+            Entry::Occupied(first) => further.entry(*first.get()).or_default().push(n),
+            Entry::Vacant(free) => {
+                free.insert(n);
+            }
+        }
     }
     let mut gone = HashSet::new();
+    let mut replaced: HashMap<usize, Rank> = HashMap::new();
     for mut row in upper {
         match at.get(&key(table, &row.cells)) {
             Some(n) if is_off(&row) => {
                 gone.insert(*n);
+                gone.extend(further.remove(n).unwrap_or_default());
             }
-            Some(n) => {
-                row.over = Some(lower[*n].layer);
-                lower[*n] = row;
-            }
+            // A code is replaced with all its rows: what a layer says of it is all that is said.
+            Some(n) => match replaced.get(n) {
+                Some(below) => {
+                    row.over = Some(*below);
+                    lower.push(row);
+                }
+                None => {
+                    gone.extend(further.remove(n).unwrap_or_default());
+                    replaced.insert(*n, lower[*n].layer);
+                    row.over = Some(lower[*n].layer);
+                    lower[*n] = row;
+                }
+            },
             None if is_off(&row) => {
                 let said = words(
                     "下の層にこのコードの行がないので、止められません。",
@@ -158,15 +235,16 @@ fn lay(table: &str, lower: &mut Vec<Cells>, upper: Vec<Cells>, problems: &mut Pr
 }
 
 /// The line that a record of a CSV stands in: the reader gives it that of the comments and empty lines before it.
-pub(crate) fn line(text: &str, position: Option<&csv::Position>) -> usize {
+pub fn line(text: &str, position: Option<&csv::Position>) -> usize {
     let Some(position) = position else { return 0 };
     let rest = text.get(position.byte() as usize..).unwrap_or_default();
     let passed = |line: &&str| line.starts_with('#') || line.trim_end_matches(['\r', '\n']).is_empty();
     position.line() as usize + rest.split_inclusive('\n').take_while(passed).count()
 }
 
-/// Reads a file of rows with the given header.
-fn rows(layer: Rank, file: &SourceFile, header: &[&str], problems: &mut Problems) -> Vec<Cells> {
+/// Reads a file of rows of a table.
+fn rows(layer: Rank, file: &SourceFile, table: &str, problems: &mut Problems) -> Vec<Cells> {
+    let header = header(table);
     let name: Arc<str> = file.path.as_str().into();
     let text = file.text.strip_prefix('\u{feff}').unwrap_or(&file.text);
     let mut reader = csv::ReaderBuilder::new()
@@ -174,6 +252,8 @@ fn rows(layer: Rank, file: &SourceFile, header: &[&str], problems: &mut Problems
         .flexible(true)
         .comment(Some(b'#'))
         .from_reader(text.as_bytes());
+    let width = header.len();
+    let mut ranked = false;
     let mut out = Vec::new();
     for (n, record) in reader.records().enumerate() {
         let record = match record {
@@ -188,7 +268,8 @@ fn rows(layer: Rank, file: &SourceFile, header: &[&str], problems: &mut Problems
         let line = line(text, record.position());
         let place = || Place { layer, file: name.clone(), line };
         if n == 0 {
-            if record.iter().map(str::trim).ne(header.iter().copied()) {
+            ranked = header == HEADER && record.len() == width + 1 && record[width].trim() == RANK;
+            if record.iter().take(width + usize::from(!ranked)).map(str::trim).ne(header.iter().copied()) {
                 let ja = format!("見出しの行は {} です。", header.join(","));
                 let en = format!("The first row must be {}.", header.join(","));
                 problems.add(&place(), "", ja, en);
@@ -196,10 +277,15 @@ fn rows(layer: Rank, file: &SourceFile, header: &[&str], problems: &mut Problems
             }
             continue;
         }
-        if record.len() != header.len() {
-            let ja = format!("列は {} 個です。", header.len());
-            let en = format!("A row has {} cells.", header.len());
-            problems.add(&place(), "", ja, en);
+        let wanted = width + usize::from(ranked);
+        if record.len() != wanted {
+            let (missing, has) = (header.get(record.len()).copied().unwrap_or(RANK), record.len());
+            let column = if has < wanted { missing } else { header.last().copied().unwrap_or_default() };
+            let said = words(
+                format!("列は {wanted} 個ですが、この行には {has} 個あります。"),
+                format!("A row has {wanted} cells, this one has {has}."),
+            );
+            problems.cell(&place(), table, column, said);
             continue;
         }
         if out.len() >= MAX_ROWS {
@@ -207,16 +293,75 @@ fn rows(layer: Rank, file: &SourceFile, header: &[&str], problems: &mut Problems
             problems.add(&place(), "", format!("{ja} {MAX_ROWS}"), format!("{en} {MAX_ROWS}"));
             return out;
         }
-        let cells = record.iter().map(|cell| cell.trim().to_owned()).collect();
-        out.push(Cells { layer, file: name.clone(), line, cells, over: None });
+        let mut cells: Vec<String> = record.iter().map(|cell| cell.trim().to_owned()).collect();
+        for (column, cell) in header.iter().zip(&cells) {
+            if let Some(said) = trouble(column, cell) {
+                problems.cell(&place(), table, column, said);
+            }
+        }
+        let mut rank = 0;
+        if let Some(cell) = ranked.then(|| cells.pop()).flatten().filter(|cell| !cell.is_empty()) {
+            match cell.parse() {
+                Ok(number) if number > 0 && number <= MAX_RANK => rank = number,
+                _ => {
+                    let said = words(
+                        format!("順位は 1 から {MAX_RANK} までの数です。"),
+                        format!("A rank is a number from 1 to {MAX_RANK}."),
+                    );
+                    problems.cell(&place(), table, RANK, said);
+                }
+            }
+        }
+        out.push(Cells { layer, file: name.clone(), line, cells, rank, over: None });
     }
     out
 }
 
-/// A code table of these rows.
-pub(crate) fn build(rows: Vec<Cells>) -> Table {
-    let mut table = Table::default();
-    for row in rows {
+/// What is wrong with a cell, of whatever table: what a spreadsheet program made of a code, or would make of it.
+fn trouble(column: &str, cell: &str) -> Option<Words> {
+    let starts = |signs: &[char]| cell.starts_with(signs);
+    // `+`, `-` and `2+` are results as laboratories write them: only what also calls or points is a formula.
+    let formula = starts(&['=', '@']) || (starts(&['+', '-']) && cell.contains(['(', '!', '|']));
+    if formula {
+        return Some(words(
+            "表計算ソフトの式に見えます。値だけを書いてください。",
+            "This looks like a formula of a spreadsheet: write the value alone.",
+        ));
+    }
+    if cell.chars().any(char::is_control) {
+        return Some(words(
+            "改行やタブなど、見えない文字があります。",
+            "There is a line end, a tab or another control character in it.",
+        ));
+    }
+    let code = column.ends_with("_code");
+    let (head, tail) = cell.split_once("E+").unwrap_or_default();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if code
+        && (cell.starts_with("#N/A")
+            || cell.starts_with("#REF")
+            || digits(tail)
+                && head.replacen('.', "", 1).bytes().all(|b| b.is_ascii_digit())
+                && !head.is_empty())
+    {
+        return Some(words(
+            "表計算ソフトがコードを書き換えています(指数表記かエラー値)。列を文字列にして作り直してください。",
+            "A spreadsheet has changed this code (scientific notation or an error value): make the column text and write it again.",
+        ));
+    }
+    (column == "equivalence" && !cell.is_empty() && cell != OFF && !EQUIVALENCES.contains(&cell)).then(|| {
+        words(
+            format!("equivalence に書けるのは {} のどれかです。", EQUIVALENCES.join("・")),
+            format!("An equivalence is one of {}.", EQUIVALENCES.join(", ")),
+        )
+    })
+}
+
+/// A code table of these rows. Of ranked rows only the first choice is ever sent: the others are for people and for
+/// the ConceptMap.
+pub(crate) fn build(name: &str, rows: Vec<Cells>) -> Table {
+    let mut table = Table { name: name.to_owned(), ..Table::default() };
+    for row in rows.into_iter().filter(|row| row.rank < 2) {
         // The source display is for people; the equivalence for the ConceptMap.
         let [source_system, source_code, _, target_system, target_code, target_display, _] =
             row.cells.try_into().unwrap_or_default();

@@ -42,6 +42,9 @@ impl<'m> Run<'m> {
         }
         if !(name == "L" || name.starts_with("99")) {
             self.finding(Severity::Warning, "code-system-unknown", pos);
+            if let Some(n) = self.set.code_systems {
+                self.unmapped(n, "", name, pos);
+            }
         }
         Cow::Owned(self.local_system(name))
     }

@@ -1,0 +1,135 @@
+//! Code tables: ranks, size, and what spreadsheets and strangers do to them.
+
+use super::tests::{file, message_file, set};
+use super::{Layer, MappingSet, Problem, Rank, SourceFile, read};
+
+const HEAD: &str =
+    "source_system,source_code,source_display,target_system,target_code,target_display,equivalence";
+
+fn load(rows: &str) -> Result<MappingSet, Vec<Problem>> {
+    MappingSet::load(vec![file("tables/t.csv", &format!("{HEAD}\n{rows}"))])
+}
+
+/// `line column` of the problems of a table of these rows, the first of which is line 2.
+fn check(rows: &str, expected: &[&str]) {
+    let problems = load(rows).err().unwrap_or_default();
+    let got: Vec<String> = problems.iter().map(|p| format!("{} {}", p.line, p.column)).collect();
+    assert_eq!(got, expected, "{rows}");
+    for problem in problems {
+        assert_eq!((problem.file.as_str(), problem.rule.as_str()), ("tables/t.csv", "t"), "{rows}");
+        assert!(!problem.ja.is_empty() && !problem.en.is_empty());
+    }
+}
+
+#[test]
+fn a_row_with_too_few_or_too_many_cells_names_the_cell() {
+    check("HOT9,1,x,http://a,2,y,equal\nHOT9,2,x\n", &["3 target_system"]);
+    check("HOT9,1,x,http://a,2,y\n", &["2 equivalence"]);
+    check("HOT9,1,x,http://a,2,y,equal,\n", &["2 equivalence"]);
+}
+
+#[test]
+fn lines_are_those_of_an_editor_whatever_ends_them_and_stands_between() {
+    for end in ["\n", "\r\n"] {
+        let rows =
+            ["HOT9,1,,,2,,equal", "# 注", "", "HOT9,2", "HOT9,3,\"a", "b\",,2,,equal", "HOT9,4"].join(end);
+        let text = format!("{HEAD}{end}{rows}{end}");
+        let problems = MappingSet::load(vec![file("tables/t.csv", &text)]).err().unwrap_or_default();
+        let lines: Vec<usize> = problems.iter().map(|problem| problem.line).collect();
+        assert_eq!(lines, [5, 6, 8], "{end:?}");
+    }
+}
+
+#[test]
+fn what_a_spreadsheet_makes_of_a_code_is_refused_and_what_laboratories_write_is_not() {
+    check("HOT9,=1+1,,,2,,equal\n", &["2 source_code"]);
+    check("HOT9,1,\"=HYPERLINK(\"\"http://x\"\")\",,2,,equal\n", &["2 source_display"]);
+    check("HOT9,1,,,+cmd|'/c calc'!A0,,equal\n", &["2 target_code"]);
+    check("HOT9,1,@SUM(A1),,2,,equal\n", &["2 source_display"]);
+    check("HOT9,6.2E+12,,,#N/A,,equal\n", &["2 source_code", "2 target_code"]);
+    check("HOT9,1,\"a\nb\",,2,,equal\n", &["2 source_display"]);
+    check("HOT9,1,,,2,,same\n", &["2 equivalence"]);
+    check(",+,,,-,,equal\n,2+,,,(2+),,\n,1E+5X,,,E+1,,wider\n", &[]);
+}
+
+#[test]
+fn a_file_of_another_encoding_names_line_and_cell() {
+    let text = format!("{HEAD}\r\nHOT9,1,\"a,b\",,2,錠,equal\r\n");
+    let bytes = encoding_rs::SHIFT_JIS.encode(&text).0.into_owned();
+    let problem = read(Rank::Network, "tables/t.csv", bytes).1.unwrap();
+    assert_eq!((problem.line, problem.column.as_str()), (2, "target_display"));
+    assert!(problem.ja.contains("CP932") && problem.en.contains("CP932"));
+}
+
+#[test]
+fn several_rows_of_a_code_are_refused_unless_each_has_its_rank() {
+    let ranked = |rows: &str| -> Vec<String> {
+        let files = vec![file("tables/t.csv", &format!("{HEAD},rank\n{rows}"))];
+        let problems = MappingSet::load(files).err().unwrap_or_default();
+        problems.iter().map(|p| format!("{} {}", p.line, p.column)).collect()
+    };
+    check("A,1,,,x,,equal\nA,1,,,y,,equal\n", &["3 source_code"]);
+    assert!(ranked("A,1,,,x,,equal,1\nA,2,,,z,,equal,\nA,1,,,y,,equal,2\nB,1,,,y,,equal,\n").is_empty());
+    assert_eq!(ranked("A,1,,,x,,equal,1\nA,1,,,y,,equal,1\n"), ["3 rank"]);
+    assert_eq!(ranked("A,1,,,x,,equal,1\nA,1,,,y,,equal,\n"), ["3 rank"]);
+    assert_eq!(ranked("A,1,,,x,,equal,\nA,1,,,y,,equal,1\n"), ["3 rank"]);
+    assert_eq!(ranked("A,1,,,x,,equal,2\nA,1,,,y,,equal,3\n"), ["2 rank", "3 rank"]);
+    assert_eq!(ranked("A,1,,,x,,equal,first\n"), ["2 rank"]);
+    assert_eq!(ranked("A,1,,,x,,equal\n"), ["2 rank"]);
+}
+
+/// The small set of the other tests with `gender` laid over.
+fn over(rows: &str) -> Result<MappingSet, Vec<Problem>> {
+    let message = "unit = [\"'demographics'\"]\nreplaces = \"unit\"\nmaps = [\"patient\"]\n";
+    let below = set(vec![message_file("ADT", message)]).unwrap();
+    let table = file("tables/gender.csv", &format!("{HEAD},rank\n{rows}"));
+    MappingSet::layered(vec![below.layers()[0].clone(), Layer::new(Rank::Network, vec![table])])
+}
+
+#[test]
+fn the_first_choice_is_sent_and_a_layer_replaces_a_code_with_all_its_rows() {
+    // The lower layer's one row of M goes, the other codes stay.
+    let laid = over(",M,,,other,,inexact,2\n,M,,,unknown,,inexact,1\n").unwrap();
+    let page = laid.table_page("gender", 0, 100).unwrap();
+    assert_eq!(page.header.last().map(String::as_str), Some("rank"));
+    let of_m: Vec<(&str, &str)> =
+        page.rows.iter().filter(|r| r[1] == "M").map(|r| (r[4].as_str(), r[7].as_str())).collect();
+    assert_eq!(of_m, [("other", "2"), ("unknown", "1")]);
+    let found = laid.plan.tables.iter().find(|table| table.name == "gender").unwrap();
+    assert_eq!(found.find("", "M").map(|row| row.target_code.as_str()).collect::<Vec<_>>(), ["unknown"]);
+    assert!(laid.knows("gender", "", "F") && !laid.knows("gender", "", "Q"));
+    // And a layer over that takes both away.
+    let off = file("tables/gender.csv", &format!("{HEAD}\n,M,,,,,off\n"));
+    let mut layers = laid.layers().to_vec();
+    layers.push(Layer::new(Rank::Facility, vec![off]));
+    let without = MappingSet::layered(layers).unwrap();
+    assert!(!without.knows("gender", "", "M") && without.knows("gender", "", "F"));
+}
+
+/// A table of 100,000 drugs, which another layer replaces whole.
+#[test]
+fn a_hundred_thousand_rows_are_loaded_laid_over_and_found() {
+    let rows = |to: &str| -> SourceFile {
+        let mut text = format!("{HEAD}\n");
+        for n in 0..100_000 {
+            text += &format!("HOT9,{n:09},架空錠,http://yj,{to}{n:011},架空錠{n},equivalent\n");
+        }
+        file("tables/hot-yj.csv", &text)
+    };
+    let start = std::time::Instant::now();
+    let set = MappingSet::layered(vec![
+        Layer::new(Rank::Shipped, vec![rows("A")]),
+        Layer::new(Rank::Network, vec![rows("B")]),
+    ])
+    .unwrap();
+    eprintln!("two layers of 100,000 rows: {:?}", start.elapsed());
+    let table = &set.plan.tables[0];
+    assert_eq!(table.rows.len(), 100_000);
+    let start = std::time::Instant::now();
+    for n in 0..100_000 {
+        let row = table.first("HOT9", &format!("{n:09}")).unwrap();
+        assert!(row.target_code.starts_with('B'));
+    }
+    eprintln!("100,000 codes looked up: {:?}", start.elapsed());
+    assert!(table.first("JC10", "000000001").is_none());
+}
