@@ -8,10 +8,13 @@
 
 mod apply;
 mod bundle;
+mod encounter;
 mod fold;
 mod memory;
 mod project;
 mod stays;
+#[cfg(test)]
+mod stays_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -24,7 +27,7 @@ pub use project::{Content, View, project};
 
 use renkei_translate::finding::Finding;
 use renkei_translate::identity::sha256_hex;
-use renkei_translate::translation::Resource;
+use renkei_translate::translation::{Does, Resource};
 use serde_json::value::RawValue;
 
 /// When something was said: order time, then journal number. The later one stands.
@@ -108,12 +111,12 @@ pub struct StayEvent {
     pub kind: String,
     /// Its own time.
     pub time: String,
+    /// The day that it and its cancel both name; empty where none is told.
+    pub day: String,
     /// Order time and journal number of its message.
     pub stamp: Stamp,
-    /// Opens a stay.
-    pub opens: bool,
-    /// Closes it.
-    pub closes: bool,
+    /// What it does to the stay.
+    pub does: Does,
     /// Takes such an event back.
     pub cancels: bool,
     /// What its message made.

@@ -1,14 +1,16 @@
 //! Stays: a unit folded from its events in order of their own time.
 //!
 //! All events are kept, and the stays are computed from all of them each time, so the order of arrival
-//! cannot matter. Opening makes a stay; closing, and any event between, is merged into the stay open at that
-//! time; a cancel takes back the nearest event of its sort before it. An event that finds no open stay is
-//! kept and takes effect when the admission comes. A discharge that names no stay, told again within
+//! cannot matter. Opening makes a stay, or makes that of a plan begin; what changes it, leave, return and closing
+//! are taken into the stay open at that time ([`super::encounter`]); a cancel takes back the event of its sort that
+//! it names, else the nearest before it. An event that finds no open stay is kept and takes effect when the
+//! admission comes; one after the discharge has none. A discharge that names no stay, told again within
 //! [`SAME_DISCHARGE_DAYS`] of the one that closed the stay, corrects it.
 
-use super::{Entry, Stamp, StayEvent, UnitState, hash};
+use super::{Entry, Stamp, StayEvent, UnitState, encounter, hash};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use renkei_translate::finding::{Finding, Location};
-use renkei_translate::translation::Unit;
+use renkei_translate::translation::{Does, Unit};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -16,10 +18,19 @@ use serde_json::{Map, Value};
 /// it is that of a stay whose admission is missing.
 const SAME_DISCHARGE_DAYS: i64 = 7;
 
-struct Stay {
-    encounter: String,
+/// An admission so near to the day of a plan is the planned one: hospitals admit a little before or after. No source
+/// says how far; one that moves an admission further cancels the plan or plans anew.
+const PLANNED_DAYS: i64 = 3;
+
+struct Stay<'e> {
+    /// The id by which events name it: that of its admission, else of its plan.
+    named: &'e str,
+    /// The id under which it stands: that of its plan, where it was planned, so that what was planned is what begins.
+    id: &'e str,
     open: bool,
     entries: Vec<Entry>,
+    /// Each status with the moment from which it was.
+    course: Vec<(String, String)>,
 }
 
 pub(super) fn fold(
@@ -37,9 +48,9 @@ pub(super) fn fold(
         Some(event) => state.events.push(StayEvent {
             kind: event.kind.clone(),
             time: event.time.clone(),
+            day: event.day.clone(),
             stamp: stamp.clone(),
-            opens: event.opens,
-            closes: event.closes,
+            does: event.does,
             cancels: unit.withdrawn,
             entries: said,
         }),
@@ -50,55 +61,168 @@ pub(super) fn fold(
         None => findings.push(Finding::warning("stay-event-missing", Location::default())),
     }
     state.events.sort_by(|a, b| (&a.time, &a.stamp).cmp(&(&b.time, &b.stamp)));
-    let (entries, unresolved) = stays(&state.events);
+    let (alive, in_vain) = not_cancelled(&state.events);
+    let (entries, unresolved) = stays(&state.events, &alive);
     let own = state.events.iter().position(|event| event.stamp.sequence == stamp.sequence);
     if own.is_some_and(|own| (0..state.events.len()).any(|other| closes_again(&state.events, own, other))) {
         findings.push(Finding::information("stay-closed-again", Location::default()));
     }
-    if unresolved.iter().any(|event| state.events[*event].stamp.sequence == stamp.sequence) {
+    if own.is_some_and(|own| unresolved.contains(&own)) {
         findings.push(Finding::warning("stay-not-open", Location::default()));
+    }
+    if own.is_some_and(|own| in_vain.contains(&own)) {
+        findings.push(Finding::warning("stay-cancel-in-vain", Location::default()));
     }
     state.entries = entries;
     true
 }
 
 /// The entries of all stays, and the events that found no stay.
-fn stays(events: &[StayEvent]) -> (Vec<Entry>, Vec<usize>) {
-    let alive = not_cancelled(events);
-    let mut stays: Vec<Stay> = Vec::new();
+fn stays(events: &[StayEvent], alive: &[bool]) -> (Vec<Entry>, Vec<usize>) {
+    let begun = begun(events, alive);
+    let mut stays: Vec<Stay<'_>> = Vec::new();
     let mut unresolved = Vec::new();
     for (index, event) in events.iter().enumerate().filter(|(index, _)| alive[*index]) {
+        let opens = event.does == Does::Opens;
         let named = named_stay(event);
-        let found = if named.is_empty() && !event.opens {
+        let found = if named.is_empty() && !opens {
             stays.iter().rposition(|stay| stay.open)
         } else {
-            stays.iter().position(|stay| stay.encounter == named)
+            stays.iter().position(|stay| stay.named == named)
         };
         let at = match found {
-            Some(at) => at,
-            None if event.opens || (!named.is_empty() && !taken_back(events, &alive, named)) => {
-                stays.push(Stay { encounter: named.into(), open: true, entries: Vec::new() });
+            // What happens to a stay happens while it is open: a doctor that changes after the discharge does not.
+            Some(at) if opens || stays[at].open || event.does == Does::Closes => at,
+            None if opens || (!named.is_empty() && !taken_back(events, alive, named)) => {
+                // A plan that has begun says nothing any more: the stay is as its admission tells it.
+                if event.does == Does::Plans && begun.iter().any(|(_, plan)| *plan == index) {
+                    continue;
+                }
+                let plan = begun.iter().find(|(admission, _)| named_stay(&events[*admission]) == named);
+                let plan = plan.map(|(_, plan)| &events[*plan]);
+                let beside = plan.iter().flat_map(|plan| &plan.entries);
+                stays.push(Stay {
+                    named,
+                    id: plan.map_or(named, named_stay),
+                    open: true,
+                    entries: beside.filter(|entry| entry.resource_type != "Encounter").cloned().collect(),
+                    course: Vec::new(),
+                });
                 stays.len() - 1
             }
-            None => {
+            _ => {
                 unresolved.push(index);
                 continue;
             }
         };
-        let stay = &mut stays[at];
-        for entry in &event.entries {
-            take(stay, entry, event.opens);
-        }
-        stay.open = if event.opens { true } else { stay.open && !event.closes };
+        stays[at].take(event);
     }
     let mut entries: Vec<Entry> = Vec::new();
-    for entry in stays.into_iter().flat_map(|stay| stay.entries) {
+    for entry in stays.into_iter().flat_map(Stay::finish) {
         match entries.iter_mut().find(|known| known.is(&entry.resource_type, &entry.id)) {
             Some(known) => *known = entry,
             None => entries.push(entry),
         }
     }
     (entries, unresolved)
+}
+
+impl Stay<'_> {
+    fn take(&mut self, event: &StayEvent) {
+        let opens = event.does == Does::Opens;
+        for entry in &event.entries {
+            let encounter = entry.resource_type == "Encounter";
+            let known = self.entries.iter_mut().find(|known| {
+                if encounter {
+                    known.resource_type == "Encounter"
+                } else {
+                    known.is(&entry.resource_type, &entry.id)
+                }
+            });
+            match known {
+                Some(known) if encounter && !opens => {
+                    rewrite(known, |value| {
+                        if let Ok(said) = serde_json::from_str(entry.json.get()) {
+                            encounter::take(value, said, event.does);
+                        }
+                    });
+                    known.stamp = known.stamp.clone().max(entry.stamp.clone());
+                }
+                Some(known) => *known = entry.clone(),
+                None if entry.id.is_empty() => {}
+                None => self.entries.push(entry.clone()),
+            }
+        }
+        self.open = event.does != Does::Plans && (opens || (self.open && event.does != Does::Closes));
+        if opens {
+            self.course.clear();
+        }
+        let status = self.encounter().and_then(|value| Some(value.get("status")?.as_str()?.to_owned()));
+        let last = self.course.last().map(|(status, _)| status);
+        if let (Some(status), Some(moment)) = (status, moment(&event.time))
+            && last != Some(&status)
+        {
+            self.course.push((status, moment));
+        }
+    }
+
+    fn encounter(&self) -> Option<Value> {
+        let entry = self.entries.iter().find(|entry| entry.resource_type == "Encounter")?;
+        serde_json::from_str(entry.json.get()).ok()
+    }
+
+    /// Its entries under the id under which it stands.
+    fn finish(mut self) -> Vec<Entry> {
+        let (from, to) = (format!("Encounter/{}", self.named), format!("Encounter/{}", self.id));
+        let left = self.course.iter().any(|(status, _)| status == "onleave");
+        for entry in &mut self.entries {
+            if entry.resource_type != "Encounter" {
+                if from != to && entry.references.contains(&from) {
+                    rewrite(entry, |value| refer(value, &from, &to));
+                }
+            } else if from != to || left {
+                rewrite(entry, |value| {
+                    if left {
+                        encounter::tell_course(value, &self.course);
+                    }
+                    if let Value::Object(object) = value {
+                        object.insert("id".into(), self.id.into());
+                    }
+                });
+                self.id.clone_into(&mut entry.id);
+            }
+        }
+        self.entries
+    }
+}
+
+/// Which plan each admission begins, as indexes of events: the pairs that are nearest to each other first.
+fn begun(events: &[StayEvent], alive: &[bool]) -> Vec<(usize, usize)> {
+    let of = |does| {
+        let fits = move |index: &usize| alive[*index] && events[*index].does == does;
+        (0..events.len()).filter(fits)
+    };
+    let mut near: Vec<(i64, usize, usize)> = Vec::new();
+    for plan in of(Does::Plans) {
+        for admission in of(Does::Opens) {
+            let (planned, admitted) = (&events[plan], &events[admission]);
+            let apart = days_between(&planned.day, &admitted.time).map(i64::abs);
+            // What is planned after an admission is another one; one without a time of its own is none to name.
+            let fits = days_between(&planned.time, &admitted.time).is_some_and(|days| days >= 0)
+                && !named_stay(admitted).is_empty();
+            if let Some(apart) = apart.filter(|apart| fits && *apart <= PLANNED_DAYS) {
+                near.push((apart, admission, plan));
+            }
+        }
+    }
+    near.sort_unstable();
+    let mut pairs: Vec<(usize, usize)> = Vec::new();
+    for (_, admission, plan) in near {
+        if !pairs.iter().any(|(a, p)| *a == admission || *p == plan) {
+            pairs.push((admission, plan));
+        }
+    }
+    pairs
 }
 
 /// The id of the stay that an event names; empty where it names none.
@@ -114,7 +238,7 @@ fn named_stay(event: &StayEvent) -> &str {
 fn taken_back(events: &[StayEvent], alive: &[bool], named: &str) -> bool {
     let opened = |standing: bool| {
         events.iter().zip(alive).any(|(event, alive)| {
-            event.opens && !event.cancels && *alive == standing && named_stay(event) == named
+            event.does == Does::Opens && !event.cancels && *alive == standing && named_stay(event) == named
         })
     };
     opened(false) && !opened(true)
@@ -125,38 +249,47 @@ fn taken_back(events: &[StayEvent], alive: &[bool], named: &str) -> bool {
 fn closes_again(events: &[StayEvent], one: usize, other: usize) -> bool {
     let (from, until) = (one.min(other), one.max(other));
     let discharge =
-        |event: &StayEvent| event.closes && !event.opens && !event.cancels && named_stay(event).is_empty();
+        |event: &StayEvent| event.does == Does::Closes && !event.cancels && named_stay(event).is_empty();
     from != until
         && discharge(&events[from])
         && discharge(&events[until])
         && events[from].kind == events[until].kind
-        && !events[from..until].iter().any(|event| event.opens && !event.cancels)
+        && !events[from..until].iter().any(|event| event.does == Does::Opens && !event.cancels)
         && days_between(&events[from].time, &events[until].time)
             .is_some_and(|days| days <= SAME_DISCHARGE_DAYS)
 }
 
 fn days_between(from: &str, until: &str) -> Option<i64> {
-    let day = |text: &str| chrono::NaiveDate::parse_from_str(text.get(..8)?, "%Y%m%d").ok();
+    let day = |text: &str| NaiveDate::parse_from_str(text.get(..8)?, "%Y%m%d").ok();
     Some((day(until)? - day(from)?).num_days())
 }
 
-/// Which events stand. A cancel is none itself, and takes back one of its sort: the one of its own time, else
-/// the nearest before it, else (a discharge written down ahead of its time) the last one told before it. An
-/// event told again, with its correction, is one event: the newest of it stands, and a cancel takes all back.
-fn not_cancelled(events: &[StayEvent]) -> Vec<bool> {
+/// Which events stand, and which cancels took nothing back. A cancel is no event itself, and takes back one of its
+/// sort: the one of its own time, else the nearest before it, else (a discharge written down ahead of its time) the
+/// last one told before it; never one of another day than the cancel names. An event told again, with its correction,
+/// is one event: the newest of it stands, and a cancel takes all back.
+fn not_cancelled(events: &[StayEvent]) -> (Vec<bool>, Vec<usize>) {
     let mut alive: Vec<bool> = events.iter().map(|event| !event.cancels).collect();
+    let mut in_vain = Vec::new();
     for (index, cancel) in events.iter().enumerate().filter(|(_, event)| event.cancels) {
         let target = {
-            let fits = |i: &usize| alive[*i] && same_sort(&events[*i], cancel);
+            let fits =
+                |i: &usize| alive[*i] && same_sort(&events[*i], cancel) && same_day(&events[*i], cancel);
             let told = |i: &usize| events[*i].stamp < cancel.stamp;
-            let exact =
-                (0..events.len()).rev().find(|i| fits(i) && told(i) && events[*i].time == cancel.time);
+            // That one, taken back already, is taken back once: a cancel told twice takes no other.
+            let exact = (0..events.len()).rev().find(|i| {
+                let event = &events[*i];
+                !event.cancels && same_sort(event, cancel) && told(i) && event.time == cancel.time
+            });
             let nearest = || (0..index).rev().find(fits);
             let last =
                 || (index..events.len()).filter(|i| fits(i) && told(i)).max_by_key(|i| &events[*i].stamp);
             exact.or_else(nearest).or_else(last)
         };
-        let Some(target) = target else { continue };
+        let Some(target) = target else {
+            in_vain.push(index);
+            continue;
+        };
         for other in 0..events.len() {
             if other == target || (events[other].stamp < cancel.stamp && same_event(events, other, target)) {
                 alive[other] = false;
@@ -170,102 +303,121 @@ fn not_cancelled(events: &[StayEvent]) -> Vec<bool> {
             alive[index] = false;
         }
     }
-    alive
+    (alive, in_vain)
 }
 
 /// Whether one event can take the other back.
 fn same_sort(event: &StayEvent, other: &StayEvent) -> bool {
-    event.opens == other.opens
-        && event.closes == other.closes
-        && (event.opens || event.closes || event.kind == other.kind)
+    event.does == other.does && (matches!(event.does, Does::Opens | Does::Closes) || event.kind == other.kind)
 }
 
-/// Whether both tell of one thing that happened: the same sort at the same time, or the opening or closing of
-/// the same stay.
+/// Whether both may be of the day that they name: 診療日 is what a storage finds the cancelled one by.
+fn same_day(event: &StayEvent, other: &StayEvent) -> bool {
+    event.day.is_empty() || other.day.is_empty() || event.day == other.day
+}
+
+/// Whether both tell of one thing that happened: the same sort at the same time, the opening or closing of the same
+/// stay, the same planned for the same day, or the same of one day told with another time.
 fn same_event(events: &[StayEvent], one: usize, two: usize) -> bool {
     let (event, other) = (&events[one], &events[two]);
+    if event.cancels != other.cancels || event.kind != other.kind || !same_sort(event, other) {
+        return false;
+    }
     let same_stay = || {
         let named = named_stay(event);
-        (event.opens || event.closes) && !named.is_empty() && named == named_stay(other)
+        matches!(event.does, Does::Opens | Does::Closes) && !named.is_empty() && named == named_stay(other)
     };
-    event.cancels == other.cancels
-        && event.kind == other.kind
-        && same_sort(event, other)
-        && (event.time == other.time || same_stay() || closes_again(events, one, two))
+    let same_plan = || {
+        matches!(event.does, Does::Plans | Does::Announces) && !event.day.is_empty() && event.day == other.day
+    };
+    event.time == other.time
+        || same_stay()
+        || same_plan()
+        || closes_again(events, one, two)
+        || told_again(events, one, two)
 }
 
-fn take(stay: &mut Stay, entry: &Entry, replaces: bool) {
-    let known = if entry.resource_type == "Encounter" {
-        stay.entries.iter_mut().find(|known| known.resource_type == "Encounter")
-    } else {
-        stay.entries.iter_mut().find(|known| known.is(&entry.resource_type, &entry.id))
+/// Whether two events of one day differ in their times alone, and nothing of their sort came between. A storage has
+/// one file of a sort and day; over a connection two real transfers of a day go to two places.
+fn told_again(events: &[StayEvent], one: usize, two: usize) -> bool {
+    let (from, until) = (one.min(two), one.max(two));
+    let (event, other) = (&events[one], &events[two]);
+    let moves = matches!(event.does, Does::Changes | Does::Leaves | Does::Returns);
+    if from == until || !moves || event.day.is_empty() || event.day != other.day {
+        return false;
+    }
+    let told = what(event);
+    let between = |third: &StayEvent| {
+        let sort = matches!(third.does, Does::Leaves | Does::Returns) || third.kind == event.kind;
+        sort && !third.cancels && what(third) != told
     };
-    match known {
-        Some(known) if entry.resource_type == "Encounter" && !replaces => merge_entry(known, entry),
-        Some(known) => *known = entry.clone(),
-        None if entry.id.is_empty() => {}
-        None => stay.entries.push(entry.clone()),
+    told == what(other) && !events[from..until].iter().any(between)
+}
+
+/// What an event says, without its times.
+fn what(event: &StayEvent) -> Option<Value> {
+    let entry = event.entries.iter().find(|entry| entry.resource_type == "Encounter")?;
+    let mut value: Value = serde_json::from_str(entry.json.get()).ok()?;
+    without_periods(&mut value);
+    Some(value)
+}
+
+fn without_periods(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.shift_remove("period");
+            object.values_mut().for_each(without_periods);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_periods),
+        _ => {}
     }
 }
 
-fn merge_entry(base: &mut Entry, fragment: &Entry) {
-    let parsed = (serde_json::from_str(base.json.get()), serde_json::from_str(fragment.json.get()));
-    let (Ok(mut value), Ok(mut more)) = parsed else { return };
-    if let Value::Object(object) = &mut more {
-        object.shift_remove("id");
+/// A time of 17 digits as FHIR writes it, in Japan's time; a time of nothing but zeros is a date. `None` where it is
+/// no time.
+pub(super) fn moment(time: &str) -> Option<String> {
+    let day = NaiveDate::parse_from_str(time.get(..8)?, "%Y%m%d").ok()?;
+    let number = |from, to| time.get(from..to)?.parse::<i64>().ok();
+    let (hour, minute, second, fraction) =
+        (number(8, 10)?, number(10, 12)?, number(12, 14)?, number(14, 17)?);
+    if (hour, minute, second, fraction) == (0, 0, 0, 0) {
+        return Some(day.format("%Y-%m-%d").to_string());
     }
-    merge(&mut value, more);
+    // Hours 24 to 47 are of the next day.
+    let of_day = TimeDelta::seconds(hour * 3600 + minute * 60 + second) + TimeDelta::milliseconds(fraction);
+    let at: NaiveDateTime = day.and_hms_opt(0, 0, 0)?.checked_add_signed(of_day)?;
+    let fraction = if fraction == 0 { "" } else { "%.3f" };
+    Some(at.format(&format!("%Y-%m-%dT%H:%M:%S{fraction}+09:00")).to_string())
+}
+
+/// Changes the resource of an entry, and all that follows from it.
+fn rewrite(entry: &mut Entry, change: impl FnOnce(&mut Value)) {
+    let Ok(mut value) = serde_json::from_str(entry.json.get()) else { return };
+    change(&mut value);
     let Ok(json) = serde_json::to_string(&value) else { return };
-    base.hash = hash(json.as_bytes());
+    entry.hash = hash(json.as_bytes());
     if let Ok(json) = RawValue::from_string(json) {
-        base.json = json;
+        entry.json = json;
     }
-    base.references.clear();
-    references(&value, &mut base.references);
-    base.stamp = base.stamp.clone().max(fragment.stamp.clone());
+    entry.references.clear();
+    references(&value, &mut entry.references);
 }
 
-/// Merges a fragment into a resource: objects merge, scalars and arrays replace; `location` and `participant`
-/// are lists of which an event tells only its own, so their items merge by what they refer to.
-fn merge(base: &mut Value, fragment: Value) {
-    match (base, fragment) {
-        (Value::Object(base), Value::Object(fragment)) => {
-            for (key, value) in fragment {
-                match base.get_mut(&key) {
-                    Some(Value::Array(items)) if key == "location" || key == "participant" => {
-                        merge_items(items, value);
-                    }
-                    Some(known) => merge(known, value),
-                    None => {
-                        base.insert(key, value);
-                    }
+/// Makes references to one resource point to another.
+fn refer(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                if key == "reference" && value == from {
+                    *value = Value::String(to.to_owned());
+                } else {
+                    refer(value, from, to);
                 }
             }
         }
-        (base, fragment) => *base = fragment,
+        Value::Array(items) => items.iter_mut().for_each(|item| refer(item, from, to)),
+        _ => {}
     }
-}
-
-fn merge_items(items: &mut Vec<Value>, more: Value) {
-    let Value::Array(more) = more else { return };
-    for item in more {
-        let wanted = referent(&item);
-        let known = items.iter().position(|known| match wanted {
-            // One doctor may attend and admit: a participant is a person in a role.
-            Some(_) => referent(known) == wanted && known.get("type") == item.get("type"),
-            None => *known == item,
-        });
-        match known {
-            Some(known) => merge(&mut items[known], item),
-            None => items.push(item),
-        }
-    }
-}
-
-/// What an item of `Encounter.location` or `Encounter.participant` refers to.
-fn referent(item: &Value) -> Option<&str> {
-    let part = item.get("location").or_else(|| item.get("individual"))?;
-    part.get("reference")?.as_str()
 }
 
 fn references(value: &Value, into: &mut Vec<String>) {

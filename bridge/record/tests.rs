@@ -5,7 +5,7 @@ use proptest::prelude::{Just, Strategy, any, prop, proptest};
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert_eq, prop_oneof};
 use renkei_translate::finding::Finding;
-use renkei_translate::translation::{Event, Replaces, Resource, Role, Status, Translation, Unit};
+use renkei_translate::translation::{Does, Event, Replaces, Resource, Role, Status, Translation, Unit};
 
 pub(crate) fn resource(
     resource_type: &str,
@@ -58,15 +58,15 @@ fn incremental(mut translation: Translation) -> Translation {
     translation
 }
 
-fn event(time: u64, opens: bool, closes: bool, json: &str) -> Translation {
+fn event(time: u64, opens: bool, json: &str) -> Translation {
     let id = json.split(r#""id":""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("");
     let mut encounter = resource("Encounter", id, Role::Unit, "", &[]);
     encounter.json = json.as_bytes().to_vec();
     let mut translation = translation("stays", Replaces::Event, time, vec![encounter]);
     let own = format!("202601010000{time:05}");
-    let kind = if opens { "ADT-22" } else { "ADT-52" };
+    let (kind, does) = if opens { ("ADT-22", Does::Opens) } else { ("ADT-52", Does::Closes) };
     if let Some(unit) = &mut translation.unit {
-        unit.event = Some(Event { kind: kind.into(), opens, closes, time: own });
+        unit.event = Some(Event { kind: kind.into(), does, time: own, day: String::new() });
     }
     translation
 }
@@ -147,9 +147,9 @@ proptest! {
     #[test]
     fn stays_are_the_same_in_any_order(history in prop::collection::vec(0..4_u8, 1..8), keys in prop::collection::vec(any::<u64>(), 8)) {
         let in_order = history.iter().zip(1_u64..).map(|(what, time)| match what {
-            0 | 1 => event(time, true, false, &format!(r#"{{"resourceType":"Encounter","id":"e{time}","period":{{"start":"{time}"}}}}"#)),
-            2 => event(time, false, true, &format!(r#"{{"resourceType":"Encounter","status":"finished","period":{{"end":"{time}"}}}}"#)),
-            _ => withdrawn(event(time, true, false, r#"{"resourceType":"Encounter"}"#)),
+            0 | 1 => event(time, true, &format!(r#"{{"resourceType":"Encounter","id":"e{time}","period":{{"start":"{time}"}}}}"#)),
+            2 => event(time, false, &format!(r#"{{"resourceType":"Encounter","status":"finished","period":{{"end":"{time}"}}}}"#)),
+            _ => withdrawn(event(time, true, r#"{"resourceType":"Encounter"}"#)),
         }).collect();
         same_in_any_order(in_order, &keys)?;
     }
@@ -181,8 +181,8 @@ const DISCHARGE: &str = r#"{"resourceType":"Encounter","status":"finished","peri
 #[test]
 fn a_discharge_closes_the_stay_that_is_open() {
     let closed = r#"{"resourceType":"Encounter","id":"e1","status":"finished","period":{"start":"2026-01-01","end":"2026-01-09"},"location":[{"location":{"reference":"Location/a"},"status":"completed"},{"location":{"reference":"Location/b"}}]}"#;
-    let admission = event(1, true, false, ADMISSION);
-    let discharge = event(2, false, true, DISCHARGE);
+    let admission = event(1, true, ADMISSION);
+    let discharge = event(2, false, DISCHARGE);
     let expected = (vec![("e1".to_owned(), closed.to_owned())], false);
     assert_eq!(stands(&[(1, admission.clone()), (2, discharge.clone())]), expected);
 
@@ -197,19 +197,17 @@ fn a_discharge_closes_the_stay_that_is_open() {
 
 #[test]
 fn a_cancelled_admission_takes_its_stay_away() {
-    let history = [
-        (1, event(1, true, false, ADMISSION)),
-        (2, withdrawn(event(2, true, false, r#"{"resourceType":"Encounter"}"#))),
-    ];
+    let history =
+        [(1, event(1, true, ADMISSION)), (2, withdrawn(event(2, true, r#"{"resourceType":"Encounter"}"#)))];
     assert_eq!(stands(&history), (Vec::new(), true));
 }
 
 #[test]
 fn a_cancelled_discharge_opens_the_stay_again() {
     let history = [
-        (1, event(1, true, false, ADMISSION)),
-        (2, event(2, false, true, DISCHARGE)),
-        (3, withdrawn(event(3, false, true, r#"{"resourceType":"Encounter"}"#))),
+        (1, event(1, true, ADMISSION)),
+        (2, event(2, false, DISCHARGE)),
+        (3, withdrawn(event(3, false, r#"{"resourceType":"Encounter"}"#))),
     ];
     assert_eq!(stands(&history).0, [("e1".to_owned(), ADMISSION.to_owned())]);
 }
@@ -217,7 +215,7 @@ fn a_cancelled_discharge_opens_the_stay_again() {
 #[test]
 fn an_admission_told_twice_is_one_that_one_cancel_takes_back() {
     let corrected = r#"{"resourceType":"Encounter","id":"e1","status":"in-progress","period":{"start":"2026-01-01"},"location":[{"location":{"reference":"Location/b"},"status":"active"}]}"#;
-    let told = |time, text| told_at(event(1, true, false, text), time);
+    let told = |time, text| told_at(event(1, true, text), time);
     let history = [
         (1, told(1, ADMISSION)),
         (2, told(2, corrected)),
@@ -231,7 +229,7 @@ fn an_admission_told_twice_is_one_that_one_cancel_takes_back() {
 fn a_doctor_who_attends_and_admits_keeps_both_roles_at_the_discharge() {
     let participants = r#""participant":[{"type":[{"text":"ATND"}],"individual":{"reference":"Practitioner/a"}},{"type":[{"text":"ADM"}],"individual":{"reference":"Practitioner/a"}}]"#;
     let stay = format!(r#"{{"resourceType":"Encounter","id":"e1",{participants}}}"#);
-    let history = [(1, event(1, true, false, &stay)), (2, event(2, false, true, &stay))];
+    let history = [(1, event(1, true, &stay)), (2, event(2, false, &stay))];
     assert_eq!(stands(&history).0, [("e1".to_owned(), stay)]);
 }
 
@@ -243,9 +241,9 @@ fn a_discharge_told_again_with_an_earlier_time_ends_then() {
         )
     };
     let history = [
-        (1, event(1, true, false, ADMISSION)),
-        (2, told_at(event(9, false, true, &discharge(9)), 2)),
-        (3, told_at(event(8, false, true, &discharge(8)), 3)),
+        (1, event(1, true, ADMISSION)),
+        (2, told_at(event(9, false, &discharge(9)), 2)),
+        (3, told_at(event(8, false, &discharge(8)), 3)),
     ];
     let (entries, _) = stands(&history);
     assert!(entries[0].1.contains(r#""end":"2026-01-08""#), "{entries:?}");
@@ -256,7 +254,7 @@ const UNNAMED: &str = r#"{"resourceType":"Encounter","status":"finished","period
 /// A discharge on a day of January 2026 that names no stay, told as the `sequence`th message.
 fn left(day: u64, sequence: u64) -> Translation {
     let mut message =
-        told_at(event(1, false, true, &UNNAMED.replace("END", &format!("2026-01-{day:02}"))), sequence);
+        told_at(event(1, false, &UNNAMED.replace("END", &format!("2026-01-{day:02}"))), sequence);
     if let Some(event) = message.unit.as_mut().and_then(|unit| unit.event.as_mut()) {
         event.time = format!("202601{day:02}100000000");
     }
@@ -270,12 +268,8 @@ fn a_discharge_told_again_with_a_later_time_ends_then_and_one_cancel_takes_both_
         let encounter: serde_json::Value = serde_json::from_str(&entries[0].1).unwrap();
         encounter["period"]["end"].as_str().map(str::to_owned)
     };
-    let history = [
-        (1, event(1, true, false, ADMISSION)),
-        (2, left(9, 2)),
-        (3, left(10, 3)),
-        (4, withdrawn(left(10, 4))),
-    ];
+    let history =
+        [(1, event(1, true, ADMISSION)), (2, left(9, 2)), (3, left(10, 3)), (4, withdrawn(left(10, 4)))];
     assert_eq!(ends(&history[..3]).as_deref(), Some("2026-01-10"));
     assert_eq!(
         ends(&[history[2].clone(), history[1].clone(), history[0].clone()]).as_deref(),
@@ -299,9 +293,9 @@ fn a_cancelled_admission_takes_the_discharge_that_names_it_away_too() {
     let discharge =
         r#"{"resourceType":"Encounter","id":"e1","status":"finished","period":{"end":"2026-01-09"}}"#;
     let history = [
-        (1, event(1, true, false, ADMISSION)),
-        (2, event(2, false, true, discharge)),
-        (3, withdrawn(told_at(event(1, true, false, r#"{"resourceType":"Encounter"}"#), 3))),
+        (1, event(1, true, ADMISSION)),
+        (2, event(2, false, discharge)),
+        (3, withdrawn(told_at(event(1, true, r#"{"resourceType":"Encounter"}"#), 3))),
     ];
     assert!(stands(&history).0.is_empty());
     // Without a word of its admission it stands by itself.
@@ -311,9 +305,9 @@ fn a_cancelled_admission_takes_the_discharge_that_names_it_away_too() {
 #[test]
 fn a_discharge_written_down_ahead_of_its_time_can_be_cancelled_before_it() {
     let history = [
-        (1, event(1, true, false, ADMISSION)),
-        (2, told_at(event(9, false, true, DISCHARGE), 2)),
-        (3, withdrawn(event(3, false, true, r#"{"resourceType":"Encounter"}"#))),
+        (1, event(1, true, ADMISSION)),
+        (2, told_at(event(9, false, DISCHARGE), 2)),
+        (3, withdrawn(event(3, false, r#"{"resourceType":"Encounter"}"#))),
     ];
     assert_eq!(stands(&history).0, [("e1".to_owned(), ADMISSION.to_owned())]);
 }

@@ -5,7 +5,7 @@ use super::tests::{
 };
 use super::{FacilityStore, MessageId, Selection, Settlement, State, rebuild};
 use crate::record::tests::{resource, withdrawn};
-use renkei_translate::translation::{Event, Replaces, Role, Translation};
+use renkei_translate::translation::{Does, Event, Replaces, Role, Translation};
 
 /// Accepts messages of one patient by their names.
 async fn receive(store: &FacilityStore, names: &[&str]) {
@@ -125,7 +125,9 @@ async fn the_event_of_a_discarded_admission_is_not_merged_into_the_stay() {
         message.resources.insert(0, resource("Encounter", "e", Role::Unit, json, &["Patient/p"]));
         if let Some(unit) = &mut message.unit {
             unit.replaces = Replaces::Event;
-            unit.event = Some(Event { kind: "k".into(), time: format!("{time:017}"), opens, closes: !opens });
+            let does = if opens { Does::Opens } else { Does::Closes };
+            unit.event =
+                Some(Event { kind: "k".into(), does, time: format!("{time:017}"), day: String::new() });
         }
         message
     };

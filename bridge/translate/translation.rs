@@ -123,17 +123,38 @@ pub enum Replaces {
     Nothing,
 }
 
+/// What an event does to a stay: `event` of a message file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Does {
+    /// Announces one that has not begun (planned admission).
+    Plans,
+    /// Opens it (admission).
+    Opens,
+    /// Tells something of it while it is open (doctor, transfer).
+    Changes,
+    /// Tells what is planned in it (transfer, discharge).
+    Announces,
+    /// The patient goes on leave.
+    Leaves,
+    /// The patient is back.
+    Returns,
+    /// Closes it (discharge).
+    Closes,
+}
+
 /// One event of a stay.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Event {
     /// The message id: `ADT-22`.
     pub kind: String,
-    /// Opens a stay (admission).
-    pub opens: bool,
-    /// Closes it (discharge).
-    pub closes: bool,
+    /// What it does to the stay.
+    pub does: Does,
     /// Its own time, 17 digits `YYYYMMDDHHMMSSmmm`.
     pub time: String,
+    /// The day `YYYYMMDD` that it and its cancel both name (the planned day, else that of the event); empty where
+    /// the message file declares none or the message says none.
+    pub day: String,
 }
 
 /// What a message is the whole of.

@@ -6,8 +6,8 @@ use renkei_translate::translation::{PathPatient, Status};
 use std::collections::BTreeSet;
 
 /// The types that the shipped set translates.
-const MAPPED: [&str; 11] = [
-    "ADT-00", "ADT-22", "ADT-52", "ADT-61", "PPR-01", "OMD", "OMP-01", "OMP-02", "OMP-11", "OMP-12", "OML-11",
+const MAPPED: [&str; 12] = [
+    "ADT-00", "ADT-22", "ADT-42", "ADT-52", "ADT-61", "PPR-01", "OMD", "OMP-01", "OMP-02", "OMP-11", "OMP-12", "OML-11",
 ];
 
 /// The two files of flag 1 under `000/`, bad on purpose.

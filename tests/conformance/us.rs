@@ -42,5 +42,5 @@ fn every_observation_of_a_translated_message_is_accounted_for() {
             accounted += 1;
         }
     }
-    assert_eq!(accounted, 17, "the OBX of the translated messages");
+    assert_eq!(accounted, 24, "the OBX of the translated messages");
 }

@@ -8,6 +8,7 @@
 //! position, the sentence of the mapping facts), and every row a value: nothing is pasted from the output.
 
 mod pairs;
+mod stays;
 
 use crate::shipped;
 use renkei_bridge::record::Memory;

@@ -2,7 +2,7 @@
 
 use super::groups::Cut;
 use super::item::{NOWHERE, Pos};
-use super::plan::{Else, EventKind, For, Map, MessagePlan, Plan};
+use super::plan::{Else, For, Map, MessagePlan, Path, Plan};
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
 use super::{MappingSet, Trace};
 use crate::feed::record::Sources;
@@ -177,7 +177,7 @@ pub(crate) fn message_lets(run: &mut Run<'_>) {
 }
 
 /// What the message is the whole of.
-fn unit(run: &mut Run<'_>) -> Option<Unit> {
+fn unit<'m>(run: &mut Run<'m>) -> Option<Unit> {
     let plan = run.plan;
     run.owner = &plan.id;
     run.row = "unit";
@@ -207,25 +207,21 @@ fn unit(run: &mut Run<'_>) -> Option<Unit> {
     let kind = parts.first().cloned().unwrap_or_default();
     let withdrawn = plan.cancel.as_ref().is_some_and(|cond| run.holds(&scope, None, cond));
     let time = order_time(run);
-    let event = plan.event.map(|event| {
-        let own = plan
-            .event_time
-            .iter()
-            .map(|path| run.first_text(&scope, path).into_owned())
-            .find(|text| !text.is_empty());
-        let own = own.and_then(|text| {
+    let event = plan.event.map(|does| {
+        let mut first = |paths: &'m [Path]| {
+            let text = paths
+                .iter()
+                .map(|path| run.first_text(&scope, path).into_owned())
+                .find(|text| !text.is_empty())?;
             let read = super::functions::seventeen(&text);
             if read.is_none() {
                 run.finding(Severity::Warning, "event-time-invalid", NOWHERE);
             }
             read
-        });
-        Event {
-            kind: plan.id.clone(),
-            opens: event == EventKind::Opens,
-            closes: event == EventKind::Closes,
-            time: own.unwrap_or_else(|| time.clone()),
-        }
+        };
+        let (own, mut day) = (first(&plan.event_time), first(&plan.event_day).unwrap_or_default());
+        day.truncate("YYYYMMDD".len());
+        Event { kind: plan.id.clone(), does, time: own.unwrap_or_else(|| time.clone()), day }
     });
     run.owner = "";
     if !whole_key || run.patient.is_empty() {

@@ -2,11 +2,11 @@
 
 use super::compile::Known;
 use super::compile_map::{Line, read_lines, slots};
-use super::plan::{Cond, EventKind, For, Group, Member, MessagePlan, Plan};
+use super::plan::{Cond, For, Group, Member, MessagePlan, Plan};
 use super::problem::{Place, Problems};
 use super::reader::{File, Tab};
 use super::rows::Cx;
-use crate::translation::Replaces;
+use crate::translation::{Does, Replaces};
 use std::collections::HashMap;
 
 /// A message file as written.
@@ -20,6 +20,7 @@ pub(crate) struct MessageDraft {
     replaces: String,
     event: Option<String>,
     event_time: Vec<String>,
+    event_day: Vec<String>,
     cancel: Option<String>,
     maps: Vec<String>,
     provisional: Vec<String>,
@@ -47,6 +48,7 @@ pub(crate) fn read_message(tab: &mut Tab<'_>, file: &mut File<'_>) -> MessageDra
         replaces: tab.needed(file, "replaces"),
         event: tab.text(file, "event"),
         event_time: tab.texts(file, "event_time").unwrap_or_default(),
+        event_day: tab.texts(file, "event_day").unwrap_or_default(),
         cancel: tab.text(file, "cancel"),
         maps: tab.texts(file, "maps").unwrap_or_default(),
         provisional: tab.texts(file, "provisional").unwrap_or_default(),
@@ -101,6 +103,7 @@ pub(crate) fn finish_message(
     let cancel = draft.cancel.as_ref().and_then(|text| cx.condition(place, id, text));
     let unit = cx.paths(place, id, &draft.unit);
     let event_time = cx.paths(place, id, &draft.event_time);
+    let event_day = cx.paths(place, id, &draft.event_day);
     let mut skip = Vec::new();
     for (place, from) in &draft.skip {
         if let Some(name) = from.strip_prefix("col(").and_then(|rest| rest.strip_suffix(')')) {
@@ -142,16 +145,20 @@ pub(crate) fn finish_message(
         }
     };
     let event = match draft.event.as_deref() {
-        Some("opens") => Some(EventKind::Opens),
-        Some("closes") => Some(EventKind::Closes),
-        Some("changes") => Some(EventKind::Changes),
+        Some("plans") => Some(Does::Plans),
+        Some("opens") => Some(Does::Opens),
+        Some("changes") => Some(Does::Changes),
+        Some("announces") => Some(Does::Announces),
+        Some("leaves") => Some(Does::Leaves),
+        Some("returns") => Some(Does::Returns),
+        Some("closes") => Some(Does::Closes),
         None => None,
         Some(_) => {
             cx.problems.add(
                 place,
                 id,
-                "event は opens・closes・changes のどれかです。",
-                "event is opens, closes or changes",
+                "event は plans・opens・changes・announces・leaves・returns・closes のどれかです。",
+                "event is plans, opens, changes, announces, leaves, returns or closes",
             );
             None
         }
@@ -188,6 +195,7 @@ pub(crate) fn finish_message(
         replaces,
         event,
         event_time,
+        event_day,
         cancel,
         maps,
         provisional,

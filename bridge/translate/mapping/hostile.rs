@@ -5,7 +5,7 @@ use super::tests::{context, file, map, message_file, set, shipped};
 use super::{MappingSet, SourceFile, apply, translate};
 use crate::hl7v2::Message;
 use crate::ssmix2::FileName;
-use crate::translation::{Lists, Replaces, Status};
+use crate::translation::{Does, Lists, Replaces, Status};
 use proptest::prelude::{Strategy, any, prop};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -110,7 +110,7 @@ fn a_discharge_without_its_admission_has_an_encounter_without_id() {
     );
     let unit = out.unit.unwrap();
     let event = unit.event.unwrap();
-    assert_eq!((unit.replaces, event.closes, event.opens), (Replaces::Event, true, false));
+    assert_eq!((unit.replaces, event.does, event.day.as_str()), (Replaces::Event, Does::Closes, ""));
     assert_eq!(event.time, "20240410110000000");
 }
 

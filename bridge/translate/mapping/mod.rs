@@ -18,8 +18,9 @@
 //! groups = ["ORDER = ORC RXE TQ1* RXR*", "RESULT = ORC? OBR NTE* OBX*"]
 //! unit = ["'injection'", "ORC-2"]                # first the kind; then the key, patient in front by itself
 //! replaces = "unit"                              # unit | list | event | nothing
-//! event = "opens"                                # opens | closes | changes, with replaces = "event"
+//! event = "opens"                                # plans | opens | changes | announces | leaves | returns | closes, with replaces = "event"
 //! event_time = ["PV1-44", "EVN-6"]               # the first that is valued
+//! event_day = ["PV2-8"]                          # the day that the event and its cancel both name, the first that is valued
 //! cancel = "ORC-1 in 'CA,DC' or flag = '0'"
 //! maps = ["patient", "injection-request"]
 //! provisional = ["patient"]                      # their resources are Role::Provisional here

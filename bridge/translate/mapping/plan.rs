@@ -2,7 +2,7 @@
 
 use super::problem::Place;
 use crate::fhir::{Key, Keys};
-use crate::translation::Replaces;
+use crate::translation::{Does, Replaces};
 use std::collections::HashMap;
 
 /// An interned name: a segment, a group, a part of a form.
@@ -334,13 +334,6 @@ pub(crate) struct Group {
     pub(crate) inner: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EventKind {
-    Opens,
-    Closes,
-    Changes,
-}
-
 /// A message file.
 #[derive(Debug)]
 pub(crate) struct MessagePlan {
@@ -351,8 +344,9 @@ pub(crate) struct MessagePlan {
     pub(crate) groups: Vec<Group>,
     pub(crate) unit: Vec<Path>,
     pub(crate) replaces: Replaces,
-    pub(crate) event: Option<EventKind>,
+    pub(crate) event: Option<Does>,
     pub(crate) event_time: Vec<Path>,
+    pub(crate) event_day: Vec<Path>,
     pub(crate) cancel: Option<Cond>,
     /// Maps, in order.
     pub(crate) maps: Vec<usize>,

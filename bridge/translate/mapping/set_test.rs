@@ -98,6 +98,7 @@ fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
         replaces: crate::translation::Replaces::Unit,
         event: None,
         event_time: Vec::new(),
+        event_day: Vec::new(),
         cancel: None,
         maps: Vec::new(),
         provisional: Vec::new(),
