@@ -30,6 +30,7 @@ pub(crate) struct Draft {
     when: Option<String>,
     otherwise: Option<String>,
     key: Vec<String>,
+    like: Option<String>,
     same: String,
     shared: bool,
     lets: Vec<Line>,
@@ -90,6 +91,7 @@ pub(crate) fn read_map(tab: &mut Tab<'_>, file: &mut File<'_>, parts: Parts, own
         when: whole.then(|| tab.text(file, "when")).flatten(),
         otherwise: whole.then(|| tab.text(file, "else")).flatten(),
         key: if whole { tab.texts(file, "key").unwrap_or_default() } else { Vec::new() },
+        like: whole.then(|| tab.text(file, "like")).flatten(),
         same: whole.then(|| tab.text(file, "same")).flatten().unwrap_or_else(|| "error".into()),
         shared: whole && tab.boolean(file, "shared"),
         lets: read_lines(tab, file, "let", "name"),
@@ -158,12 +160,24 @@ pub(crate) fn finish_map(
 ) -> Map {
     let file = draft.place.file.clone();
     let mut cx = Cx { plan, known, problems, own: Vec::new(), outer, message, file };
-    let _ = map_ids;
     let lets = cx.lets(&draft.lets, &draft.id);
     let when = draft.when.as_ref().and_then(|text| cx.condition(&draft.place, &draft.id, text));
     let key = cx.paths(&draft.place, &draft.id, &draft.key);
     let instances = instances(draft, &mut cx);
     let within = draft.within.as_ref().map(|name| cx.plan.symbols.intern(name));
+    let like = draft.like.as_ref().and_then(|name| {
+        let found = map_ids.get(name).copied();
+        if found.is_none() || key.len() < 2 {
+            cx.wrong(
+                &draft.place,
+                &draft.id,
+                format!(
+                    "like '{name}' wants a map of that id, and a key of the patient and that map's parts"
+                ),
+            );
+        }
+        found
+    });
     let same = match draft.same.as_str() {
         "merge" => Same::Merge,
         "widen" => Same::Widen,
@@ -218,6 +232,7 @@ pub(crate) fn finish_map(
         when,
         otherwise: cx.otherwise(&draft.place, &draft.id, draft.otherwise.as_ref()),
         key,
+        like,
         same,
         shared,
         slots: cx.own.len(),
