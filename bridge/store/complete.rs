@@ -9,7 +9,9 @@
 use super::consent::{self, Gate};
 use super::ground::{Record, unit_row};
 use super::index::state;
-use super::{Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point, rebuild};
+use super::{
+    Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point, merge, rebuild,
+};
 use crate::record;
 use renkei_translate::finding::{Finding, Location, Severity};
 use renkei_translate::translation::{Replaces, Status, Translation};
@@ -106,6 +108,16 @@ fn one(
     done: &Completion,
     unread: &mut Unread,
 ) -> Result<(), StoreError> {
+    let held = match &done.translation.merge {
+        Some(said) if done.translation.status == Status::Translated && merge::undoes(connection, said)? => {
+            let mut translation = done.translation.clone();
+            translation.findings.push(Finding::error("merge-undone", Location::field("MRG", 1)));
+            translation.status = Status::Quarantined;
+            Some(Completion { translation, ..done.clone() })
+        }
+        _ => None,
+    };
+    let done = held.as_ref().unwrap_or(done);
     let translation = &done.translation;
     let id = claim.id.0;
     let (reused, former, taken): (bool, Option<i64>, Option<i64>) = connection
@@ -234,6 +246,7 @@ fn take(
     let people = made.iter().filter(|resource| resource.resource_type == "Patient");
     let people: Vec<&str> = people.map(|resource| resource.id.as_str()).collect();
     consent::known(connection, &gate, unit, &patients, &people)?;
+    merge::came(connection, &gate, unit, patients[0], done.translation.merge.as_slice())?;
     let mut changed = false;
     for destination in &done.destinations {
         // A superseded message follows what stands, and brings nothing that is not on its way already.

@@ -31,6 +31,9 @@ mod ground;
 mod index;
 mod journal;
 mod ledger;
+mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod participation;
 mod quarantine;
 mod query;

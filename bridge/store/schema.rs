@@ -54,6 +54,13 @@ CREATE TABLE standing(
   type TEXT NOT NULL, id TEXT NOT NULL, role TEXT NOT NULL, hash TEXT NOT NULL, time TEXT NOT NULL,
   sequence INTEGER NOT NULL, withdrawn INTEGER NOT NULL, refs TEXT NOT NULL, json TEXT NOT NULL,
   PRIMARY KEY(type, id)) WITHOUT ROWID;
+CREATE TABLE merge(
+  prior TEXT NOT NULL, unit INTEGER NOT NULL, survivor TEXT NOT NULL, prior_id TEXT NOT NULL, survivor_id TEXT NOT NULL,
+  time TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY(prior, unit)) WITHOUT ROWID;
+CREATE INDEX merge_unit ON merge(unit);
+CREATE INDEX merge_survivor ON merge(survivor);
+CREATE INDEX merge_prior_id ON merge(prior_id);
+CREATE INDEX merge_survivor_id ON merge(survivor_id);
 CREATE TABLE delivery(
   unit INTEGER NOT NULL, destination TEXT NOT NULL, state INTEGER NOT NULL, version INTEGER NOT NULL,
   settled INTEGER NOT NULL, attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL, since_ms INTEGER NOT NULL,

@@ -175,6 +175,10 @@ impl Run<'_> {
                 record = Memory::default();
             }
             let mut translation = self.translate(input)?;
+            if let Some(finding) = record.refuses(&translation) {
+                translation.findings.push(finding);
+                translation.status = Status::Quarantined;
+            }
             let (projection, found) = record.apply(&translation, sequence);
             translation.findings.extend(found);
             line::write(&mut lines, input, &translation, &projection)?;
