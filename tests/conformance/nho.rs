@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 /// The types that the shipped set translates.
 const MAPPED: [&str; 12] = [
-    "ADT-00", "ADT-22", "ADT-42", "ADT-52", "ADT-61", "PPR-01", "OMD", "OMP-01", "OMP-02", "OMP-11", "OMP-12", "OML-11",
+    "ADT-00", "ADT-22", "ADT-42", "ADT-52", "ADT-61", "PPR-01", "OMD", "OMP-01", "OMP-02", "OMP-11",
+    "OMP-12", "OML-11",
 ];
 
 /// The two files of flag 1 under `000/`, bad on purpose.
