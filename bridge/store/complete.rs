@@ -243,10 +243,20 @@ fn take(
     let mut patients: Vec<&str> = vec![done.translation.patient.as_deref().unwrap_or_default()];
     patients.extend(claim.patients.iter().map(String::as_str));
     let made = &done.translation.resources;
-    let people = made.iter().filter(|resource| resource.resource_type == "Patient");
+    // The prior of a merge is not the message's own patient: whether it is a test patient is asked under its own id.
+    let prior = done.translation.merge.as_ref().map(|said| &said.prior_id);
+    let people =
+        made.iter().filter(|resource| resource.resource_type == "Patient" && Some(&resource.id) != prior);
     let people: Vec<&str> = people.map(|resource| resource.id.as_str()).collect();
     consent::known(connection, &gate, unit, &patients, &people)?;
-    merge::came(connection, &gate, unit, patients[0], done.translation.merge.as_slice())?;
+    merge::came(
+        connection,
+        &gate,
+        unit,
+        patients[0],
+        done.translation.merge.as_slice(),
+        Some(claim.received_ms),
+    )?;
     let mut changed = false;
     for destination in &done.destinations {
         // A superseded message follows what stands, and brings nothing that is not on its way already.

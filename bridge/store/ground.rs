@@ -3,7 +3,7 @@
 use super::merge::Facts;
 use super::{StoreError, merge};
 use crate::record::merge::{counts, course, linked, moved_id, under};
-use crate::record::{Content, Entry, Ground, Merged, Stamp, Standing, UnitState, View};
+use crate::record::{Content, Entry, Ground, Merged, Merges, Stamp, Standing, UnitState, View};
 use renkei_translate::translation::Role;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::value::RawValue;
@@ -277,13 +277,18 @@ impl View for Sight<'_> {
     }
 
     fn hash(&mut self, resource_type: &str, id: &str) -> Result<Option<String>, StoreError> {
-        if resource_type == "Patient" {
+        let mut facts = Facts { connection: self.connection, destination: None };
+        if resource_type == "Patient" && facts.patient_of(id)?.is_some() {
             return Ok(self.content(resource_type, id)?.map(|content| content.hash));
         }
         let mut select =
             self.connection.prepare_cached("SELECT hash FROM standing WHERE type = ? AND id = ?")?;
         if let Some(hash) = select.query_row([resource_type, id], |row| row.get(0)).optional()? {
             return Ok(Some(hash));
+        }
+        // A Patient is what stands, or nothing: its unit's entry only says whose it is.
+        if resource_type == "Patient" {
+            return Ok(None);
         }
         match self.winner(resource_type, id)? {
             Some((unit, hash)) if self.course(unit)?.is_empty() => Ok(Some(hash)),
@@ -299,7 +304,6 @@ impl View for Sight<'_> {
             let mut facts = Facts { connection: self.connection, destination: Some(self.destination) };
             return linked(&mut facts, id, content).map(Some);
         }
-        // A Patient is what stands, or nothing: its unit's entry only says whose it is.
         if resource_type == "Patient" {
             return Ok(None);
         }

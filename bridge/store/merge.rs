@@ -104,13 +104,14 @@ pub(super) fn undoes(connection: &Connection, said: &Merge) -> Result<bool, Stor
 }
 
 /// A message came to a unit of a patient: what the merges of that patient make of it. `told` are the merges that the
-/// message brought or took away.
+/// message brought or took away, `since_ms` is since when what is to be sent again waits.
 pub(super) fn came(
     connection: &Connection,
     gate: &Gate,
     own: i64,
     patient: &str,
     told: &[Merge],
+    since_ms: Option<i64>,
 ) -> Result<(), StoreError> {
     for said in told {
         for (whose, id) in [(&said.prior, &said.prior_id), (&said.survivor, &said.survivor_id)] {
@@ -122,7 +123,7 @@ pub(super) fn came(
     for said in told {
         // What was claimed until now was worked out without it, or with it.
         consent::step(connection)?;
-        changed.extend([said.prior.clone(), said.survivor.clone()]);
+        changed.push(said.prior.clone());
         changed.extend(priors(&mut facts(connection), &said.prior)?);
     }
     // A new list of the survivor takes the place of the priors'.
@@ -141,7 +142,8 @@ pub(super) fn came(
                 nobody_elses(connection, unit)?;
             }
             note(connection, gate, unit, patient)?;
-            delivery::again(connection, unit)?;
+            delivery::again(connection, unit, since_ms)?;
+            delivery::refresh(connection, unit)?;
         }
         consent::look_again(connection, gate, patient, None)?;
     }
@@ -165,11 +167,11 @@ fn nobody_elses(connection: &Connection, unit: i64) -> Result<(), StoreError> {
 /// Whose a unit of a prior is besides, and which ids its list has under the survivor.
 fn note(connection: &Connection, gate: &Gate, unit: i64, patient: &str) -> Result<(), StoreError> {
     let course = course(&mut facts(connection), patient)?;
-    let survivors: Vec<&str> = course.iter().map(|merged| merged.said.survivor.as_str()).collect();
-    consent::known(connection, gate, unit, &survivors, &[])?;
     if course.is_empty() {
         return Ok(());
     }
+    let survivors: Vec<&str> = course.iter().map(|merged| merged.said.survivor.as_str()).collect();
+    consent::known(connection, gate, unit, &survivors, &[])?;
     let Some(state) = ground::load(connection, "id", &unit)?.filter(|state| state.list) else {
         return Ok(());
     };

@@ -2,7 +2,9 @@
 
 use super::consent_tests::{list, listed};
 use super::tests::{NOW, accept, complete_next, deliver, fresh, index, next_delivery, state, sum};
-use super::{ConsentRow, FacilityStore, MessageId, Selection, Settlement, State, Withdrawal};
+use super::{
+    ConsentRow, FacilityStore, MessageId, Selection, Settlement, Sharing, State, TestPatients, Withdrawal,
+};
 use crate::record::Projection;
 use crate::record::merge_tests::{allergies, merge, result};
 use renkei_translate::translation::Translation;
@@ -113,6 +115,35 @@ async fn a_discarded_merge_leaves_no_trace() {
     assert_eq!(store.discard(&Selection::Messages(vec![merged]), "wrong").unwrap(), 1);
     send(&store, &mut base);
     assert_eq!(base, before);
+}
+
+#[tokio::test]
+async fn what_the_base_refused_is_tried_again_under_the_survivor() {
+    let (_dir, _root, store) = fresh();
+    let mut base = BTreeMap::new();
+    let refused = take(&store, "1", "a", result("a", 1, "o")).await;
+    let claim = next_delivery(&store).unwrap();
+    store.settle(claim, Settlement::Rejected { status: 422, answer: Vec::new() }).unwrap();
+    assert_eq!(state(&store, refused).0, State::Rejected);
+    take(&store, "2", "b a", merge("a", "b", 2)).await;
+    assert_eq!(state(&store, refused).0, State::Pending);
+    send(&store, &mut base);
+    assert_eq!(state(&store, refused).0, State::Registered);
+    assert_eq!(base["Observation/o"]["subject"]["reference"], "Patient/b");
+}
+
+#[tokio::test]
+async fn a_merge_of_a_test_patient_takes_nothing_from_the_survivor() {
+    let (_dir, _root, store) = fresh();
+    let tests = TestPatients { ids: vec!["a".into()], ..TestPatients::default() };
+    store.share(&Sharing { tests, ..Sharing::all(&["base", "other"]) }, NOW).unwrap();
+    let mut base = BTreeMap::new();
+    take(&store, "1", "a", result("a", 1, "o")).await;
+    take(&store, "2", "b a", merge("a", "b", 2)).await;
+    let own = take(&store, "3", "b", result("b", 3, "p")).await;
+    send(&store, &mut base);
+    assert_eq!(base.keys().collect::<Vec<_>>(), ["Observation/p", "Patient/b"]);
+    assert_eq!(state(&store, own).0, State::Registered);
 }
 
 #[tokio::test]

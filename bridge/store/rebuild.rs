@@ -66,12 +66,12 @@ pub(super) fn rebuild(connection: &Connection, unit: i64, without: &BTreeSet<i64
                 .execute(params![message, of_unit])?;
             claim::enqueue(connection, message)?;
         }
-        delivery::again(connection, *unit)?;
+        delivery::again(connection, *unit, None)?;
     }
     let gate = Gate::read(connection)?;
     for (unit, of_unit, told) in merges {
         let told: Vec<Merge> = told.into_iter().map(|merged| merged.said).collect();
-        merge::came(connection, &gate, unit, &of_unit, &told)?;
+        merge::came(connection, &gate, unit, &of_unit, &told, None)?;
     }
     Ok(())
 }

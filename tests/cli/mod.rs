@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
 mod check;
+mod merge;
 mod own;
 mod serve;
 mod translate;
