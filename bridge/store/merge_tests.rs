@@ -90,6 +90,29 @@ async fn a_merge_that_comes_while_a_result_is_under_way_is_not_lost() {
 }
 
 #[tokio::test]
+async fn a_list_of_the_survivor_that_comes_while_that_of_the_prior_is_under_way_takes_its_place() {
+    let (_dir, _root, store) = fresh();
+    let mut base = BTreeMap::new();
+    take(&store, "1", "a", allergies("a", 1, &["x"])).await;
+    send(&store, &mut base);
+    take(&store, "2", "b a", merge("a", "b", 2)).await;
+    let mut claims = store.claim_deliveries("base", NOW, 2).unwrap();
+    claims.sort_by_key(|claim| claim.kind != "allergies");
+    let claim = claims.remove(0);
+    let projection = store.projection(&claim).unwrap();
+    assert!(store.begin_send(&claim, &projection).unwrap());
+    take(&store, "3", "b", allergies("b", 3, &["y"])).await;
+    keep(&mut base, &projection);
+    store.settle(claim, Settlement::Registered { projection }).unwrap();
+    for claim in claims {
+        store.settle(claim, Settlement::Retry { at_ms: 0, error: "again" }).unwrap();
+    }
+    send(&store, &mut base);
+    let left: Vec<&String> = base.keys().filter(|key| key.starts_with("Allergy")).collect();
+    assert_eq!(left, ["AllergyIntolerance/y"]);
+}
+
+#[tokio::test]
 async fn a_discarded_merge_leaves_no_trace() {
     let (_dir, _root, store) = fresh();
     let mut base = BTreeMap::new();
