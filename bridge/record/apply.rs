@@ -64,7 +64,7 @@ pub trait Ground {
     /// # Errors
     /// Those of the ground.
     fn remove_standing(&mut self, resource_type: &str, id: &str) -> Result<(), Self::Error>;
-    /// Whether the patient has another unit with content.
+    /// Whether the patient, or one that was merged into this one, has another unit with content.
     ///
     /// # Errors
     /// Those of the ground.
@@ -142,6 +142,12 @@ pub fn apply<G: Ground>(
                 gone.push(("Patient".into(), id.into()));
             }
         }
+    }
+    // Its Patients go out with it, though their content is another's.
+    for merged in old.iter().map(|old| &old.merge).chain([&state.merge]).flatten() {
+        gone.extend(
+            [&merged.said.prior_id, &merged.said.survivor_id].map(|id| ("Patient".into(), id.clone())),
+        );
     }
     ground.put_unit(key, state, &gone)?;
     Ok(Applied { version, changed: folded.changed, superseded: false, findings })

@@ -5,7 +5,7 @@
 //! adds its entries, each with its own stamp, above the floor. A withdrawal is a whole message that says
 //! nothing, so its floor is the tombstone. What is below the floor is superseded.
 
-use super::{Entry, Folded, Removed, Stamp, UnitState, stays};
+use super::{Entry, Folded, Merged, Removed, Stamp, UnitState, stays};
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Replaces, Role, Translation};
 use std::collections::{HashMap, HashSet};
@@ -31,6 +31,8 @@ pub fn fold(old: Option<&UnitState>, incoming: &Translation, sequence: i64) -> F
     if let Some(patient) = &incoming.patient {
         state.patient.clone_from(patient);
     }
+    state.list |=
+        unit.replaces == Replaces::List || said.iter().any(|entry| entry.resource_type == "Patient");
     let taken = match unit.replaces {
         Replaces::Event => stays::fold(&mut state, unit, &stamp, said, &mut findings),
         Replaces::List if unit.incremental => incremental(&mut state, &stamp, unit.withdrawn, said),
@@ -40,7 +42,9 @@ pub fn fold(old: Option<&UnitState>, incoming: &Translation, sequence: i64) -> F
     if !taken {
         return Folded { state: before, changed: false, superseded: true, findings };
     }
+    let said_of_two = incoming.merge.clone().filter(|_| !unit.withdrawn);
     if stamp >= state.stamp {
+        state.merge = said_of_two.map(|said| Merged { said, stamp: stamp.clone() });
         state.stamp = stamp;
         state.withdraws = unit.withdrawn;
     }
@@ -49,7 +53,10 @@ pub fn fold(old: Option<&UnitState>, incoming: &Translation, sequence: i64) -> F
     for entry in state.entries.iter_mut().filter(|entry| entry.resource_type == "Patient") {
         entry.standing = true;
     }
-    let changed = state.entries != before.entries || state.withdrawn != before.withdrawn;
+    let changed = state.entries != before.entries
+        || state.withdrawn != before.withdrawn
+        || state.merge.as_ref().map(|merged| &merged.said)
+            != before.merge.as_ref().map(|merged| &merged.said);
     if changed {
         state.version += 1;
     }

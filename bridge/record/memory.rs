@@ -1,7 +1,10 @@
 //! The record in memory: the same rules as on disk, and a destination that takes everything.
 
-use super::{Applied, Content, Ground, Projection, Standing, UnitState, View, apply, project};
-use renkei_translate::finding::Finding;
+use super::{
+    Applied, Content, Entry, Ground, Merged, Merges, Projection, Stamp, Standing, UnitState, View, apply,
+    merge, project,
+};
+use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Status, Translation};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -17,6 +20,8 @@ pub struct Memory {
     live: HashMap<String, BTreeSet<String>>,
     standing: HashMap<Id, Standing>,
     sent: BTreeMap<Id, String>,
+    /// By the unit that says so.
+    merges: BTreeMap<String, Merged>,
 }
 
 impl Memory {
@@ -34,14 +39,44 @@ impl Memory {
         }
         let key = unit_key(translation, sequence);
         let Ok(Applied { findings, .. }) = apply(self, &key, translation, sequence);
-        let Ok(projection) = project(&mut MemoryView { memory: self, key: &key });
-        for put in &projection.puts {
-            self.sent.insert((put.resource_type.clone(), put.id.clone()), put.hash.clone());
-        }
-        for id in &projection.deletes {
-            self.sent.remove(id);
+        let mut keys = vec![key];
+        keys.extend(self.of_merged(translation.patient.as_deref().unwrap_or_default()));
+        let mut projection = Projection::default();
+        for key in keys {
+            let Ok(of_unit) = project(&mut MemoryView { memory: self, key: &key });
+            for put in &of_unit.puts {
+                self.sent.insert((put.resource_type.clone(), put.id.clone()), put.hash.clone());
+            }
+            for id in &of_unit.deletes {
+                self.sent.remove(id);
+            }
+            projection.puts.extend(of_unit.puts);
+            projection.deletes.extend(of_unit.deletes);
         }
         (projection, findings)
+    }
+
+    /// Why a translation must not be recorded: it undoes a merge.
+    pub fn refuses(&self, translation: &Translation) -> Option<Finding> {
+        let said = translation.merge.as_ref()?;
+        let Ok(undoes) = merge::undoes(&mut MemoryView { memory: self, key: "" }, said);
+        undoes.then(|| Finding::error("merge-undone", Location::field("MRG", 1)))
+    }
+
+    /// The units that a message of a patient may change besides its own: those of everybody merged with that patient.
+    fn of_merged(&self, patient: &str) -> Vec<String> {
+        let mut view = MemoryView { memory: self, key: "" };
+        let Ok(course) = merge::course(&mut view, patient);
+        let last = course.last().map_or(patient, |merged| merged.said.survivor.as_str());
+        let Ok(priors) = merge::priors(&mut view, last);
+        if priors.is_empty() {
+            return Vec::new();
+        }
+        let of_them = |unit: &UnitState| unit.patient == last || priors.contains(&unit.patient);
+        let mut keys: Vec<String> =
+            self.units.iter().filter(|(_, unit)| of_them(unit)).map(|(key, _)| key.clone()).collect();
+        keys.sort();
+        keys
     }
 
     /// A unit as it stands.
@@ -54,11 +89,11 @@ impl Memory {
         &self.sent
     }
 
-    fn winner(&self, id: &Id) -> Option<&super::Entry> {
-        let owners = self.owners.get(id)?.iter();
+    fn winner(&self, id: &Id) -> Option<(&UnitState, &Entry)> {
+        let owners = self.owners.get(id)?.iter().filter_map(|key| self.units.get(key));
         let entries =
-            owners.filter_map(|key| self.units.get(key)?.entries.iter().find(|e| e.is(&id.0, &id.1)));
-        entries.max_by_key(|entry| entry.stamp.clone())
+            owners.filter_map(|unit| Some((unit, unit.entries.iter().find(|e| e.is(&id.0, &id.1))?)));
+        entries.max_by_key(|(_, entry)| entry.stamp.clone())
     }
 }
 
@@ -93,6 +128,10 @@ impl Ground for Memory {
         } else {
             live.insert(key.to_owned());
         }
+        match &state.merge {
+            Some(merged) => self.merges.insert(key.to_owned(), merged.clone()),
+            None => self.merges.remove(key),
+        };
         self.units.insert(key.to_owned(), state.clone());
         Ok(())
     }
@@ -112,7 +151,10 @@ impl Ground for Memory {
     }
 
     fn has_other_live_unit(&mut self, patient: &str, key: &str) -> Result<bool, Infallible> {
-        Ok(self.live.get(patient).is_some_and(|live| live.iter().any(|other| other != key)))
+        let priors = merge::priors(&mut MemoryView { memory: self, key: "" }, patient)?;
+        let live =
+            |patient: &str| self.live.get(patient).is_some_and(|live| live.iter().any(|other| other != key));
+        Ok(live(patient) || priors.iter().any(|prior| live(prior)))
     }
 }
 
@@ -121,34 +163,102 @@ struct MemoryView<'m> {
     key: &'m str,
 }
 
+impl Merges for MemoryView<'_> {
+    type Error = Infallible;
+
+    fn merges(&mut self, patient: &str, as_prior: bool) -> Result<Vec<Merged>, Infallible> {
+        let merges = self.memory.merges.values();
+        let names = |merged: &&Merged| match as_prior {
+            true => merged.said.prior == patient,
+            false => merged.said.survivor == patient,
+        };
+        Ok(merges.filter(names).cloned().collect())
+    }
+
+    fn patient_of(&mut self, patient_id: &str) -> Result<Option<String>, Infallible> {
+        Ok(self.memory.merges.values().find_map(|Merged { said, .. }| match patient_id {
+            id if id == said.prior_id => Some(said.prior.clone()),
+            id if id == said.survivor_id => Some(said.survivor.clone()),
+            _ => None,
+        }))
+    }
+
+    fn floor(&mut self, patient: &str, kind: &str) -> Result<Stamp, Infallible> {
+        let lists = self.memory.units.values().filter(|unit| unit.list && unit.kind == kind);
+        Ok(lists
+            .filter(|unit| unit.patient == patient)
+            .map(|unit| unit.floor.clone())
+            .max()
+            .unwrap_or_default())
+    }
+
+    fn told(&mut self, _: &Merged) -> Result<bool, Infallible> {
+        Ok(true)
+    }
+
+    fn stands(&mut self, patient_id: &str) -> Result<bool, Infallible> {
+        Ok(self.memory.standing.contains_key(&("Patient".to_owned(), patient_id.to_owned())))
+    }
+}
+
 impl View for MemoryView<'_> {
     type Error = Infallible;
 
     fn ids(&mut self) -> Result<Vec<Id>, Infallible> {
-        let live = self.memory.units.get(self.key).into_iter().flat_map(|unit| &unit.entries);
-        let mut ids: Vec<Id> = live.map(|entry| (entry.resource_type.clone(), entry.id.clone())).collect();
+        let unit = self.memory.units.get(self.key);
+        let entries = || unit.into_iter().flat_map(|unit| &unit.entries);
+        let mut ids: Vec<Id> =
+            entries().map(|entry| (entry.resource_type.clone(), entry.id.clone())).collect();
         ids.extend(self.memory.gone.get(self.key).into_iter().flatten().cloned());
+        if unit.is_some_and(|unit| unit.list) {
+            // Whatever it ever had may be there under any survivor that it ever had.
+            let own: Vec<Id> = ids.iter().filter(|(kind, _)| kind != "Patient").cloned().collect();
+            for merged in self.memory.merges.values() {
+                let moved = |(kind, id): &Id| {
+                    Some((kind.clone(), merge::moved_id(kind, id, std::slice::from_ref(merged))?))
+                };
+                ids.extend(own.iter().filter_map(moved));
+            }
+        }
         Ok(ids)
     }
 
     fn hash(&mut self, resource_type: &str, id: &str) -> Result<Option<String>, Infallible> {
-        let id = (resource_type.to_owned(), id.to_owned());
-        let standing = self.memory.standing.get(&id).map(|standing| standing.hash.clone());
-        let owned = || self.memory.winner(&id).filter(|e| !e.standing).map(|e| e.hash.clone());
-        Ok(standing.or_else(owned))
+        Ok(self.content(resource_type, id)?.map(|content| content.hash))
     }
 
     fn content(&mut self, resource_type: &str, id: &str) -> Result<Option<Content>, Infallible> {
-        let id = (resource_type.to_owned(), id.to_owned());
-        if let Some(s) = self.memory.standing.get(&id) {
+        let key = (resource_type.to_owned(), id.to_owned());
+        if let Some(s) = self.memory.standing.get(&key) {
             let (hash, json, references) = (s.hash.clone(), s.json.clone(), s.references.clone());
-            return Ok(Some(Content { hash, json, references }));
+            let content = Content { hash, json, references };
+            return Ok(Some(if resource_type == "Patient" {
+                merge::linked(self, id, content)?
+            } else {
+                content
+            }));
         }
-        Ok(self.memory.winner(&id).filter(|e| !e.standing).map(|e| Content {
-            hash: e.hash.clone(),
-            json: e.json.clone(),
-            references: e.references.clone(),
-        }))
+        let memory = self.memory;
+        if let Some((unit, entry)) = memory.winner(&key).filter(|(_, entry)| !entry.standing) {
+            let course = merge::course(self, &unit.patient)?;
+            let stays = !unit.list || course.is_empty();
+            return Ok(stays.then(|| merge::under(unit, entry, &course)));
+        }
+        // It may be what an entry of a list is under the survivor.
+        for unit in memory.units.values().filter(|unit| unit.list && !memory.merges.is_empty()) {
+            let course = merge::course(self, &unit.patient)?;
+            let moved = |e: &&Entry| {
+                !e.standing
+                    && e.resource_type == resource_type
+                    && merge::moved_id(&e.resource_type, &e.id, &course).as_deref() == Some(id)
+            };
+            if let Some(entry) = unit.entries.iter().find(moved)
+                && merge::counts(self, unit, entry, &course)?
+            {
+                return Ok(Some(merge::under(unit, entry, &course)));
+            }
+        }
+        Ok(None)
     }
 
     fn sent(&mut self, resource_type: &str, id: &str) -> Result<Option<Option<String>>, Infallible> {

@@ -11,6 +11,9 @@ mod bundle;
 mod encounter;
 mod fold;
 mod memory;
+pub mod merge;
+#[cfg(test)]
+pub(crate) mod merge_tests;
 mod project;
 mod stays;
 #[cfg(test)]
@@ -23,6 +26,7 @@ pub use bundle::bundle;
 pub use fold::fold;
 pub use memory::Memory;
 pub(crate) use memory::unit_key;
+pub use merge::{Merged, Merges};
 pub use project::{Content, View, project};
 
 use renkei_translate::finding::Finding;
@@ -150,6 +154,12 @@ pub struct UnitState {
     /// For a unit folded from events: all of them, in order of their own time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<StayEvent>,
+    /// What it says of two patients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<Merged>,
+    /// A list of the patient's, or the demographics: what moves to the survivor of a merge.
+    #[serde(default)]
+    pub list: bool,
 }
 
 /// What [`fold`] gives.

@@ -10,7 +10,9 @@ use super::consent::{self, Gate};
 use super::counts::Counts;
 use super::ground::{Record, unit_row};
 use super::index::state;
-use super::{Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point, rebuild};
+use super::{
+    Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point, merge, rebuild,
+};
 use crate::record;
 use renkei_translate::finding::{Finding, Location, Severity};
 use renkei_translate::translation::{Replaces, Status, Translation};
@@ -107,6 +109,16 @@ fn one(
     done: &Completion,
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
+    let held = match &done.translation.merge {
+        Some(said) if done.translation.status == Status::Translated && merge::undoes(connection, said)? => {
+            let mut translation = done.translation.clone();
+            translation.findings.push(Finding::error("merge-undone", Location::field("MRG", 1)));
+            translation.status = Status::Quarantined;
+            Some(Completion { translation, ..done.clone() })
+        }
+        _ => None,
+    };
+    let done = held.as_ref().unwrap_or(done);
     let translation = &done.translation;
     let id = claim.id.0;
     let (reused, former, taken): (bool, Option<i64>, Option<i64>) = connection
@@ -228,10 +240,21 @@ fn take(
     let mut patients: Vec<&str> = vec![done.translation.patient.as_deref().unwrap_or_default()];
     patients.extend(claim.patients.iter().map(String::as_str));
     let made = &done.translation.resources;
-    let people = made.iter().filter(|resource| resource.resource_type == "Patient");
+    // The prior of a merge is not the message's own patient: whether it is a test patient is asked under its own id.
+    let prior = done.translation.merge.as_ref().map(|said| &said.prior_id);
+    let people =
+        made.iter().filter(|resource| resource.resource_type == "Patient" && Some(&resource.id) != prior);
     let people: Vec<&str> = people.map(|resource| resource.id.as_str()).collect();
     consent::known(connection, &gate, unit, &patients, &people)?;
     outcome.named = !people.is_empty();
+    merge::came(
+        connection,
+        &gate,
+        unit,
+        patients[0],
+        done.translation.merge.as_slice(),
+        Some(claim.received_ms),
+    )?;
     for destination in &done.destinations {
         // A superseded message follows what stands, and brings nothing that is not on its way already.
         let again = if applied.superseded {

@@ -102,7 +102,7 @@ impl Gate {
         Ok(barred)
     }
 
-    fn barred_patient(
+    pub fn barred_patient(
         &self,
         connection: &Connection,
         patient: &str,
@@ -203,7 +203,7 @@ fn name(connection: &Connection, gate: &Gate, patient: &str, id: &str) -> Result
 }
 
 /// What was claimed until now is decided anew.
-fn step(connection: &Connection) -> Result<(), StoreError> {
+pub(super) fn step(connection: &Connection) -> Result<(), StoreError> {
     connection.prepare_cached("UPDATE consent_state SET epoch = epoch + 1")?.execute([])?;
     Ok(())
 }
@@ -450,7 +450,7 @@ impl FacilityStore {
                 let patients: Vec<String> =
                     select.query_map([SWEEP_PATIENTS], |row| row.get(0))?.collect::<Result<_, _>>()?;
                 for patient in &patients {
-                    look_again(connection, &gate, patient, now_ms)?;
+                    look_again(connection, &gate, patient, Some(now_ms))?;
                     connection.prepare_cached("DELETE FROM resweep WHERE patient = ?")?.execute([patient])?;
                 }
                 durable_point("sweep.before-commit");
@@ -461,7 +461,12 @@ impl FacilityStore {
     }
 }
 
-fn look_again(connection: &Connection, gate: &Gate, patient: &str, now_ms: i64) -> Result<(), StoreError> {
+pub(super) fn look_again(
+    connection: &Connection,
+    gate: &Gate,
+    patient: &str,
+    now_ms: Option<i64>,
+) -> Result<(), StoreError> {
     let mut select =
         connection.prepare_cached("SELECT unit FROM unit_patient WHERE patient = ? ORDER BY unit")?;
     let units: Vec<i64> = select.query_map([patient], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -471,7 +476,7 @@ fn look_again(connection: &Connection, gate: &Gate, patient: &str, now_ms: i64) 
             select.query_map([unit], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut changed = false;
         for destination in destinations {
-            changed |= enforce(connection, gate, unit, &destination, Some(now_ms))?;
+            changed |= enforce(connection, gate, unit, &destination, now_ms)?;
         }
         if changed {
             delivery::refresh(connection, unit)?;

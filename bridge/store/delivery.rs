@@ -469,14 +469,16 @@ fn note(
     Ok(())
 }
 
-/// The unit was made anew: every destination is to be looked at again.
-pub(super) fn again(connection: &Connection, unit: i64) -> Result<(), StoreError> {
+/// The unit was made anew, or is another patient's: every destination is to be looked at again, and waits since then
+/// where it did not wait before.
+pub(super) fn again(connection: &Connection, unit: i64, since_ms: Option<i64>) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "UPDATE delivery SET version = (SELECT version FROM unit WHERE id = ?1), state = ?2, attempts = 0, next_ms = 0,
-             status = NULL, answer = NULL, error = NULL, findings = NULL WHERE unit = ?1 AND state <> ?3",
+             since_ms = CASE WHEN state = ?2 THEN since_ms ELSE coalesce(?4, since_ms) END, status = NULL, answer = NULL,
+             error = NULL, findings = NULL WHERE unit = ?1 AND state <> ?3",
         )?
-        .execute([unit, state::PENDING, state::EXCLUDED])?;
+        .execute(params![unit, state::PENDING, state::EXCLUDED, since_ms])?;
     Ok(())
 }
 

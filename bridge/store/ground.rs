@@ -1,11 +1,14 @@
 //! The record on disk: what [`crate::record`] needs of a ground and of a view, in SQL.
 
-use super::StoreError;
-use crate::record::{Content, Entry, Ground, Stamp, Standing, UnitState, View};
+use super::merge::Facts;
+use super::{StoreError, merge};
+use crate::record::merge::{counts, course, linked, moved_id, under};
+use crate::record::{Content, Entry, Ground, Merged, Merges, Stamp, Standing, UnitState, View};
 use renkei_translate::translation::Role;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Units are JSON of a few kilobytes that repeat themselves; level 1 is a fifth of their size already.
 const ZSTD_LEVEL: i32 = 1;
@@ -28,7 +31,7 @@ pub(super) fn unit_row(
     Ok(connection.prepare_cached("SELECT id FROM unit WHERE key = ?")?.query_row([key], |row| row.get(0))?)
 }
 
-fn load(
+pub(super) fn load(
     connection: &Connection,
     column: &str,
     value: &dyn rusqlite::ToSql,
@@ -68,6 +71,7 @@ impl Ground for Record<'_> {
                 packed,
                 row
             ])?;
+        merge::keep(self.0, row, state.merge.as_ref())?;
         for (resource_type, id) in gone {
             self.0
                 .prepare_cached(
@@ -149,9 +153,10 @@ impl Ground for Record<'_> {
     }
 
     fn has_other_live_unit(&mut self, patient: &str, key: &str) -> Result<bool, StoreError> {
-        let mut select = self
-            .0
-            .prepare_cached("SELECT 1 FROM unit WHERE patient = ? AND live = 1 AND key <> ? LIMIT 1")?;
+        let mut select = self.0.prepare_cached(
+            "WITH RECURSIVE one(patient) AS (SELECT ?1 UNION SELECT m.prior FROM merge m JOIN one ON m.survivor = one.patient)
+             SELECT 1 FROM unit WHERE patient IN (SELECT patient FROM one) AND live = 1 AND key <> ?2 LIMIT 1",
+        )?;
         Ok(select.exists([patient, key])?)
     }
 }
@@ -194,7 +199,7 @@ pub(super) struct Sight<'c> {
     pub unit: i64,
     pub destination: &'c str,
     /// Units read for this projection, by row.
-    pub units: HashMap<i64, Vec<Entry>>,
+    pub units: HashMap<i64, Rc<UnitState>>,
 }
 
 impl Sight<'_> {
@@ -207,10 +212,56 @@ impl Sight<'_> {
         Ok(select.query_row([resource_type, id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
-    fn stands(&self, resource_type: &str, id: &str) -> Result<Option<String>, StoreError> {
+    fn standing(&self, resource_type: &str, id: &str) -> Result<Option<Content>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT hash, refs, json FROM standing WHERE type = ? AND id = ?")?;
+        let mut rows = select.query([resource_type, id])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        content(row.get(0)?, row.get(1)?, row.get(2)?).map(Some)
+    }
+
+    fn state(&mut self, unit: i64) -> Result<Rc<UnitState>, StoreError> {
+        if let Some(known) = self.units.get(&unit) {
+            return Ok(known.clone());
+        }
+        let state = Rc::new(load(self.connection, "id", &unit)?.ok_or(StoreError::Damaged("unit"))?);
+        self.units.insert(unit, state.clone());
+        Ok(state)
+    }
+
+    /// The merges from the patient of a unit to the one that stays.
+    fn course(&self, unit: i64) -> Result<Vec<Merged>, StoreError> {
+        let mut select = self.connection.prepare_cached("SELECT patient FROM unit WHERE id = ?")?;
+        let patient: String = select.query_row([unit], |row| row.get(0))?;
+        course(&mut Facts { connection: self.connection, destination: None }, &patient)
+    }
+
+    /// What an entry of a list of a prior is under the survivor.
+    fn moved(&mut self, resource_type: &str, id: &str) -> Result<Option<Content>, StoreError> {
         let mut select =
-            self.connection.prepare_cached("SELECT hash FROM standing WHERE type = ? AND id = ?")?;
-        Ok(select.query_row([resource_type, id], |row| row.get(0)).optional()?)
+            self.connection.prepare_cached("SELECT unit FROM entry WHERE type = ? AND id = ?")?;
+        let units = select.query_map([resource_type, id], |row| row.get(0))?;
+        for unit in units.collect::<Result<Vec<i64>, _>>()? {
+            let course = self.course(unit)?;
+            if course.is_empty() {
+                continue;
+            }
+            let state = self.state(unit)?;
+            let is_it = |entry: &&Entry| {
+                state.list
+                    && !entry.standing
+                    && entry.resource_type == resource_type
+                    && moved_id(&entry.resource_type, &entry.id, &course).as_deref() == Some(id)
+            };
+            let mut facts = Facts { connection: self.connection, destination: None };
+            if let Some(entry) = state.entries.iter().find(is_it)
+                && counts(&mut facts, &state, entry, &course)?
+            {
+                return Ok(Some(under(&state, entry, &course)));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -226,36 +277,43 @@ impl View for Sight<'_> {
     }
 
     fn hash(&mut self, resource_type: &str, id: &str) -> Result<Option<String>, StoreError> {
-        if let Some(hash) = self.stands(resource_type, id)? {
+        let mut facts = Facts { connection: self.connection, destination: None };
+        if resource_type == "Patient" && facts.patient_of(id)?.is_some() {
+            return Ok(self.content(resource_type, id)?.map(|content| content.hash));
+        }
+        let mut select =
+            self.connection.prepare_cached("SELECT hash FROM standing WHERE type = ? AND id = ?")?;
+        if let Some(hash) = select.query_row([resource_type, id], |row| row.get(0)).optional()? {
             return Ok(Some(hash));
         }
         // A Patient is what stands, or nothing: its unit's entry only says whose it is.
         if resource_type == "Patient" {
             return Ok(None);
         }
-        Ok(self.winner(resource_type, id)?.map(|(_, hash)| hash))
+        match self.winner(resource_type, id)? {
+            Some((unit, hash)) if self.course(unit)?.is_empty() => Ok(Some(hash)),
+            _ => Ok(self.content(resource_type, id)?.map(|content| content.hash)),
+        }
     }
 
     fn content(&mut self, resource_type: &str, id: &str) -> Result<Option<Content>, StoreError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT hash, refs, json FROM standing WHERE type = ? AND id = ?")?;
-        let mut rows = select.query([resource_type, id])?;
-        if let Some(row) = rows.next()? {
-            return content(row.get(0)?, row.get(1)?, row.get(2)?).map(Some);
+        if let Some(content) = self.standing(resource_type, id)? {
+            if resource_type != "Patient" {
+                return Ok(Some(content));
+            }
+            let mut facts = Facts { connection: self.connection, destination: Some(self.destination) };
+            return linked(&mut facts, id, content).map(Some);
         }
-        let Some((unit, _)) = self.winner(resource_type, id)? else { return Ok(None) };
-        if !self.units.contains_key(&unit) {
-            let state = load(self.connection, "id", &unit)?.ok_or(StoreError::Damaged("unit"))?;
-            self.units.insert(unit, state.entries);
+        if resource_type == "Patient" {
+            return Ok(None);
         }
-        let entries = self.units.get(&unit).into_iter().flatten();
-        let found = entries.into_iter().find(|e| e.resource_type == resource_type && e.id == id);
-        Ok(found.map(|entry| Content {
-            hash: entry.hash.clone(),
-            json: entry.json.clone(),
-            references: entry.references.clone(),
-        }))
+        let Some((unit, _)) = self.winner(resource_type, id)? else { return self.moved(resource_type, id) };
+        let (course, state) = (self.course(unit)?, self.state(unit)?);
+        if state.list && !course.is_empty() {
+            return Ok(None);
+        }
+        let found = state.entries.iter().find(|e| e.resource_type == resource_type && e.id == id);
+        Ok(found.map(|entry| under(&state, entry, &course)))
     }
 
     fn sent(&mut self, resource_type: &str, id: &str) -> Result<Option<Option<String>>, StoreError> {

@@ -32,6 +32,9 @@ mod ground;
 mod index;
 mod journal;
 mod ledger;
+mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod participation;
 mod quarantine;
 mod query;

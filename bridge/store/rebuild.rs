@@ -5,9 +5,11 @@
 //! of them is recorded again. A kill at any moment leaves the queue and these rows, and the pipeline goes on.
 //! No destination is shown a unit half made.
 
+use super::consent::Gate;
 use super::index::state;
-use super::{StoreError, claim, delivery, ground};
+use super::{StoreError, claim, delivery, ground, merge};
 use crate::record::{Ground, Standing, UnitState};
+use renkei_translate::translation::Merge;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 
@@ -37,7 +39,8 @@ pub(super) fn rebuild(connection: &Connection, unit: i64, without: &BTreeSet<i64
             // The next message of the patient makes it again; which one that is, only all of them together tell.
             record.remove_standing(&resource_type, &id)?;
             gone(connection, &resource_type, &id, unit)?;
-            units.extend(of_patient(connection, &patient)?);
+            let whose = old.merge.as_ref().filter(|merged| merged.said.prior_id == id);
+            units.extend(of_patient(connection, whose.map_or(&patient, |merged| &merged.said.prior))?);
         } else if let Some(before) = before(connection, &standing, without)? {
             record.put_standing(&before)?;
             connection
@@ -45,7 +48,13 @@ pub(super) fn rebuild(connection: &Connection, unit: i64, without: &BTreeSet<i64
                 .execute([resource_type, id])?;
         }
     }
+    let mut merges = Vec::new();
     for unit in &units {
+        let of_unit: String = connection
+            .prepare_cached("SELECT patient FROM unit WHERE id = ?")?
+            .query_row([unit], |row| row.get(0))?;
+        let told = ground::load(connection, "id", unit)?.and_then(|state| state.merge);
+        merges.push((*unit, of_unit.clone(), told));
         empty(connection, *unit)?;
         for message in parts(connection, *unit, without)? {
             connection
@@ -54,10 +63,15 @@ pub(super) fn rebuild(connection: &Connection, unit: i64, without: &BTreeSet<i64
             connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([message])?;
             connection
                 .prepare_cached("INSERT OR IGNORE INTO rebuild VALUES(?, ?)")?
-                .execute(params![message, patient])?;
+                .execute(params![message, of_unit])?;
             claim::enqueue(connection, message)?;
         }
-        delivery::again(connection, *unit)?;
+        delivery::again(connection, *unit, None)?;
+    }
+    let gate = Gate::read(connection)?;
+    for (unit, of_unit, told) in merges {
+        let told: Vec<Merge> = told.into_iter().map(|merged| merged.said).collect();
+        merge::came(connection, &gate, unit, &of_unit, &told, None)?;
     }
     Ok(())
 }
@@ -74,7 +88,9 @@ fn said_with(old: &UnitState) -> BTreeSet<(String, String)> {
     let own = entries().map(|entry| (entry.resource_type.clone(), entry.id.clone()));
     let referred = entries().flat_map(|entry| &entry.references);
     let split = |reference: &String| reference.split_once('/').map(|(t, id)| (t.to_owned(), id.to_owned()));
-    own.chain(referred.filter_map(split)).collect()
+    let merged = old.merge.iter().flat_map(|merged| [&merged.said.prior_id, &merged.said.survivor_id]);
+    let merged = merged.map(|id| ("Patient".to_owned(), id.clone()));
+    own.chain(referred.filter_map(split)).chain(merged).collect()
 }
 
 fn of_patient(connection: &Connection, patient: &str) -> Result<Vec<i64>, StoreError> {

@@ -38,6 +38,11 @@ pub(super) const STATE: Schema = Schema {
   number INTEGER PRIMARY KEY, mapping_version TEXT NOT NULL, name TEXT NOT NULL, system TEXT NOT NULL,
   code TEXT NOT NULL, position TEXT NOT NULL, count INTEGER NOT NULL, example INTEGER NOT NULL,
   UNIQUE(mapping_version, name, system, code));",
+        "CREATE TABLE merge(
+  prior TEXT NOT NULL, unit INTEGER NOT NULL, survivor TEXT NOT NULL, prior_id TEXT NOT NULL, survivor_id TEXT NOT NULL,
+  time TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY(prior, unit)) WITHOUT ROWID;
+CREATE INDEX merge_unit ON merge(unit);
+CREATE INDEX merge_survivor ON merge(survivor);",
     ],
 };
 
@@ -87,6 +92,13 @@ CREATE TABLE standing(
   type TEXT NOT NULL, id TEXT NOT NULL, role TEXT NOT NULL, hash TEXT NOT NULL, time TEXT NOT NULL,
   sequence INTEGER NOT NULL, withdrawn INTEGER NOT NULL, refs TEXT NOT NULL, json TEXT NOT NULL,
   PRIMARY KEY(type, id)) WITHOUT ROWID;
+CREATE TABLE merge(
+  prior TEXT NOT NULL, unit INTEGER NOT NULL, survivor TEXT NOT NULL, prior_id TEXT NOT NULL, survivor_id TEXT NOT NULL,
+  time TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY(prior, unit)) WITHOUT ROWID;
+CREATE INDEX merge_unit ON merge(unit);
+CREATE INDEX merge_survivor ON merge(survivor);
+CREATE INDEX merge_prior_id ON merge(prior_id);
+CREATE INDEX merge_survivor_id ON merge(survivor_id);
 CREATE TABLE delivery(
   unit INTEGER NOT NULL, destination TEXT NOT NULL, state INTEGER NOT NULL, version INTEGER NOT NULL,
   settled INTEGER NOT NULL, attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL, since_ms INTEGER NOT NULL,
@@ -254,13 +266,17 @@ mod tests {
             .replace(",\n  file_digest TEXT NOT NULL DEFAULT '', names TEXT", "");
         let (before, unmapped) = first.split_once("CREATE TABLE unmapped(").unwrap();
         let first = format!("{before}{}", unmapped.split_once(";\n").unwrap().1);
+        let (before, merge) = first.split_once("CREATE TABLE merge(").unwrap();
+        let first = format!("{before}{}", merge.split_once("ON merge(survivor);\n").unwrap().1);
         {
             let connection = Connection::open(&old).unwrap();
             connection.execute_batch(&first).unwrap();
             connection.pragma_update(None, "user_version", 1).unwrap();
             connection.execute("UPDATE consent_state SET epoch = 7", []).unwrap();
             let later = |column: &String| {
-                ["doubtful_until", "file_digest", "names", "unmapped"].iter().any(|new| column.contains(new))
+                ["doubtful_until", "file_digest", "names", "unmapped", "merge"]
+                    .iter()
+                    .any(|new| column.contains(new))
             };
             assert!(!columns(&connection).iter().any(later));
         }

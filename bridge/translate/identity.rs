@@ -64,6 +64,17 @@ impl IdKey {
     }
 }
 
+/// An id made of another id, in the same form. It takes no key, for the other id has been made with one.
+pub fn digest_id<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut digest = Sha256::new();
+    digest.update(SCHEME);
+    for part in parts {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    base32(&digest.finalize())
+}
+
 /// SHA-256 of some bytes, as 64 hexadecimal characters: for hashes of bodies and contents.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()

@@ -176,6 +176,19 @@ pub struct Unit {
     pub time: String,
 }
 
+/// That two patients are one (ADT^A40): what is said of `prior` is `survivor`'s from now on.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Merge {
+    /// The patient id that is no more used, normalised (MRG-1).
+    pub prior: String,
+    /// The id of its Patient.
+    pub prior_id: String,
+    /// The patient id that stays, normalised (PID-3).
+    pub survivor: String,
+    /// The id of its Patient.
+    pub survivor_id: String,
+}
+
 /// How a translation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -203,6 +216,8 @@ pub struct Translation {
     pub patient: Option<String>,
     /// What the message is the whole of.
     pub unit: Option<Unit>,
+    /// What it says of two patients.
+    pub merge: Option<Merge>,
     /// What was made, one entry per `Type/id`.
     pub resources: Vec<Resource>,
     /// What was found, in order of the steps.
@@ -236,6 +251,7 @@ impl Translation {
             control_id: None,
             patient: None,
             unit: None,
+            merge: None,
             resources: Vec::new(),
             findings,
             unread: Vec::new(),

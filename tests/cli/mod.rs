@@ -5,6 +5,7 @@
 mod check;
 mod coverage;
 mod layer;
+mod merge;
 mod own;
 mod serve;
 mod translate;

@@ -77,7 +77,7 @@ pub fn broken(patient: &str) -> Vec<Vec<u8>> {
         // No PID; an appointment, which nothing reads; two patients.
         join(&[&adt(1), "EVN|", "PV1|1|O", "OBX|1|ST|X||金糸雀 衛門之丞 7766550011"]),
         join(&[&header("SIU^S12^SIU_S12", id, 2), &p, "SCH|1"]),
-        join(&[&header("ADT^A40^ADT_A39", id, 3), &p, "MRG|7766550022"]),
+        join(&[&header("ADT^A43^ADT_A43", id, 3), &p, "MRG|7766550022"]),
         // A line end within a text, so that a name stands where segments are named.
         join(&[&adt(4), &p, "OBX|1|ST|X||所見", "金糸雀 衛門之丞|7766550011", "KANARIYAZA", "PV1|1|O"]),
         // Segments without an end, parted by a space or by nothing.

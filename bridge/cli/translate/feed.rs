@@ -32,6 +32,7 @@ pub(super) fn collect(paths: &[PathBuf], layout: &Layout, facility: &Facility) -
                     let part = Part { by_field: true, ..piece.part };
                     Input {
                         patient,
+                        merged: None,
                         time: String::new(),
                         path: name.into(),
                         shape: Shape::Rows(part, piece.body),

@@ -8,6 +8,7 @@ use renkei_translate::finding::Finding;
 use renkei_translate::mapping::peek;
 use renkei_translate::ssmix2::FileName;
 use renkei_translate::translation::Facility;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(super) enum Shape {
 pub(in crate::cli) struct Input {
     /// The patient, normalised; the path itself where none is known, so that it stays alone.
     pub(super) patient: String,
+    /// Another patient whom it names, normalised (MRG of a merge).
+    pub(super) merged: Option<String>,
     /// Order time, 17 digits where it is known.
     pub(super) time: String,
     /// Where it lies.
@@ -69,9 +72,32 @@ pub(super) fn collect(paths: &[PathBuf], facility: &Facility) -> anyhow::Result<
             }
         }
     }
+    join_merged(&mut inputs);
     inputs.sort_by(|a, b| (&a.patient, &a.time, &a.path).cmp(&(&b.patient, &b.time, &b.path)));
     inputs.dedup_by(|a, b| a.path == b.path);
     Ok(inputs)
+}
+
+/// Patients of whom a message says that they are one stand together, under the least of their ids.
+fn join_merged(inputs: &mut [Input]) {
+    let mut first: HashMap<String, String> = HashMap::new();
+    fn of(first: &HashMap<String, String>, patient: &str) -> String {
+        let mut at = patient;
+        while let Some(next) = first.get(at) {
+            at = next;
+        }
+        at.to_owned()
+    }
+    for input in inputs.iter() {
+        let Some(merged) = &input.merged else { continue };
+        let (one, other) = (of(&first, &input.patient), of(&first, merged));
+        if one != other {
+            first.insert(one.clone().max(other.clone()), one.min(other));
+        }
+    }
+    for input in inputs.iter_mut().filter(|_| !first.is_empty()) {
+        input.patient = of(&first, &input.patient);
+    }
 }
 
 /// The shape of a path, for messages on standard error: the names of a storage hold patient ids.
@@ -88,6 +114,7 @@ pub(super) fn unreadable(asked: &Path, error: &walkdir::Error) -> anyhow::Error 
 
 fn input(path: PathBuf, facility: &Facility) -> anyhow::Result<Input> {
     let alone = path.to_string_lossy().into_owned();
+    let mut merged = None;
     let (patient, time, shape) = match FileName::parse(&alone) {
         Ok(name) => {
             (facility.patient_id.normalise(&name.patient), name.time.clone(), Shape::Storage(Arc::new(name)))
@@ -96,24 +123,27 @@ fn input(path: PathBuf, facility: &Facility) -> anyhow::Result<Input> {
             (alone, String::new(), Shape::Misnamed(findings))
         }
         Err(_) => {
-            let (patient, time) = look(&path, facility)?;
-            (patient.unwrap_or(alone), time, Shape::Other)
+            let (patients, time) = look(&path, facility)?;
+            let mut patients = patients.into_iter();
+            let patient = patients.next().unwrap_or(alone);
+            merged = patients.next();
+            (patient, time, Shape::Other)
         }
     };
-    Ok(Input { patient, time, path, shape })
+    Ok(Input { patient, merged, time, path, shape })
 }
 
-/// Patient and time of a file that its name says nothing of.
-fn look(path: &Path, facility: &Facility) -> std::io::Result<(Option<String>, String)> {
+/// Patients and time of a file that its name says nothing of.
+fn look(path: &Path, facility: &Facility) -> std::io::Result<(Vec<String>, String)> {
     let bytes = std::fs::read(path)?;
     if !looks_like_a_message(&bytes) {
-        return Ok((None, String::new()));
+        return Ok((Vec::new(), String::new()));
     }
     let peek = peek(&bytes, facility);
     // MSH-7 may end with a fraction and a zone; digits before either are the time.
     let mut time: String = peek.time.unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
     time = format!("{time:0<17}");
-    Ok((peek.patients.into_iter().next(), time))
+    Ok((peek.patients, time))
 }
 
 /// Whether the first thing in it is a header, batch headers included.

@@ -13,7 +13,7 @@ use crate::app::mappings;
 use crate::record::Memory;
 use anyhow::Context as _;
 use renkei_translate::mapping::MappingSet;
-use renkei_translate::translation::{Facility, Translation};
+use renkei_translate::translation::{Facility, Status, Translation};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -142,6 +142,10 @@ impl Run<'_> {
                 record = Memory::default();
             }
             let mut translation = self.arguments.reading.translate(self.set, &self.facility, input)?;
+            if let Some(finding) = record.refuses(&translation) {
+                translation.findings.push(finding);
+                translation.status = Status::Quarantined;
+            }
             let (projection, found) = record.apply(&translation, sequence);
             translation.findings.extend(found);
             line::write(&mut lines, input, &translation, &projection)?;

@@ -11,7 +11,7 @@ use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::Message;
 use crate::hl7v2::parse::is_segment_id;
 use crate::profile::{self, tree::Node};
-use crate::translation::{Context, Event, Lists, Replaces, Resource, Role, Status, Translation, Unit};
+use crate::translation::{Context, Event, Lists, Merge, Replaces, Resource, Role, Status, Translation, Unit};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -125,6 +125,7 @@ pub(crate) fn apply<'m>(
     out.unit = unit;
     if !withdrawn {
         enumerate(&mut run);
+        out.merge = merge(&mut run);
         make(&mut run);
         run.merge_built();
         out.resources = write(&run);
@@ -315,6 +316,29 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
     index(run, &all);
     run.instances = Rc::new(all);
     run.owner = "";
+}
+
+/// The two patients that the message makes one: those of a map of Patients and of another that is `like` it.
+fn merge(run: &mut Run<'_>) -> Option<Merge> {
+    let instances = run.instances.clone();
+    let mut merges = instances.iter().filter(|one| {
+        let map = run.map(one.map);
+        map.like.is_some() && map.makes == "Patient"
+    });
+    let one = merges.next()?;
+    if merges.next().is_some() {
+        run.finding(Severity::Error, "merge-several", NOWHERE);
+    }
+    let map = run.map(one.map);
+    let survivor_id = instances.iter().find(|other| Some(other.map) == map.like)?.id.clone();
+    let scope =
+        Scope { inst: one.inst.clone(), lets: Cow::Borrowed(&one.lets), outer: None, ordinal: one.ordinal };
+    let prior = run.key_parts(map, &scope).first()?.clone().into_owned();
+    if prior == run.patient {
+        run.finding(Severity::Error, "merge-into-itself", NOWHERE);
+    }
+    let survivor = run.patient.clone();
+    Some(Merge { prior, prior_id: one.id.clone(), survivor, survivor_id })
 }
 
 /// Where references find instances; the first of a place wins.

@@ -79,11 +79,11 @@ pub(crate) fn compile(layers: &[Layer]) -> Result<(Plan, SetText), Vec<Problem>>
     let message_names: Vec<String> = messages.iter().flat_map(MessageDraft::names).collect();
     for draft in &inner {
         let outer = draft.owner.as_deref().and_then(|owner| outer.get(owner)).map_or(&[][..], Vec::as_slice);
-        let map = finish_map(draft, &mut plan, &known, outer, &message_names, &mut problems);
+        let map = finish_map(draft, &mut plan, &known, &map_ids, outer, &message_names, &mut problems);
         plan.inner.push(map);
     }
     for draft in &maps {
-        let map = finish_map(draft, &mut plan, &known, &[], &message_names, &mut problems);
+        let map = finish_map(draft, &mut plan, &known, &map_ids, &[], &message_names, &mut problems);
         plan.maps.push(map);
     }
     link_types(&mut plan, &map_ids, &mut problems);

@@ -37,6 +37,7 @@ pub(crate) struct Draft {
     when: Option<String>,
     otherwise: Option<String>,
     key: Vec<String>,
+    like: Option<String>,
     same: Option<String>,
     shared: Option<bool>,
     pub(crate) lets: Vec<Line>,
@@ -88,6 +89,7 @@ impl Draft {
             ("when", text(&self.when)),
             ("else", text(&self.otherwise)),
             ("key", self.key.join(", ")),
+            ("like", text(&self.like)),
             ("same", text(&self.same)),
             ("shared", self.shared.map(|shared| shared.to_string()).unwrap_or_default()),
         ];
@@ -116,6 +118,7 @@ impl Draft {
         put(&mut self.profile, &upper.profile);
         put(&mut self.when, &upper.when);
         put(&mut self.otherwise, &upper.otherwise);
+        put(&mut self.like, &upper.like);
         put(&mut self.same, &upper.same);
         put(&mut self.shared, &upper.shared);
         self.off |= upper.off;
@@ -124,8 +127,8 @@ impl Draft {
 }
 
 /// Keys of a map's heading.
-const HEADING: [&str; 10] =
-    ["off", "for", "makes", "within", "profile", "when", "else", "key", "same", "shared"];
+const HEADING: [&str; 11] =
+    ["off", "for", "makes", "within", "profile", "when", "else", "key", "like", "same", "shared"];
 
 /// The names of rows of `let`, in order of first appearance.
 pub(crate) fn slots(lines: &[Line]) -> Vec<String> {
@@ -170,6 +173,7 @@ pub(crate) fn read_map(
         when: whole.then(|| tab.text(file, "when")).flatten(),
         otherwise: whole.then(|| tab.text(file, "else")).flatten(),
         key: if whole { tab.texts(file, "key").unwrap_or_default() } else { Vec::new() },
+        like: whole.then(|| tab.text(file, "like")).flatten(),
         same: whole.then(|| tab.text(file, "same")).flatten(),
         shared: (whole && tab.has("shared")).then(|| tab.boolean(file, "shared")),
         lets: read_lines(tab, file, "let", "name"),
@@ -255,6 +259,7 @@ pub(crate) fn finish_map(
     draft: &Draft,
     plan: &mut Plan,
     known: &Known,
+    map_ids: &HashMap<String, usize>,
     outer: &[String],
     message: &[String],
     problems: &mut Problems,
@@ -272,6 +277,21 @@ pub(crate) fn finish_map(
     check_map::key(cell("key"), &draft.key, &key, &mut cx);
     let instances = instances(draft, &mut cx);
     let within = draft.within.as_ref().map(|name| cx.plan.symbols.intern(name));
+    let like = draft.like.as_ref().and_then(|name| {
+        let found = map_ids.get(name).copied();
+        if found.is_none() || key.len() < 2 {
+            let said = words(
+                format!(
+                    "like の {name} というマップがないか、key が患者とそのマップの部分になっていません。"
+                ),
+                format!(
+                    "like '{name}' wants a map of that id, and a key of the patient and that map's parts"
+                ),
+            );
+            cx.wrong(cell("like"), said);
+        }
+        found
+    });
     let only = only(&draft.instances).and_then(|(_, condition)| cx.condition(cell("for"), condition));
     let same = match draft.same.as_deref() {
         Some("merge") => Same::Merge,
@@ -344,6 +364,7 @@ pub(crate) fn finish_map(
         when,
         otherwise: cx.otherwise(cell("else"), draft.otherwise.as_ref()),
         key,
+        like,
         same,
         shared,
         slots: cx.own.len(),

@@ -51,8 +51,9 @@
 //! `else = "next CODE"` tries the next row and says CODE; a row whose `when` does not hold is passed silently
 //! under any other `else`. `table T` into a CodeableConcept or Coding keeps the local coding where the table has
 //! no row and `else` is not given or `warn`; both say so. Part of a map's key may be empty, all of it may not
-//! (`key-empty`); an Encounter of an event message whose key is not whole has no id. A later row that writes a
-//! place takes it from an earlier one, and joins it where both are objects. `cancel` and other conditions of a
+//! (`key-empty`); `like` makes the ids of another map, of the patient that the first part of the key names; where both
+//! make Patients the message is a merge of the two (`Translation::merge`). An Encounter of an event message whose key
+//! is not whole has no id. A later row that writes a place takes it from an earlier one, and joins it where both are objects. `cancel` and other conditions of a
 //! message file see every segment; bare `ORC-1` there is the first ORC.
 //!
 //! `for = "ITEM[cond]"` makes a map for those only for which the condition holds, and says nothing of the others;

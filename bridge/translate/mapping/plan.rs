@@ -349,6 +349,8 @@ pub(crate) struct Map {
     /// What is said of an instance for which `when` does not hold.
     pub(crate) otherwise: Else,
     pub(crate) key: Vec<Path>,
+    /// The map whose ids it makes, of the patient that the first part of the key names.
+    pub(crate) like: Option<usize>,
     pub(crate) same: Same,
     pub(crate) shared: bool,
     pub(crate) lets: Vec<Let>,

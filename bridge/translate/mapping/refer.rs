@@ -14,12 +14,16 @@ const MAX_DEPTH: usize = 8;
 impl<'m> Run<'m> {
     /// The id of a resource by the parts of its key.
     pub(crate) fn id_of(&self, map: &Map, parts: &[Cow<'m, str>]) -> String {
+        let (map, patient, parts) = match (map.like, parts) {
+            (Some(like), [patient, parts @ ..]) => (self.map(like), patient.as_ref(), parts),
+            _ => (map, self.patient.as_str(), parts),
+        };
         let shared = matches!(map.makes.as_str(), "Practitioner" | "Organization" | "Location" | "Device");
         let mut all: Vec<&str> = Vec::with_capacity(parts.len() + 4);
         all.push(&self.context.facility.code);
         all.push(&map.makes);
         if !shared {
-            all.push(&self.patient);
+            all.push(patient);
         }
         all.push(&map.id);
         all.extend(parts.iter().map(AsRef::as_ref));
