@@ -5,6 +5,7 @@ use crate::shipped;
 use renkei_translate::mapping::coverage::against::{Standing, Table, judge, read};
 use renkei_translate::mapping::coverage::options::{OptionRow, Sum, Verdict, required};
 use renkei_translate::mapping::coverage::{MessageCoverage, options};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The data types of SS-MIX2 (JAMI 1.2g), and the vital signs of the extended storage.
@@ -51,20 +52,45 @@ fn every_required_position_of_a_message_file_is_written_or_left_out_with_its_rea
     assert!(open.is_empty(), "neither written nor left out with a reason:\n{}", open.join("\n"));
 }
 
+/// `347 of 725 (47.9 %)`.
+fn share(part: usize, whole: usize) -> String {
+    format!("{part} of {whole} ({:.1} %)", part as f64 * 100.0 / whole.max(1) as f64)
+}
+
+/// Three ways to count, none of which stands for another. A position of a data type counts as *written* where a
+/// rule of that data type writes its value, or a fixed value because of it. Of *content* are all but the headers of
+/// the transport (MSH, EVN) and numbers of lines (type SI). It *reaches* FHIR where it is written, where it decides
+/// what is sent (ORC-1: cancelled lines are not), or where it is a copy of what another data type owns and writes
+/// (AL1-3 in an order: ADT-61).
 #[test]
 fn of_the_required_content_95_in_100_reaches_fhir() {
     let Some(rows) = table_of_options() else { return };
     let all = shipped::set().coverage();
     let mut sum = Sum::default();
+    let mut positions: BTreeMap<String, bool> = BTreeMap::new();
     for message in all.iter().filter(|message| DATA_TYPES.contains(&message.id.as_str())) {
         for one in required(&all, message, &rows) {
             sum.add(&one.verdict);
+            *positions.entry(one.field.position.to_string()).or_default() |= one.verdict == Verdict::Written;
         }
     }
-    assert!(sum.content() > 100, "{sum:?}");
+    let somewhere = positions.values().filter(|written| **written).count();
+    eprintln!(
+        "R and RE positions of 26 data types, literally written there: {}",
+        share(sum.written, sum.all)
+    );
+    eprintln!(
+        "different R and RE positions, written by some data type: {}",
+        share(somewhere, positions.len())
+    );
+    eprintln!("of content, literally written there: {}", share(sum.written, sum.content()));
+    eprintln!("of content, reach FHIR: {}", share(sum.reaches(), sum.content()));
+    eprintln!("{sum:?}");
+    assert!(sum.content() > 400, "{sum:?}");
+    assert_eq!(sum.unexplained, 0, "{sum:?}");
     assert!(sum.reaches() * 100 >= sum.content() * 95, "{sum:?}");
     // Most of it in the message itself, and not in one that another data type brings.
-    assert!(sum.written * 100 >= sum.content() * 70, "{sum:?}");
+    assert!(sum.written * 100 >= sum.content() * 80, "{sum:?}");
 }
 
 #[test]
@@ -91,14 +117,17 @@ fn every_row_of_the_tables_of_others_is_executed_or_explained() {
         rows.extend(found);
     }
     let judgement = judge(set, &all, &rows, &reasons);
-    // Rows of a data type are judged when its message file is there: that it is missing is said above, once.
-    let missing = missing(&all);
-    if !missing.is_empty() {
-        eprintln!("NOT JUDGED: no message file for {missing:?}");
-        return;
+    let count = |table: Table, standing: Standing| {
+        judgement.rows.iter().filter(|row| row.row.table == table && row.standing == standing).count()
+    };
+    for table in [Table::Jami, Table::Hl7, Table::Hl7Codes] {
+        let [executed, deviating, absent] = [Standing::Executed, Standing::Deviating, Standing::Absent]
+            .map(|standing| count(table, standing));
+        eprintln!("{table:?}: {executed} executed, {deviating} deviating, {absent} absent");
     }
-    let executed = judgement.rows.iter().filter(|row| row.standing == Standing::Executed).count();
-    assert!(executed > 900, "{executed} rows executed");
+    // All of the tables are judged, and most of the JAMI one is executed.
+    assert_eq!(judgement.rows.len(), rows.len());
+    assert!(count(Table::Jami, Standing::Executed) > 250, "{}", count(Table::Jami, Standing::Executed));
     let open: Vec<String> = judgement
         .rows
         .iter()

@@ -81,7 +81,7 @@ pub enum Verdict {
     Written,
     /// It decides what is sent: its meaning is in what stands there and what does not.
     Decides,
-    /// Left out here, because these data types write it.
+    /// Left out here, because these data types, which its reason names, write it.
     Elsewhere(Vec<String>),
     /// Header of the message or number of a line, left out with its reason.
     Frame,
@@ -151,8 +151,12 @@ fn verdict(all: &[MessageCoverage], of: &MessageCoverage, row: &OptionRow, field
         _ if row.is_frame() => Verdict::Frame,
         State::Decides => Verdict::Decides,
         State::Engine | State::Skipped => {
+            // Only where the reason names the owner: that another data type writes the position need not mean that
+            // it is the same thing (ORC-2 is an order's number there, and none in a list of problems).
             let writes = |other: &&MessageCoverage| {
-                other.id != of.id && other.field(&row.segment, row.field).state == State::Written
+                other.id != of.id
+                    && field.why.is_some_and(|why| why.en.contains(&other.id))
+                    && other.field(&row.segment, row.field).state == State::Written
             };
             let others: Vec<String> = all.iter().filter(writes).map(|other| other.id.clone()).collect();
             if others.is_empty() { Verdict::Skipped } else { Verdict::Elsewhere(others) }
@@ -254,10 +258,15 @@ mod tests {
     #[test]
     fn each_required_position_is_written_decides_or_has_its_reason() {
         let why = "why = { ja = \"理由\", en = \"why\" }";
-        let skip = format!(
-            "{{ from = \"MSH\", {why} }}, {{ from = \"PID-1\", {why} }}, {{ from = \"PID-5\", {why} }}, {{ from = \"ORC-12\", {why} }}"
-        );
-        let (sum, words) = sum(&skip);
+        let owner = "why = { ja = \"B-01 から\", en = \"from B-01\" }";
+        let skip = |name: &str| {
+            format!(
+                "{{ from = \"MSH\", {why} }}, {{ from = \"PID-1\", {why} }}, {{ from = \"PID-5\", {name} }}, {{ from = \"ORC-12\", {why} }}"
+            )
+        };
+        // Another data type writes PID-5 in both: it is its own only where the reason says so.
+        assert!(sum(&skip(why)).1.contains(&"PID-5 skipped".to_owned()));
+        let (sum, words) = sum(&skip(owner));
         let wanted = [
             "MSH-1 frame",
             "PID-1 frame",
