@@ -29,6 +29,13 @@ pub fn word(key: &str, language: Language) -> &str {
     }
 }
 
+/// The keys that begin with `prefix`, sorted.
+pub fn keys(prefix: &str) -> Vec<&'static str> {
+    let mut found: Vec<_> = table().keys().copied().filter(|key| key.starts_with(prefix)).collect();
+    found.sort_unstable();
+    found
+}
+
 /// The key of a sentence that says what has been done, as an address brings it; anything else is nothing.
 pub fn said(key: Option<&str>) -> Option<&'static str> {
     let key = key.filter(|key| key.starts_with("said."))?;

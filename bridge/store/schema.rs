@@ -42,7 +42,9 @@ pub(super) const STATE: Schema = Schema {
   prior TEXT NOT NULL, unit INTEGER NOT NULL, survivor TEXT NOT NULL, prior_id TEXT NOT NULL, survivor_id TEXT NOT NULL,
   time TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY(prior, unit)) WITHOUT ROWID;
 CREATE INDEX merge_unit ON merge(unit);
-CREATE INDEX merge_survivor ON merge(survivor);",
+CREATE INDEX merge_survivor ON merge(survivor);
+CREATE INDEX merge_prior_id ON merge(prior_id);
+CREATE INDEX merge_survivor_id ON merge(survivor_id);",
     ],
 };
 
@@ -267,7 +269,7 @@ mod tests {
         let (before, unmapped) = first.split_once("CREATE TABLE unmapped(").unwrap();
         let first = format!("{before}{}", unmapped.split_once(";\n").unwrap().1);
         let (before, merge) = first.split_once("CREATE TABLE merge(").unwrap();
-        let first = format!("{before}{}", merge.split_once("ON merge(survivor);\n").unwrap().1);
+        let first = format!("{before}{}", merge.split_once("ON merge(survivor_id);\n").unwrap().1);
         {
             let connection = Connection::open(&old).unwrap();
             connection.execute_batch(&first).unwrap();

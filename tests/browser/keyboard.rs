@@ -66,7 +66,16 @@ fn tab_walks_every_page_in_reading_order_and_out_again() {
         let back = browser.script("return seen.map((step) => step.at)");
         let last = all - 1;
         assert_eq!(back, serde_json::json!([last - 1, last - 2, last - 3]), "{path}");
+        covered(&browser, path);
         browser.quiet();
+    }
+    // The panes of a message scroll under a head that stays.
+    browser.open("/messages?kind=OML-11");
+    let message =
+        browser.text("return document.querySelector('tbody th a, tbody td a').getAttribute('href')");
+    for path in [message.as_str(), "/mappings/lab-report", "/mappings/lab-observation", "/system"] {
+        browser.open(path);
+        covered(&browser, path);
     }
     // The skip link does what it says.
     browser.open("/messages");
@@ -80,6 +89,24 @@ fn tab_walks_every_page_in_reading_order_and_out_again() {
     assert_eq!(browser.text("return document.activeElement.id"), "q");
     browser.press("a/b");
     assert_eq!(browser.text("return document.querySelector('#q').value"), "a/b");
+}
+
+/// Nothing lies over what has the focus, on the way down and on the way up (WCAG 2.4.11).
+fn covered(browser: &super::driver::Browser, path: &str) {
+    let under = browser.script(
+        "const all = [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, summary')] \
+           .filter((e) => e.checkVisibility() && !e.closest('dialog')); \
+         const covered = []; \
+         for (const e of [...all, ...all.toReversed()]) { \
+           e.focus(); \
+           const box = e.getClientRects()[0]; \
+           const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2); \
+           if (top && !e.contains(top) && !top.contains(e)) covered.push(e.tagName + ' ' + (e.innerText ?? '').slice(0, 30)); \
+         } \
+         window.scrollTo(0, 0); return [all.length, covered]",
+    );
+    assert!(under[0].as_u64().unwrap() > 5, "{path}: {under}");
+    assert_eq!(under[1], serde_json::json!([]), "{path}");
 }
 
 #[test]

@@ -20,7 +20,8 @@ if (seconds > 0) {
     if (document.visibilityState !== 'visible' || isBusy()) return;
     try {
       const answer = await fetch(location.href, { headers: { 'X-Requested-By': 'poll' } });
-      if (!answer.ok) throw new Error(String(answer.status));
+      // A redirect leads to the sign-in, which is no page to put here.
+      if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const fresh = page.querySelector('main');
       // Somebody may have begun while the answer was on its way.

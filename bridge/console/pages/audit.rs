@@ -4,10 +4,12 @@ use crate::console::answer::{Answer, Failure};
 use crate::console::page::Frame;
 use crate::console::request::{Request, Values};
 use crate::console::rights::Role;
-use crate::console::{day, table};
+use crate::console::{day, table, words};
 use crate::store::{AuditEntry, AuditFilter, Broken};
 use askama::Template;
 
+/// Begins the key of an action's words.
+const ACT: &str = "act.";
 /// Rows of a page.
 const ROWS: usize = 100;
 /// Rows of a file at most: three years of a busy network.
@@ -31,6 +33,19 @@ struct AuditPage {
 }
 
 impl AuditPage {
+    /// Every action that has words, as the trail writes it.
+    fn actions() -> Vec<&'static str> {
+        words::keys(ACT).into_iter().filter_map(|key| key.strip_prefix(ACT)).collect()
+    }
+    fn is_asked(&self, action: &str) -> bool {
+        self.typed.text("action") == action
+    }
+    /// An action in words; one that has none as it stands.
+    fn act(&self, action: &str) -> String {
+        let key = format!("{ACT}{action}");
+        let word = words::word(&key, self.frame.language);
+        if word == key { action.to_owned() } else { word.to_owned() }
+    }
     fn typed(&self, name: &str) -> &str {
         self.typed.text(name)
     }
