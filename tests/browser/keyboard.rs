@@ -131,3 +131,25 @@ fn a_session_that_is_about_to_end_goes_on_at_one_key() {
     assert_eq!(browser.text("return document.querySelector('#q').value"), "typed before");
     browser.quiet();
 }
+
+#[test]
+fn after_the_end_of_a_session_the_page_is_left_to_its_reader() {
+    let Some((demo, browser)) = Demo::start() else { return };
+    demo.sign_in(&browser, "unyou");
+    browser.open("/messages");
+    browser.script(
+        "const form = document.querySelector('form[action=\"/logout\"]'); \
+         return fetch('/logout', { method: 'POST', redirect: 'manual', body: new URLSearchParams(new FormData(form)) }).then(() => true)",
+    );
+    browser.script("const data = document.getElementById('idle').dataset; data.warn = '0'; data.end = '0'");
+    browser.wait("document.getElementById('idle').open");
+    assert_eq!(
+        browser.text("return document.getElementById('idle-title').textContent"),
+        "ログアウトしました"
+    );
+    browser.press("\u{e007}");
+    browser.wait("!document.getElementById('idle').open");
+    // It looked every five seconds.
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    assert_eq!(browser.script("return document.getElementById('idle').open"), Value::Bool(false));
+}
