@@ -13,7 +13,7 @@ mod day;
 mod dispatch;
 mod door;
 mod login;
-mod mask;
+pub(crate) mod mask;
 pub mod page;
 pub mod pages;
 pub mod password;
