@@ -1,6 +1,7 @@
 //! 状況 with trouble on: each alarm is said, with what to do and where to see it.
 
 use super::site::{AOBA, MIDORI, START_MS, Site};
+use super::ward::{NAME, Ward, lab};
 use renkei_bridge::console::ConsoleState;
 use renkei_bridge::console::rights::Role;
 use std::sync::Arc;
@@ -69,4 +70,14 @@ fn the_system_page_shows_which_feed_is_silent_and_that_the_backup_failed() {
         "{page}"
     );
     assert!(page.contains("毎日のバックアップが取れていません"));
+}
+
+#[test]
+fn what_is_held_since_an_earlier_day_is_something_to_do() {
+    let ward = Ward::start();
+    // Without the time of the specimen it is held; no sum of today has it.
+    ward.receive(AOBA, "held", &lab("C1", "O1", NAME, ""), 25 * 3_600_000);
+    let page = ward.site.get("/", &ward.site.session(&[Role::Operator])).text();
+    let said = page.split("<div class=\"say ").nth(1).unwrap().split("</div>").next().unwrap();
+    assert!(said.contains("保留があります") && said.contains("href=\"/quarantine\""), "{said}");
 }
