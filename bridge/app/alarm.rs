@@ -11,9 +11,31 @@ use tracing::{info, warn};
 
 /// Alarms that stand.
 #[derive(Debug, Default)]
-pub struct Alarms(Mutex<BTreeSet<String>>);
+pub struct Alarms {
+    looked: Mutex<BTreeSet<String>>,
+    /// What the schedule met, until the same work says otherwise.
+    met: Mutex<BTreeSet<String>>,
+}
 
 impl Alarms {
+    /// Whether an alarm stands: `silence FEED` and the others of [`Self::look`], `failed JOB`, `imbalance FACILITY`.
+    pub fn on(&self, alarm: &str) -> bool {
+        let has = |set: &Mutex<BTreeSet<String>>| {
+            set.lock().unwrap_or_else(PoisonError::into_inner).contains(alarm)
+        };
+        has(&self.looked) || has(&self.met)
+    }
+
+    /// Begins or ends an alarm that scheduled work met. The work writes the log and the metric.
+    pub fn set(&self, alarm: String, on: bool) {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        if on {
+            met.insert(alarm)
+        } else {
+            met.remove(&alarm)
+        };
+    }
+
     /// Looks at that time, in milliseconds since 1970, of an appliance that runs since `started_ms`. The alarms that
     /// stand: `silence FEED`, `disk-low FACILITY`, `disk-full FACILITY`.
     pub fn look(&self, store: &Store, config: &Config, started_ms: i64, now_ms: i64) -> BTreeSet<String> {
@@ -43,7 +65,7 @@ impl Alarms {
                 standing.insert(format!("disk-low {}", facility.code()));
             }
         }
-        let mut before = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         for alarm in standing.difference(&before) {
             warn!(alarm, "An alarm has begun.");
         }
@@ -78,6 +100,7 @@ mod tests {
         let look = |hours: i64| alarms.look(&store, &config, START, START + hours * HOUR);
         assert!(look(6).is_empty());
         assert_eq!(look(7).into_iter().collect::<Vec<_>>(), ["silence a"]);
+        assert!(alarms.on("silence a") && !alarms.on("silence b"));
         let facility = store.facility("1319999999").unwrap();
         let arrival = Arrival {
             feed: "a".into(),
@@ -91,6 +114,7 @@ mod tests {
         let found = facility.unindexed(1).unwrap();
         facility.index(vec![Indexed { id: found[0].id, ..Indexed::default() }]).unwrap();
         assert!(look(14).is_empty());
+        assert!(!alarms.on("silence a"));
         assert_eq!(look(15).len(), 1);
     }
 

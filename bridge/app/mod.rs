@@ -288,10 +288,11 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         "The appliance has started."
     );
     let upkeep = schedule::Upkeep::new(state.store.clone(), state.config.clone(), state.started_ms);
+    let alarms = upkeep.alarms();
     tasks.push(tokio::spawn(schedule::run(upkeep, shutdown.clone())));
     let tls = state.config.console.tls.clone().map(|tls| (tls.cert, tls.key));
     let listen = console::Listen { address: state.config.console.listen, tls };
-    let console = console::spawn(listen, console_state(&state, look), shutdown.clone()).await?;
+    let console = console::spawn(listen, console_state(&state, look, alarms), shutdown.clone()).await?;
     tasks.push(console.task);
     Ok(App { state, console: Some(console.local_addr), shutdown, tasks })
 }
@@ -308,7 +309,7 @@ fn brings(config: &Config, feed: &FeedStatus, facility: &str) -> bool {
     feed.facility == facility || named()
 }
 
-fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
+fn console_state(state: &AppState, look: Look, alarms: Arc<alarm::Alarms>) -> console::ConsoleState {
     let info = |code: &str, name: &str| console::FacilityInfo {
         code: code.to_owned(),
         name: name.to_owned(),
@@ -348,6 +349,7 @@ fn console_state(state: &AppState, look: Look) -> console::ConsoleState {
                 let all = config::certificates(&written).into_iter();
                 all.map(|certificate| (certificate.setting, certificate.end)).collect()
             }),
+            alarm: Arc::new(move |alarm| alarms.on(alarm)),
         },
         delay: console::delay,
         trouble: Arc::new(move |code| feeds::trouble(&feeds, damaged(code), code)),

@@ -40,7 +40,7 @@ const WORK: [(&str, Work); 3] =
 pub struct Upkeep {
     store: Arc<Store>,
     config: Arc<Config>,
-    alarms: Alarms,
+    alarms: Arc<Alarms>,
     started_ms: i64,
     /// Not before these times, for what failed.
     later: Mutex<BTreeMap<&'static str, i64>>,
@@ -67,7 +67,12 @@ pub async fn run(upkeep: Upkeep, shutdown: CancellationToken) {
 impl Upkeep {
     /// The schedule of that configuration over that store.
     pub fn new(store: Arc<Store>, config: Arc<Config>, started_ms: i64) -> Self {
-        Self { store, config, alarms: Alarms::default(), started_ms, later: Mutex::default() }
+        Self { store, config, alarms: Arc::default(), started_ms, later: Mutex::default() }
+    }
+
+    /// The alarms that stand.
+    pub fn alarms(&self) -> Arc<Alarms> {
+        self.alarms.clone()
     }
 
     /// Does what is due at that time, in milliseconds since 1970. What was done, or tried.
@@ -82,6 +87,7 @@ impl Upkeep {
             let ended = work(self, now_ms)
                 .and_then(|()| self.store.done(what, now_ms).map_err(|error| error.to_string()));
             let failed = metrics::gauge!("renkei_schedule_failed", "job" => what);
+            self.alarms.set(format!("failed {what}"), ended.is_err());
             match ended {
                 Ok(()) => {
                     failed.set(0.0);
@@ -145,6 +151,7 @@ impl Upkeep {
                     "The sum of a day does not hold."
                 );
             }
+            self.alarms.set(format!("imbalance {}", facility.code()), !unbalanced.is_empty());
             metrics::gauge!("renkei_imbalance_days", "facility" => facility.code().to_owned())
                 .set(unbalanced.len() as f64);
             days += sums.len();
@@ -281,14 +288,21 @@ mod tests {
     #[test]
     fn what_failed_is_tried_again_an_hour_later() {
         // A file where the directory should be.
-        let machine = machine("backup.key");
+        let machine = machine("blocked");
+        let blocked = machine.dir.path().join("blocked");
+        std::fs::write(&blocked, "").unwrap();
+        let alarms = machine.upkeep.alarms();
         let look = |minutes: i64| machine.upkeep.look(MIDNIGHT + minutes * MINUTE);
         look(30);
         assert_eq!(look(90), ["backup"]);
+        assert!(alarms.on("failed backup") && !alarms.on("failed retention"));
         assert!(look(149).is_empty());
         assert_eq!(look(150), ["backup"]);
         let newest = machine.upkeep.store.audit().entries(None, 1).unwrap().remove(0);
         assert_eq!(newest.action, "backup-failed");
+        std::fs::remove_file(blocked).unwrap();
+        assert_eq!(look(210), ["backup"]);
+        assert!(!alarms.on("failed backup"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::open::{ConfigFile, print};
 use crate::app::{self, mappings};
 use crate::config::{self, Weight};
 use crate::pipeline::Sets;
-use crate::store::{BackupKey, restore};
+use crate::store::{BackupKey, OpenError, inspect_identity};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -48,10 +48,17 @@ fn keys(config: &config::Config) -> usize {
     let mut errors = 0;
     let elsewhere = config.store.identity_key.clone();
     let path = elsewhere.clone().unwrap_or_else(|| config.data_dir.join("identity.key"));
-    match restore::fingerprint_of(&path) {
-        Ok(fingerprint) => eprintln!("identity key: {fingerprint}"),
-        Err(_) if elsewhere.is_none() && !path.exists() => {
-            eprintln!("identity key: is made at the first start");
+    match inspect_identity(&config.data_dir, elsewhere.as_deref()) {
+        Ok(Some(fingerprint)) => eprintln!("identity key: {fingerprint}"),
+        Ok(None) => eprintln!("identity key: is made at the first start"),
+        Err(error @ OpenError::OtherKey) => {
+            eprintln!(
+                "{}: error: {error}\n    \
+                 識別鍵が、この保存領域を作ったときのものではありません。別の鍵では全部が二重に登録されます。\
+                 正しい鍵を、なければバックアップか紙の控えから戻してください。",
+                path.display()
+            );
+            errors += 1;
         }
         Err(_) => {
             eprintln!(

@@ -5,13 +5,11 @@
 
 use super::problem::{Problem, Weight};
 use super::{Config, certificate};
+use crate::console::CERTIFICATE_WARNING_DAYS;
 use crate::intake::Kind;
 use crate::participation::{Denominators, DenominatorsError, RowProblem};
 use renkei_translate::charset::{GaijiTable, gaiji_code};
 use std::path::{Path, PathBuf};
-
-/// A certificate that ends within so many days is told of: renewing one takes a hospital weeks.
-pub const CERTIFICATE_WARNING_DAYS: i64 = 30;
 
 /// What is wrong with what the configuration names, as a start needs it. `now` in seconds since 1970. A certificate
 /// that has expired is a warning: one destination fails, and input is taken all the same.

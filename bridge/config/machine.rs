@@ -30,6 +30,14 @@ pub fn everything(config: &Config, now: i64) -> Vec<Problem> {
 fn disk(look: &mut Look<'_>, config: &Config) {
     let disk = config.store.look(&config.data_dir);
     let free = disk.free_bytes >> 20;
+    if config.store.hard_free > config.store.soft_free {
+        look.warning(
+            ("store", None, "hard_free"),
+            "hard_free が soft_free より大きいので、警告なしに受信を断ります。soft_free より小さくしてください。"
+                .into(),
+            "hard_free is above soft_free: input would be refused without a warning before. Make it smaller.".into(),
+        );
+    }
     if disk.full {
         look.error(
             ("store", None, "hard_free"),
@@ -155,10 +163,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = |key: &str| vec![(Weight::Error, key.to_owned())];
         let warning = |key: &str| vec![(Weight::Warning, key.to_owned())];
-        let full = "[store]\nhard_free = '999999TiB'\n";
+        let full = "[store]\nsoft_free = '999999TiB'\nhard_free = '999999TiB'\n";
         assert_eq!(said(dir.path(), full, EARLIEST), error("store.hard_free"));
         let low = "[store]\nsoft_free = '999999TiB'\nhard_free = '0B'\n";
         assert_eq!(said(dir.path(), low, EARLIEST), warning("store.soft_free"));
+        let crossed = |hard: &str| format!("[store]\nsoft_free = '1B'\nhard_free = '{hard}'\n");
+        assert_eq!(said(dir.path(), &crossed("2B"), EARLIEST), warning("store.hard_free"));
+        assert_eq!(said(dir.path(), &crossed("1B"), EARLIEST), []);
         assert_eq!(said(dir.path(), "", EARLIEST - 1), error("data_dir"));
         assert_eq!(said(dir.path(), "", EARLIEST), []);
         let codes = ["1319999999".to_owned()];

@@ -13,7 +13,7 @@ mod day;
 mod dispatch;
 mod door;
 mod login;
-mod mask;
+pub(crate) mod mask;
 pub mod page;
 pub mod pages;
 pub mod password;
@@ -44,6 +44,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+/// A certificate that ends within so many days is told of: renewing one takes a hospital weeks.
+pub const CERTIFICATE_WARNING_DAYS: i64 = 30;
 /// Connections at once: a page is small and answered at once, so more than this is somebody's mistake.
 pub const MAX_CONNECTIONS: usize = 128;
 /// A request's header must be there within this time.
@@ -119,6 +121,8 @@ pub struct Machine {
     pub started_ms: i64,
     /// Certificates of the configuration: the setting, and its end in seconds since 1970 or why it cannot be read.
     pub certificates: Certificates,
+    /// Whether an alarm stands, by its name as [`crate::app::alarm::Alarms::on`] has it: `silence FEED`, `failed JOB`.
+    pub alarm: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 /// Reads what certificates the configuration names.

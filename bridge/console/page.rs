@@ -223,6 +223,11 @@ impl Frame {
             _ => "state.none",
         })
     }
+    /// A page of the menu, and the key of its name, where the person may open it.
+    pub fn opens(&self, path: &str) -> Option<(&'static str, &'static str)> {
+        let entries = self.person.iter().flat_map(|person| &person.menu).flat_map(|(_, entries)| entries);
+        entries.copied().find(|(entry, _)| *entry == path)
+    }
     /// The word of a breaker's state.
     pub fn breaker(&self, breaker: &str) -> &str {
         self.t(match breaker {

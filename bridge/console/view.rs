@@ -171,7 +171,7 @@ pub fn overview(
         causes: Vec::new(),
         destinations: Vec::new(),
     };
-    let mut items = Vec::new();
+    let mut items = of_machine(state, now_ms);
     for info in state.facilities.iter().filter(|info| shown(&info.code)) {
         let trouble = (state.trouble)(&info.code);
         items.extend(trouble.iter().map(|key| ("bad", *key)));
@@ -197,6 +197,33 @@ pub fn overview(
     view.causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
     view.verdict = verdict(items, &view);
     Ok(view)
+}
+
+/// What is wrong with the appliance and with no facility of its own.
+fn of_machine(state: &ConsoleState, now_ms: i64) -> Vec<(&'static str, &'static str)> {
+    let failed = [
+        ("bad", "failed backup", "verdict.backup"),
+        ("bad", "failed reconcile", "verdict.reconcile"),
+        ("warn", "failed retention", "verdict.retention"),
+    ];
+    let failed = failed.into_iter().filter(|(_, alarm, _)| (state.machine.alarm)(alarm));
+    let mut items: Vec<_> = failed.map(|(level, _, key)| (level, key)).collect();
+    let certificates = (state.machine.certificates)();
+    items.extend(
+        super::pages::system::ending(certificates, now_ms / 1_000)
+            .map(|level| (level, "verdict.certificate")),
+    );
+    items
+}
+
+/// The page that shows an item of the verdict.
+pub fn page_of(key: &str) -> &'static str {
+    match key {
+        "verdict.quarantine" => "/quarantine",
+        "verdict.rejected" => "/messages",
+        "verdict.imbalance" | "verdict.damaged" | "verdict.feed" => "/facilities",
+        _ => "/system",
+    }
 }
 
 /// Why the appliance is not ready, where it is not: a word for `/readyz`.
@@ -262,6 +289,7 @@ fn facility_row(
     let paused: Vec<Status> =
         state.forwards.iter().filter_map(|(_, statuses)| statuses.of(&info.code)).collect();
     let mut level = if sum.received == 0 { "none" } else { "ok" };
+    let on = |alarm: String| (state.machine.alarm)(&alarm);
     let mut raise = |to: &'static str, key: &'static str| {
         if level != "bad" {
             level = to;
@@ -273,6 +301,9 @@ fn facility_row(
     }
     if sum.rejected > 0 {
         raise("warn", "verdict.rejected");
+    }
+    if info.feeds.iter().any(|(feed, _)| on(format!("silence {feed}"))) {
+        raise("warn", "verdict.silence");
     }
     if disk.low && !disk.full {
         raise("warn", "verdict.disk-low");
@@ -286,7 +317,8 @@ fn facility_row(
     if disk.full {
         raise("bad", "verdict.disk");
     }
-    if !sum.balanced() {
+    // Of today, or of another open day when they were last reconciled.
+    if !sum.balanced() || on(format!("imbalance {}", info.code)) {
         raise("bad", "verdict.imbalance");
     }
     let mut inputs: Vec<_> = info.feeds.iter().map(|(_, kind)| *kind).collect();
@@ -339,8 +371,12 @@ fn destination_row(
 
 /// The worst item first; the others behind it, each once.
 fn verdict(mut items: Vec<(&'static str, &'static str)>, view: &Overview) -> Verdict {
-    if view.destinations.iter().any(|row| row.held > 0) && view.causes.is_empty() {
+    // Of earlier days too: they are open until somebody mends them.
+    if view.destinations.iter().any(|row| row.held > 0) || !view.causes.is_empty() {
         items.push(("warn", "verdict.quarantine"));
+    }
+    if view.destinations.iter().any(|row| row.rejected > 0) {
+        items.push(("warn", "verdict.rejected"));
     }
     items.sort_by_key(|(level, _)| *level != "bad");
     let mut keys: Vec<&'static str> = Vec::new();

@@ -176,6 +176,22 @@ pub fn inspect(dir: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// The fingerprint of the secret of ids that a start would use, without making anything; none = it will be made.
+///
+/// # Errors
+/// It cannot be read, or is not the one of the store ([`OpenError::OtherKey`]).
+pub fn inspect_identity(data_dir: &Path, elsewhere: Option<&Path>) -> Result<Option<String>, OpenError> {
+    let database = data_dir.join(APPLIANCE).join("appliance.sqlite");
+    // One that cannot be read has noted nothing: its damage is told where it is opened.
+    let noted = schema::open_reader(&database).ok().and_then(|connection| noted(&connection).ok().flatten());
+    if elsewhere.is_none() && !data_dir.join(KEY_FILE).exists() {
+        return if noted.is_some() { Err(OpenError::OtherKey) } else { Ok(None) };
+    }
+    let (_, key) = secret(data_dir, elsewhere)?;
+    let used = IdKey::new(&key).fingerprint();
+    if noted.is_some_and(|noted| noted != used) { Err(OpenError::OtherKey) } else { Ok(Some(used)) }
+}
+
 pub(super) fn private_dir(dir: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }

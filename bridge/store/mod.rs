@@ -62,7 +62,7 @@ mod whose;
 mod whose_tests;
 
 pub use accept::Offered;
-pub use appliance::{Audit, AuditEntry, AuditFilter, Broken, Store, inspect};
+pub use appliance::{Audit, AuditEntry, AuditFilter, Broken, Store, inspect, inspect_identity};
 pub use backup::{BackupConfig, BackupError, Made, Manifest};
 pub use consent_list::{ConsentChange, ConsentImport, ConsentRow, ConsentStatus};
 pub use disk::{Config, Disk, RETENTION_MIN};

@@ -101,3 +101,26 @@ fn a_configuration_that_is_not_there_exits_with_78() {
         assert!(text(&output.stderr).contains("/no/such/bridge.toml"));
     }
 }
+
+#[test]
+fn an_identity_key_that_is_not_the_store_s_exits_with_78() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, key) = (folder.path().join("data"), folder.path().join("identity.key"));
+    let configuration = "data_dir = 'data'\n[store]\nidentity_key = 'identity.key'\nsoft_free = '0B'\nhard_free = '0B'\n\
+                         [[facility]]\ncode = '1319999999'\n";
+    std::fs::write(&key, [7; 32]).unwrap();
+    let (code, said) = check(folder.path(), configuration);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!data.join("appliance").exists(), "nothing is made");
+    let config = renkei_bridge::store::Config { identity_key: Some(key.clone()), ..Default::default() };
+    drop(renkei_bridge::store::Store::open(&data, &["1319999999".to_owned()], config).unwrap());
+    assert_eq!(check(folder.path(), configuration).0, Some(0));
+    std::fs::write(&key, [8; 32]).unwrap();
+    let (code, said) = check(folder.path(), configuration);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("Put the right key back") && said.contains("識別鍵が、この保存領域"), "{said}");
+    // The setting is gone: the store's key would have to lie in the data directory, and does not.
+    let (code, said) = check(folder.path(), &configuration.replace("identity_key = 'identity.key'\n", ""));
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("Put the right key back") && !data.join("identity.key").exists(), "{said}");
+}

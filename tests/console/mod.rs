@@ -10,5 +10,6 @@ mod people;
 mod quarantine;
 mod sign_in;
 pub mod site;
+mod status;
 mod tls;
 pub mod ward;

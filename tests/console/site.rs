@@ -160,6 +160,7 @@ impl Site {
                         ("feed b tls.cert".into(), Err("x".into())),
                     ]
                 }),
+                alarm: Arc::new(|_| false),
             },
             delay: wait,
         };

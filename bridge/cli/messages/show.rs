@@ -2,6 +2,7 @@
 
 use super::{MessageId, Where, id, who};
 use crate::cli::print::{say, sentences, time};
+use crate::console::mask;
 use crate::shape;
 use crate::store::{FacilityStore, MessageDetail};
 use renkei_translate::charset::{GaijiTable, decode};
@@ -106,8 +107,22 @@ fn summary(facility: &FacilityStore, detail: &MessageDetail, reveal: bool) -> st
             delivery.status.map_or_else(String::new, |status| format!(", HTTP {status}")),
             delivery.error.as_ref().map_or_else(String::new, |error| format!(", {error}")),
         );
+        for line in answer(&delivery.answer, reveal) {
+            say!("answer    {line}");
+        }
     }
     Ok(())
+}
+
+/// What a base answered to what it refused, one line an issue: severity and code, text, place. A base may repeat the
+/// patient in any text: without `reveal` the same is masked as on the console's page.
+fn answer(answer: &[u8], reveal: bool) -> Vec<String> {
+    let one = |issue: mask::Issue| {
+        let parts = [issue.severity, issue.code, issue.text, issue.place];
+        let parts: Vec<&str> = parts.iter().flat_map(|part| part.split_whitespace()).collect();
+        parts.join(" ")
+    };
+    mask::issues(answer, reveal).into_iter().map(one).collect()
 }
 
 fn body(detail: &MessageDetail, reveal: bool) -> std::io::Result<()> {
@@ -120,4 +135,27 @@ fn body(detail: &MessageDetail, reveal: bool) -> std::io::Result<()> {
     }
     say!("{}", shape::body(&detail.body, &gaiji).trim_end());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::answer;
+
+    #[test]
+    fn the_base_s_answer_is_shown_as_its_shape_until_it_is_revealed() {
+        let outcome = r#"{"resourceType":"OperationOutcome","issue":[
+            {"severity":"error","code":"invalid","diagnostics":"name 山田\n is wrong","expression":["Bundle.entry[1]"]},
+            {"severity":"warning","code":"山田"}]}"#;
+        assert_eq!(
+            answer(outcome.as_bytes(), true),
+            ["error invalid name 山田 is wrong Bundle.entry[1]", "warning 山田"]
+        );
+        assert_eq!(
+            answer(outcome.as_bytes(), false),
+            ["error invalid AAAA 漢漢 AA AAAAA AAAAAA.AAAAA[#]", "warning 漢漢"]
+        );
+        // No OperationOutcome, and nothing at all.
+        assert_eq!(answer("Bad 山田".as_bytes(), false), ["AAA 漢漢"]);
+        assert!(answer(b"", true).is_empty());
+    }
 }

@@ -1,5 +1,6 @@
 //! システム: whether this machine is well.
 
+use crate::console::CERTIFICATE_WARNING_DAYS;
 use crate::console::answer::{Answer, Failure};
 use crate::console::page::Frame;
 use crate::console::request::Request;
@@ -35,6 +36,7 @@ struct FeedRow {
     kind: &'static str,
     facility: String,
     last_ms: Option<i64>,
+    silent: bool,
 }
 
 #[derive(Template)]
@@ -51,6 +53,7 @@ struct SystemPage {
     clock_off_s: Option<i64>,
     clock_level: &'static str,
     backup: Option<AuditEntry>,
+    backup_failed: bool,
     certificates: Vec<Certificate>,
     reach: Vec<Reach>,
     feeds: Vec<FeedRow>,
@@ -75,6 +78,13 @@ fn certificate((setting, end): (String, Result<i64, String>), now_s: i64) -> Cer
     Certificate { setting, days, level }
 }
 
+/// The worst level of the certificates that are unreadable or end so soon that `check` warns; none = all is well.
+pub fn ending(certificates: Vec<(String, Result<i64, String>)>, now_s: i64) -> Option<&'static str> {
+    let all = certificates.into_iter().map(|one| certificate(one, now_s));
+    let ending = all.filter(|one| one.days.is_none_or(|days| days < CERTIFICATE_WARNING_DAYS));
+    ending.map(|one| one.level).min_by_key(|level| *level != "bad")
+}
+
 /// The page.
 ///
 /// # Errors
@@ -93,6 +103,7 @@ pub fn page(request: &Request) -> Result<Answer, Failure> {
                 kind: view::input_key(kind),
                 facility: info.name.clone(),
                 last_ms,
+                silent: (machine.alarm)(&format!("silence {feed}")),
             });
         }
         for (base, statuses) in &state.forwards {
@@ -134,6 +145,7 @@ pub fn page(request: &Request) -> Result<Answer, Failure> {
         clock_level: if clock_off_s.is_some_and(|off| off.abs() > 30) { "bad" } else { "ok" },
         clock_off_s,
         backup: state.store.audit().search(&last)?.into_iter().next(),
+        backup_failed: (machine.alarm)("failed backup"),
         certificates: (machine.certificates)()
             .into_iter()
             .map(|one| certificate(one, request.now_ms / 1_000))
@@ -167,5 +179,12 @@ mod tests {
         check(Ok(7 * DAY_S - 1), Some(6), "bad");
         check(Ok(-1), Some(-1), "bad");
         check(Err("gone".into()), None, "bad");
+        // What the status page says: thirty days, as `check` and the manual have it.
+        let said =
+            |ends: &[Result<i64, String>]| ending(ends.iter().map(|e| ("x".into(), e.clone())).collect(), 0);
+        assert_eq!(said(&[Ok(30 * DAY_S)]), None);
+        assert_eq!(said(&[Ok(60 * DAY_S), Ok(30 * DAY_S - 1)]), Some("warn"));
+        assert_eq!(said(&[Ok(9 * DAY_S), Ok(6 * DAY_S)]), Some("bad"));
+        assert_eq!(said(&[Err("gone".into())]), Some("bad"));
     }
 }

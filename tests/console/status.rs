@@ -1,0 +1,83 @@
+//! 状況 with trouble on: each alarm is said, with what to do and where to see it.
+
+use super::site::{AOBA, MIDORI, START_MS, Site};
+use super::ward::{NAME, Ward, lab};
+use renkei_bridge::console::ConsoleState;
+use renkei_bridge::console::rights::Role;
+use std::sync::Arc;
+
+fn alarmed(alarms: &'static [&'static str], days_left: i64) -> impl FnOnce(&mut ConsoleState) {
+    move |state| {
+        state.machine.alarm = Arc::new(move |alarm| alarms.contains(&alarm));
+        state.machine.certificates =
+            Arc::new(move || vec![("console tls.cert".into(), Ok(START_MS / 1_000 + days_left * 86_400))]);
+    }
+}
+
+/// The level of a facility's row.
+fn level(page: &str, code: &str) -> String {
+    let row = page.split(&format!("<tr data-facility=\"{code}\">")).nth(1).unwrap();
+    row.split("class=\"st ").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn every_alarm_that_stands_is_something_to_do() {
+    const ALL_WELL: &str = "いま、することはありません。";
+    let site = Site::start_with(alarmed(&[], 30));
+    assert!(site.get("/", &site.session(&[Role::Operator])).text().contains(ALL_WELL));
+    // Each alone: what is said in both languages, and the row of the facility whose feed `aoba` is.
+    let cases: [(&[&str], i64, &str, &str, &str); 6] = [
+        (&["silence aoba"], 30, "何も来ていない入力", "Nothing has come to an input", "warn"),
+        (&["failed backup"], 30, "バックアップが取れていません", "backup could not be made", "none"),
+        (&["failed reconcile"], 30, "収支の点検が終わりません", "sums of the days", "none"),
+        (&["failed retention"], 30, "消せませんでした", "past its retention", "none"),
+        (&["imbalance 1319999991"], 30, "収支が合わない日", "sum of a day does not hold", "bad"),
+        (&[], 9, "30日以内に切れる", "ends within 30 days", "none"),
+    ];
+    for (alarms, days, ja, en, row) in cases {
+        let site = Site::start_with(alarmed(alarms, days));
+        let operator = site.session(&[Role::Operator]);
+        let page = site.get("/", &operator).text();
+        assert!(page.contains(ja) && !page.contains(ALL_WELL), "{alarms:?} {page}");
+        assert!(
+            site.get_with("/", &format!("session={operator}; lang=en")).text().contains(en),
+            "{alarms:?}"
+        );
+        assert_eq!((level(&page, AOBA).as_str(), level(&page, MIDORI).as_str()), (row, "none"), "{alarms:?}");
+        let at = if row == "bad" { "/facilities" } else { "/system" };
+        let said = page.split("<div class=\"say ").nth(1).unwrap().split("</div>").next().unwrap();
+        assert!(said.contains(&format!("<a href=\"{at}\">")), "{said}");
+        // A page that does not open for a person is no link for them.
+        let viewer = site.get("/", &site.session(&[Role::Viewer])).text();
+        assert!(viewer.contains(ja) && !viewer.contains("href=\"/system\""), "{viewer}");
+    }
+}
+
+#[test]
+fn the_system_page_shows_which_feed_is_silent_and_that_the_backup_failed() {
+    let site = Site::start_with(alarmed(&["silence aoba", "failed backup"], 30));
+    let page = site.get("/system", &site.session(&[Role::Operator])).text();
+    let row = |feed: &str| {
+        page.split(&format!("<span class=\"mono\">{feed}</span>"))
+            .nth(1)
+            .unwrap()
+            .split("</tr>")
+            .next()
+            .unwrap()
+    };
+    assert!(
+        row("aoba").contains("長く来ていません") && !row("midori").contains("長く来ていません"),
+        "{page}"
+    );
+    assert!(page.contains("毎日のバックアップが取れていません"));
+}
+
+#[test]
+fn what_is_held_since_an_earlier_day_is_something_to_do() {
+    let ward = Ward::start();
+    // Without the time of the specimen it is held; no sum of today has it.
+    ward.receive(AOBA, "held", &lab("C1", "O1", NAME, ""), 25 * 3_600_000);
+    let page = ward.site.get("/", &ward.site.session(&[Role::Operator])).text();
+    let said = page.split("<div class=\"say ").nth(1).unwrap().split("</div>").next().unwrap();
+    assert!(said.contains("保留があります") && said.contains("href=\"/quarantine\""), "{said}");
+}
