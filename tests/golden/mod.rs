@@ -1,6 +1,7 @@
 //! Golden cases: a few messages in, what the record sends for the last of them out, and why.
 //!
-//! A case is a folder: `input-1.hl7` … `input-n.hl7` (UTF-8, invented), `expected.json` and `why.tsv`. The case of a
+//! A case is a folder: `input-1.hl7` … `input-n.hl7` (invented; UTF-8 but where the encoding is the point),
+//! `expected.json` and `why.tsv`. `row-NAME` is a row of the facts' table of what trips translators. The case of a
 //! proprietary feed has `input-1.LAYOUT.csv` …, in UTF-8 too and encoded as the layout wants by the test.
 //! `expected.json` holds what the last message makes the record send: `put`, by `Type/n`, and `delete`. `n`
 //! counts the ids of a type in the order in which the messages make them: an id is a keyed digest that
@@ -66,8 +67,8 @@ fn inputs(case: &Path) -> Vec<(Vec<u8>, Context)> {
     let mut out = Vec::new();
     for n in 1.. {
         let context = shipped::context(None, PathPatient::Error, Lists::Whole);
-        if let Ok(text) = std::fs::read_to_string(case.join(format!("input-{n}.hl7"))) {
-            out.push((text.into_bytes(), context));
+        if let Ok(bytes) = std::fs::read(case.join(format!("input-{n}.hl7"))) {
+            out.push((bytes, context));
         } else if let Ok(text) = std::fs::read_to_string(case.join(format!("input-{n}.lab-csv44.csv"))) {
             let layout = shipped::set().layout("lab-csv44").expect("the layout is shipped");
             let bytes = encoding_rs::SHIFT_JIS.encode(&text).0.into_owned();
