@@ -94,18 +94,26 @@ pub fn stack(folders: &Folders) -> Result<MappingSet, Vec<Problem>> {
         (Rank::Facility, &folders.facility),
     ];
     for (rank, dir) in dirs.into_iter().filter_map(|(rank, dir)| Some((rank, dir.as_ref()?))) {
-        match bytes(dir) {
-            Ok(files) => layers.push(layer(rank, files, &mut problems)),
-            Err(error) => problems.push(Problem {
+        layers.push(folder_layer(rank, dir, &mut problems));
+    }
+    joined(MappingSet::layered(layers), problems)
+}
+
+/// The layer of a folder; that it cannot be read is among the problems.
+fn folder_layer(rank: Rank, dir: &Path, problems: &mut Vec<Problem>) -> Layer {
+    match bytes(dir) {
+        Ok(files) => layer(rank, files, problems),
+        Err(error) => {
+            problems.push(Problem {
                 layer: rank,
                 file: dir.display().to_string(),
                 ja: format!("マッピングのフォルダを読めません（{error}）。"),
                 en: format!("The folder of mappings cannot be read ({error})."),
                 ..Problem::default()
-            }),
+            });
+            Layer::new(rank, Vec::new())
         }
     }
-    whole(layers, problems)
 }
 
 /// A layer of files as bytes; those that are not UTF-8 are among the problems.
@@ -119,12 +127,15 @@ pub fn layer(rank: Rank, files: Vec<(String, Vec<u8>)>, problems: &mut Vec<Probl
     Layer::new(rank, texts)
 }
 
-/// Compiles layers whose reading found those problems already.
+/// What was compiled of layers whose reading found those problems already.
 ///
 /// # Errors
 /// All problems.
-pub fn whole(layers: Vec<Layer>, mut problems: Vec<Problem>) -> Result<MappingSet, Vec<Problem>> {
-    match MappingSet::layered(layers) {
+pub fn joined(
+    compiled: Result<MappingSet, Vec<Problem>>,
+    mut problems: Vec<Problem>,
+) -> Result<MappingSet, Vec<Problem>> {
+    match compiled {
         Ok(set) if problems.is_empty() => Ok(set),
         Ok(_) => Err(problems),
         Err(more) => {
@@ -150,19 +161,27 @@ pub fn folders(config: &Config, facility: Option<&str>) -> Folders {
 /// # Errors
 /// Every problem, once each, whatever facility it is found for.
 pub fn of(config: &Config) -> Result<Sets, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut load = |folders: &Folders| match stack(folders) {
-        Ok(set) => Some(set),
-        Err(found) => {
-            problems.extend(found);
-            None
-        }
+    let (common, mut problems) = match stack(&folders(config, None)) {
+        Ok(common) => (Some(common), Vec::new()),
+        Err(problems) => (None, problems),
     };
-    let common = load(&folders(config, None));
     let mut own = BTreeMap::new();
-    for facility in config.facilities.iter().filter(|facility| facility.mappings.is_some()) {
-        if let Some(set) = load(&folders(config, Some(&facility.code))) {
-            own.insert(facility.code.clone(), set);
+    for facility in &config.facilities {
+        let Some(dir) = &facility.mappings else { continue };
+        let compiled = match &common {
+            Some(common) => {
+                let mut found = Vec::new();
+                let layer = folder_layer(Rank::Facility, dir, &mut found);
+                joined(common.over(layer), found)
+            }
+            // Nothing to lie over: what is wrong with the layer is said all the same.
+            None => stack(&folders(config, Some(&facility.code))),
+        };
+        match compiled {
+            Ok(set) => {
+                own.insert(facility.code.clone(), set);
+            }
+            Err(found) => problems.extend(found),
         }
     }
     match common {

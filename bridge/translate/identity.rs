@@ -77,7 +77,12 @@ pub fn digest_id<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
 
 /// SHA-256 of some bytes, as 64 hexadecimal characters: for hashes of bodies and contents.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn base32(bytes: &[u8]) -> String {

@@ -141,7 +141,6 @@ pub(super) fn fits(files: &Files, below: &Folders) -> Result<Vec<Problem>, ExitC
         Ok(base) => base,
         Err(problems) => return Ok(problems),
     };
-    let mut layers = base.layers().to_vec();
     let rank = if below.network.is_some() { Rank::Facility } else { Rank::Network };
     if below.facility.is_some() {
         eprintln!("--layer is given once at most: the network's, below a facility's");
@@ -150,8 +149,7 @@ pub(super) fn fits(files: &Files, below: &Folders) -> Result<Vec<Problem>, ExitC
     let mut problems = Vec::new();
     let own = files.iter().map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
     let layer: Layer = mappings::layer(rank, own, &mut problems);
-    layers.push(layer);
-    Ok(mappings::whole(layers, problems).err().unwrap_or_default())
+    Ok(mappings::joined(base.over(layer), problems).err().unwrap_or_default())
 }
 
 fn refused(path: &Path, refusal: &Refusal) -> ExitCode {

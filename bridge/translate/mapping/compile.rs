@@ -3,17 +3,17 @@
 use super::check_set;
 use super::compile_map::{Draft, Parts, finish_map, read_map};
 use super::compile_message::{MessageDraft, finish_message, read_message};
-use super::describe::{self, SetText, Source as Stand};
+use super::describe::{self, SetText, Source as Stand, TableText};
 use super::functions;
 use super::layer::{self, Layer};
-use super::plan::{LayoutPlan, Make, Plan};
+use super::plan::{LayoutPlan, Make, Plan, Table};
 use super::problem::{Place, Problem, Problems, words};
 use super::reader::{File, Tab, line_starts};
 use super::table;
 use super::test_draft::{TestDraft, finish_test, lay_test, read_test};
 use crate::feed;
 use crate::fhir::Keys;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use toml::de::DeTable;
 
@@ -54,11 +54,24 @@ struct Drafts {
     off: Vec<(String, Stand)>,
 }
 
-pub(crate) fn compile(layers: &[Layer]) -> Result<(Plan, SetText), Vec<Problem>> {
+/// Compiles layers. Code tables of `below`, a set of the same layers but for the last one, are taken over where that
+/// layer says nothing of them: a table of a hundred thousand codes is in memory once, however many facilities there are.
+pub(crate) fn compile(
+    layers: &[Layer],
+    below: Option<(&Plan, &SetText)>,
+) -> Result<(Plan, SetText), Vec<Problem>> {
     let mut problems = Problems::default();
     let mut plan = Plan { keys: Keys::new(), ..Plan::default() };
     let mut known = Known::default();
-    let tables = table::collect(layers, &mut problems);
+    let upper = layers.last().map_or(&[][..], |layer| &layer.files);
+    let said: HashSet<&str> = upper.iter().filter_map(|file| table::name_of(&file.path)).collect();
+    let kept: BTreeMap<&str, &Arc<Table>> = below
+        .iter()
+        .flat_map(|(plan, _)| &plan.tables)
+        .map(|table| (table.name.as_str(), table))
+        .filter(|(name, _)| !said.contains(name))
+        .collect();
+    let tables = table::collect(layers, &|name| !kept.contains_key(name), &mut problems);
     let mut drafts = Drafts::default();
     for layer in layers {
         read_layer(layer, &mut drafts, &mut plan, &mut problems);
@@ -70,6 +83,13 @@ pub(crate) fn compile(layers: &[Layer]) -> Result<(Plan, SetText), Vec<Problem>>
     for (name, rows) in tables {
         read_table(&name, rows, &mut plan, &mut known, &mut problems);
     }
+    for (name, table) in kept {
+        known.tables.insert(name.to_owned(), plan.tables.len());
+        plan.tables.push(table.clone());
+        let same = |text: &&TableText| text.name == name;
+        text.tables.extend(below.and_then(|(_, text)| text.tables.iter().find(same)).cloned());
+    }
+    text.tables.sort_by(|a, b| a.name.cmp(&b.name));
     plan.code_systems = known.tables.get("code-systems").copied();
     plan.table_names = table_names(&known);
     register(&inner, &mut known, &mut problems);
@@ -325,7 +345,7 @@ fn read_table(
         _ => {
             check_set::target_systems(name, &rows, problems);
             known.tables.insert(name.to_owned(), plan.tables.len());
-            plan.tables.push(table::build(name, rows));
+            plan.tables.push(Arc::new(table::build(name, rows)));
         }
     }
 }

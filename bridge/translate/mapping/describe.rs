@@ -178,7 +178,7 @@ pub(crate) fn table_page(layers: &[Layer], name: &str, from: usize, limit: usize
         Layer::new(layer.rank, named.cloned().collect())
     };
     let layers: Vec<Layer> = layers.iter().map(of_table).collect();
-    let rows = table::collect(&layers, &mut Problems::default()).remove(name)?;
+    let rows = table::collect(&layers, &|_| true, &mut Problems::default()).remove(name)?;
     let mut header: Vec<String> = table::header(name).iter().map(|cell| (*cell).to_owned()).collect();
     let ranked = rows.iter().any(|row| row.rank > 0);
     if ranked {

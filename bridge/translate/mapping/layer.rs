@@ -8,6 +8,7 @@ use super::compile_map::{Draft, Line};
 use super::compile_message::{MessageDraft, Skip};
 use super::problem::{Place, Problems, Words, words};
 use super::{Problem, SourceFile};
+use std::sync::Arc;
 
 /// Which layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -47,14 +48,14 @@ impl Rank {
 pub struct Layer {
     /// Which one it is.
     pub rank: Rank,
-    /// Its files, in folders as those of a set.
-    pub files: Vec<SourceFile>,
+    /// Its files, in folders as those of a set; clones of the layer share them.
+    pub files: Arc<[SourceFile]>,
 }
 
 impl Layer {
     /// A layer of these files.
     pub fn new(rank: Rank, files: Vec<SourceFile>) -> Self {
-        Self { rank, files }
+        Self { rank, files: files.into() }
     }
 }
 

@@ -134,8 +134,9 @@ mod tests;
 
 use crate::feed::{Layout, Part};
 use crate::hl7v2::Message;
-use crate::identity::sha256_hex;
+use crate::identity::hex;
 use crate::translation::{Context, Facility, Translation};
+use sha2::{Digest, Sha256};
 
 pub use layer::{Layer, Rank, read};
 pub use problem::Problem;
@@ -221,10 +222,24 @@ impl MappingSet {
     ///
     /// # Errors
     /// Every problem of all layers, in order of layer, file and line.
-    pub fn layered(mut layers: Vec<Layer>) -> Result<Self, Vec<Problem>> {
+    pub fn layered(layers: Vec<Layer>) -> Result<Self, Vec<Problem>> {
+        Self::compiled(layers, None)
+    }
+
+    /// This set with one more layer over it; what that layer says nothing of is shared where it is large.
+    ///
+    /// # Errors
+    /// Every problem of the layer, in order of file and line.
+    pub fn over(&self, layer: Layer) -> Result<Self, Vec<Problem>> {
+        let mut layers = self.layers.clone();
+        layers.push(layer);
+        Self::compiled(layers, Some(self))
+    }
+
+    fn compiled(mut layers: Vec<Layer>, below: Option<&Self>) -> Result<Self, Vec<Problem>> {
+        let (plan, text) = compile::compile(&layers, below.map(|set| (&set.plan, &set.text)))?;
         layers.retain(|layer| layer.rank == Rank::Shipped || !layer.files.is_empty());
         let version = version(&layers);
-        let (plan, text) = compile::compile(&layers)?;
         let messages = plan.messages.iter().map(|message| message.id.clone()).collect();
         Ok(Self { version, messages, layers, text, plan })
     }
@@ -280,19 +295,20 @@ impl MappingSet {
 
 /// Of the shipped set alone it is what it was before there were layers.
 fn version(layers: &[Layer]) -> String {
-    let mut all = String::new();
+    let mut all = Sha256::new();
     for layer in layers {
         let mut parts: Vec<(&str, &str)> =
             layer.files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
         parts.sort_unstable();
         if layer.rank != Rank::Shipped {
-            all += &format!("{}:", layer.rank.word());
+            all.update(format!("{}:", layer.rank.word()));
         }
         for (path, text) in parts {
-            all += &format!("{}:{path}{}:{text}", path.len(), text.len());
+            all.update(format!("{}:{path}{}:", path.len(), text.len()));
+            all.update(text);
         }
     }
-    sha256_hex(all.as_bytes())
+    hex(&all.finalize())
 }
 
 /// Makes the resources of one message; never panics, no I/O.

@@ -4,6 +4,7 @@ use super::problem::Place;
 use crate::fhir::{Key, Keys};
 use crate::translation::{Does, Replaces};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// An interned name: a segment, a group, a part of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -453,7 +454,7 @@ pub(crate) struct Use {
 pub(crate) struct Plan {
     pub(crate) keys: Keys,
     pub(crate) symbols: Symbols,
-    pub(crate) tables: Vec<Table>,
+    pub(crate) tables: Vec<Arc<Table>>,
     /// The name of each.
     pub(crate) table_names: Vec<String>,
     pub(crate) code_systems: Option<usize>,

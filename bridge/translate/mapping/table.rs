@@ -95,15 +95,19 @@ pub(crate) fn name_of(path: &str) -> Option<&str> {
     }
 }
 
-/// The rows of every table, layer laid over layer.
-pub(crate) fn collect(layers: &[Layer], problems: &mut Problems) -> BTreeMap<String, Vec<Cells>> {
+/// The rows of every table that is `wanted`, layer laid over layer.
+pub(crate) fn collect(
+    layers: &[Layer],
+    wanted: &dyn Fn(&str) -> bool,
+    problems: &mut Problems,
+) -> BTreeMap<String, Vec<Cells>> {
     let mut out: BTreeMap<String, Vec<Cells>> = BTreeMap::new();
     for layer in layers {
         let mut of_layer: BTreeMap<&str, Vec<Cells>> = BTreeMap::new();
         let mut files: Vec<&SourceFile> = layer.files.iter().collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         for file in files {
-            if let Some(table) = name_of(&file.path) {
+            if let Some(table) = name_of(&file.path).filter(|table| wanted(table)) {
                 of_layer.entry(table).or_default().extend(rows(layer.rank, file, table, problems));
             }
         }

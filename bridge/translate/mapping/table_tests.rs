@@ -2,6 +2,7 @@
 
 use super::tests::{file, message_file, set};
 use super::{Layer, MappingSet, Problem, Rank, SourceFile, read};
+use std::sync::Arc;
 
 const HEAD: &str =
     "source_system,source_code,source_display,target_system,target_code,target_display,equivalence";
@@ -104,6 +105,31 @@ fn the_first_choice_is_sent_and_a_layer_replaces_a_code_with_all_its_rows() {
     layers.push(Layer::new(Rank::Facility, vec![off]));
     let without = MappingSet::layered(layers).unwrap();
     assert!(!without.knows("gender", "", "M") && without.knows("gender", "", "F"));
+}
+
+#[test]
+fn a_facilitys_layer_shares_the_tables_that_it_says_nothing_of() {
+    let below = over(",M,,,other,,inexact,\n").unwrap();
+    let of = |set: &MappingSet, name: &str| {
+        set.plan.tables.iter().find(|table| table.name == name).unwrap().clone()
+    };
+    let layer = |files: Vec<SourceFile>| Layer::new(Rank::Facility, files);
+    // A table of its own: the lower one is the same in memory.
+    let own = layer(vec![file("tables/own.csv", &format!("{HEAD}\n,1,,,x,,equal\n"))]);
+    let with = below.over(own.clone()).unwrap();
+    assert!(Arc::ptr_eq(&of(&with, "gender"), &of(&below, "gender")));
+    assert!(with.knows("own", "", "1") && with.knows("gender", "", "F"));
+    // The set is the one that all layers at once give.
+    let whole = MappingSet::layered([below.layers(), &[own]].concat()).unwrap();
+    assert_eq!((with.version(), with.describe()), (whole.version(), whole.describe()));
+    // Rows for the lower table: it is laid anew, the lower set keeps its own.
+    let more = below.over(layer(vec![file("tables/gender.csv", &format!("{HEAD}\n,M,,,,,off\n"))])).unwrap();
+    assert!(
+        !more.knows("gender", "", "M") && more.knows("gender", "", "F") && below.knows("gender", "", "M")
+    );
+    // And what is wrong with a layer is found over shared tables too.
+    let wrong = layer(vec![file("tables/own.csv", &format!("{HEAD}\n,1,,1.2.392,x,,equal\n"))]);
+    assert_eq!(below.over(wrong).unwrap_err()[0].column, "target_system");
 }
 
 /// A table of 100,000 drugs, which another layer replaces whole.
