@@ -16,6 +16,7 @@ mod merges;
 mod pair_messages;
 mod pairs;
 mod stays;
+mod two_patients;
 mod whys;
 
 use crate::shipped;
