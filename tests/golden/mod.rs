@@ -12,6 +12,7 @@
 mod merges;
 mod pair_messages;
 mod pairs;
+mod rows;
 mod stays;
 
 use crate::shipped;
