@@ -74,7 +74,8 @@ pub(crate) struct Row {
     pub(crate) positions: Vec<Pos>,
 }
 
-/// Findings of one message beyond this are not kept: a hostile message must not fill memory.
+/// Findings of one message beyond this are not kept: a hostile message must not fill memory. Graver ones have room
+/// of their own behind it, so that no flood of remarks hides why a message must be held.
 const MAX_FINDINGS: usize = 2_000;
 
 pub(crate) struct Run<'m> {
@@ -133,7 +134,12 @@ fn number_text(number: usize, out: &mut String) {
 
 impl<'m> Run<'m> {
     pub(crate) fn finding(&mut self, severity: Severity, code: impl Into<Cow<'static, str>>, pos: Pos) {
-        if self.findings.len() >= MAX_FINDINGS {
+        let room = match severity {
+            Severity::Information => MAX_FINDINGS,
+            Severity::Warning => 2 * MAX_FINDINGS,
+            Severity::Error => 3 * MAX_FINDINGS,
+        };
+        if self.findings.len() >= room {
             return;
         }
         let mut location = Location::at(self.print(pos));
@@ -146,7 +152,7 @@ impl<'m> Run<'m> {
             Severity::Warning => Finding::warning(code, location),
             Severity::Information => Finding::information(code, location),
         };
-        if !self.findings.contains(&finding) || self.findings.len() > 200 {
+        if self.findings.len() > 200 || !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
     }
