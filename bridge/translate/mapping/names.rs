@@ -72,7 +72,11 @@ impl<'m> Run<'m> {
     /// `ordinal by $x` counts every instance, whether its number is needed or not.
     fn counted(&mut self, row: &'m Let, scope: &Scope<'_, 'm>, map: Option<usize>) -> usize {
         let Some(Make::Ordinal { by: Some(by), of_message }) = &row.make else { return scope.ordinal };
-        let text = self.named(scope, *by).items.first().map(|i| i.text().into_owned()).unwrap_or_default();
+        let text = self
+            .known(scope, *by)
+            .and_then(|n| n.items.first())
+            .map(|i| i.text().into_owned())
+            .unwrap_or_default();
         let group = match &scope.inst {
             _ if *of_message => None,
             Inst::Group(g) => self.cut.instances[*g as usize].parent.map(|p| p as u32),

@@ -5,8 +5,8 @@ use super::plan::{For, Make, Map};
 use super::run::{Inst, Items, Run, Scope};
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
+use crate::quick;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// `ref` from a value may lead to another that refers on, this deep.
 const MAX_DEPTH: usize = 8;
@@ -36,7 +36,7 @@ impl<'m> Run<'m> {
         map: &Map,
         id: String,
         mut parts: Vec<Cow<'m, str>>,
-        turns: &mut HashMap<String, usize>,
+        turns: &mut quick::Map<String, usize>,
     ) -> String {
         let turn = turns.entry(id.clone()).or_default();
         *turn += 1;

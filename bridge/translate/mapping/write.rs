@@ -6,6 +6,7 @@ use super::plan::{Index, Rule, Same, Target};
 use super::run::{Built, Row, Run};
 use crate::fhir::{Id, Key, Read, key};
 use crate::finding::Severity;
+use crate::quick;
 
 /// Elements of an array that several instances of one resource join; beyond this the rest is left out, said by
 /// `merge-conflict`.
@@ -184,7 +185,7 @@ impl<'m> Run<'m> {
 
     /// One resource for each id: what came later joins what came first.
     pub(crate) fn merge_built(&mut self) {
-        let mut first: std::collections::HashMap<(usize, String), usize> = std::collections::HashMap::new();
+        let mut first: quick::Map<(usize, String), usize> = quick::Map::default();
         let built = std::mem::take(&mut self.built);
         let mut kept: Vec<Built> = Vec::with_capacity(built.len());
         for one in built {
