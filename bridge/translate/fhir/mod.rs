@@ -145,6 +145,12 @@ impl Arena {
         let (at, len) = self.span(text);
         self.push(Kind::Text { at, len })
     }
+    /// A new string of these pieces.
+    pub fn joined(&mut self, pieces: &[&str]) -> Id {
+        let at = self.text.len();
+        pieces.iter().for_each(|piece| self.text.push_str(piece));
+        self.push(Kind::Text { at: at as u32, len: (self.text.len() - at) as u32 })
+    }
     /// A new number, whose text must be a JSON number.
     pub fn number(&mut self, text: &str) -> Id {
         let (at, len) = self.span(text);

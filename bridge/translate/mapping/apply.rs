@@ -62,6 +62,7 @@ pub(crate) fn start<'m>(
         rows: Vec::new(),
         fitted: quick::Map::default(),
         shared: quick::Map::default(),
+        composed: String::new(),
         counters: HashMap::new(),
     }
 }
@@ -270,10 +271,12 @@ fn order_time(run: &mut Run<'_>) -> String {
 pub(crate) fn enumerate(run: &mut Run<'_>) {
     let plan = run.plan;
     let mut all: Vec<Instance<'_>> = Vec::new();
+    let mut ordinals: quick::Map<Option<u32>, usize> = quick::Map::default();
+    let mut turns: quick::Map<String, usize> = quick::Map::default();
     for n in &plan.maps {
         let map = run.map(*n);
-        let mut ordinals: quick::Map<Option<u32>, usize> = quick::Map::default();
-        let mut turns: quick::Map<String, usize> = quick::Map::default();
+        ordinals.clear();
+        turns.clear();
         for (inst, parent) in candidates(run, map) {
             run.owner = &map.id;
             run.row = "when";

@@ -118,6 +118,8 @@ pub(crate) struct Run<'m> {
     pub(crate) fitted: quick::Map<(usize, u32), Rc<[u32]>>,
     /// What shared conditions were found to be: condition, whether of a group, segment or group.
     pub(crate) shared: quick::Map<(u32, bool, u32), bool>,
+    /// Room for a composed text.
+    pub(crate) composed: String,
     /// Counters of `ordinal by`.
     pub(crate) counters: HashMap<(usize, usize, Option<u32>, String), usize>,
 }

@@ -30,7 +30,10 @@ impl<'m> Run<'m> {
         let most = if PERSON.contains(&segment) { MAX_PERSON_CHARS } else { MAX_CHARS };
         let of_patient = !self.patient.is_empty()
             && (self.patient == code
-                || !segment.is_empty() && self.patient == self.context.facility.patient_id.normalise(code));
+                // However it is padded, a number ends as it is written.
+                || !segment.is_empty()
+                    && self.patient.chars().next_back() == code.chars().next_back()
+                    && self.patient == self.context.facility.patient_id.normalise(code));
         let shown = |text, most| if is_code(text, most) && !of_patient { text } else { "" };
         let table = &self.set.tables[n].name;
         let (system, code) = (shown(system.trim(), MAX_CHARS), shown(code, most));
