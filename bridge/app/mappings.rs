@@ -1,7 +1,9 @@
 //! The mapping sets: the one inside the program, or a folder in its place, and the layers over it.
 
+use super::archive::{self, Files};
 use crate::config::Config;
 use crate::pipeline::Sets;
+use crate::store::{Layers, Lies, NETWORK, SetName, StoreError};
 use renkei_translate::mapping::{self, Layer, MappingSet, Problem, Rank, SourceFile};
 use rust_embed::RustEmbed;
 use std::collections::BTreeMap;
@@ -41,11 +43,25 @@ pub fn shipped() -> Vec<SourceFile> {
         .collect()
 }
 
+/// The files of a folder, or of a layer's archive in its place, as bytes, by their paths inside it.
+///
+/// # Errors
+/// A file or folder that cannot be read; a file that is no archive of a layer.
+pub fn bytes(path: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    if !path.is_file() {
+        return folder_bytes(path);
+    }
+    match archive::read(path)? {
+        Ok(files) => Ok(files.into_iter().collect()),
+        Err(refusal) => Err(std::io::Error::new(std::io::ErrorKind::InvalidData, refusal.to_string())),
+    }
+}
+
 /// The files of a folder as bytes, by their paths inside it.
 ///
 /// # Errors
 /// A file or folder that cannot be read.
-pub fn bytes(dir: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
+pub fn folder_bytes(dir: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(dir).sort_by_file_name() {
         let entry = entry?;
@@ -146,55 +162,206 @@ pub fn joined(
     }
 }
 
-/// The folders that a configuration names for a facility; without one, those of all.
-pub fn folders(config: &Config, facility: Option<&str>) -> Folders {
-    let own = config.facilities.iter().find(|written| Some(written.code.as_str()) == facility);
-    Folders {
-        shipped: config.mappings.shipped.clone(),
-        network: config.mappings.network.clone(),
-        facility: own.and_then(|written| written.mappings.clone()),
+/// What a facility's messages are translated with, and what it was made of.
+#[derive(Debug)]
+pub struct Named {
+    /// The set.
+    pub set: MappingSet,
+    /// Of what.
+    pub name: SetName,
+}
+
+/// The sets of a configuration.
+#[derive(Debug)]
+pub struct Built {
+    /// What all facilities share.
+    pub common: Named,
+    /// Those of facilities with a layer of their own, by code.
+    pub own: BTreeMap<String, Named>,
+}
+
+/// Where layers come from: folders that the configuration names, else the active versions of the store.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'s> {
+    /// The configuration.
+    pub config: &'s Config,
+    /// The versions of the store, where there is one.
+    pub layers: Option<&'s Layers>,
+    /// A layer, and the version that is taken as its active one: what an activation would give.
+    pub instead: Option<(&'s str, Option<u32>)>,
+}
+
+impl<'s> Sources<'s> {
+    /// As they are active now.
+    pub fn new(config: &'s Config, layers: Option<&'s Layers>) -> Self {
+        Self { config, layers, instead: None }
+    }
+
+    /// The folder that stands for a layer in the configuration.
+    pub fn folder(&self, layer: &str) -> Option<&'s Path> {
+        if layer == NETWORK {
+            return self.config.mappings.network.as_deref();
+        }
+        self.config.facilities.iter().find(|written| written.code == layer)?.mappings.as_deref()
+    }
+
+    /// The files of a layer; none = nothing lies there.
+    fn layer(&self, name: &str, problems: &mut Vec<Problem>) -> (Option<Layer>, Lies) {
+        let rank = if name == NETWORK { Rank::Network } else { Rank::Facility };
+        if let Some(dir) = self.folder(name) {
+            return (Some(folder_layer(rank, dir, problems)), Lies::Folder);
+        }
+        let Some(layers) = self.layers else { return (None, Lies::Nothing) };
+        let number = match self.instead {
+            Some((instead, number)) if instead == name => Ok(number),
+            _ => layers.active(name),
+        };
+        let read = |number: u32| -> Result<Option<Files>, String> {
+            let Some(bytes) = layers.archive(name, number).map_err(|error| error.to_string())? else {
+                return Ok(None);
+            };
+            archive::unpack(bytes).map(Some).map_err(|refusal| refusal.to_string())
+        };
+        match number.map_err(|error| error.to_string()).and_then(|number| {
+            let files = number.map(read).transpose()?.flatten();
+            Ok(files.zip(number))
+        }) {
+            Ok(None) => (None, Lies::Nothing),
+            Ok(Some((files, number))) => {
+                let layer = layer(rank, files.into_iter().collect(), problems);
+                (Some(layer), Lies::Version(number))
+            }
+            Err(reason) => {
+                problems.push(Problem {
+                    layer: rank,
+                    file: name.to_owned(),
+                    ja: format!("保存された版を読めません（{reason}）。"),
+                    en: format!("A saved version cannot be read ({reason})."),
+                    ..Problem::default()
+                });
+                (None, Lies::Nothing)
+            }
+        }
+    }
+
+    /// The layers below a facility's.
+    fn common(&self) -> Result<Named, Vec<Problem>> {
+        self.common_of(Some(NETWORK))
+    }
+
+    /// The shipped set, and a layer over it.
+    fn common_of(&self, over: Option<&str>) -> Result<Named, Vec<Problem>> {
+        let (shipped, mut problems) = match &self.config.mappings.shipped {
+            None => (Layer::new(Rank::Shipped, shipped()), Vec::new()),
+            Some(dir) => {
+                let mut problems = Vec::new();
+                (folder_layer(Rank::Shipped, dir, &mut problems), problems)
+            }
+        };
+        let (network, lies) = over.map(|over| self.layer(over, &mut problems)).unwrap_or_default();
+        let layers = std::iter::once(shipped).chain(network).collect();
+        let program = match &self.config.mappings.shipped {
+            None => env!("CARGO_PKG_VERSION"),
+            Some(_) => "",
+        };
+        let name = SetName { program: program.to_owned(), network: lies, facility: Lies::Nothing };
+        Ok(Named { set: joined(MappingSet::layered(layers), problems)?, name })
+    }
+
+    /// A facility's layer over those below; none = it has none.
+    fn own(&self, common: &Named, facility: &str) -> Result<Option<Named>, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let (layer, lies) = self.layer(facility, &mut problems);
+        let Some(layer) = layer else {
+            return if problems.is_empty() { Ok(None) } else { Err(problems) };
+        };
+        let set = joined(common.set.over(layer), problems)?;
+        Ok(Some(Named { set, name: SetName { facility: lies, ..common.name.clone() } }))
+    }
+
+    /// The set that translates what a facility sends, or that of all without one of their own.
+    ///
+    /// # Errors
+    /// Every problem.
+    pub fn set(&self, facility: Option<&str>) -> Result<Named, Vec<Problem>> {
+        let common = self.common()?;
+        match facility {
+            None => Ok(common),
+            Some(facility) => Ok(self.own(&common, facility)?.unwrap_or(common)),
+        }
+    }
+
+    /// The set with these files as a layer over those below it, and nothing over them.
+    ///
+    /// # Errors
+    /// Every problem.
+    pub fn with(&self, name: &str, files: Files) -> Result<MappingSet, Vec<Problem>> {
+        let below = if name == NETWORK { self.common_of(None)? } else { self.common()? };
+        let rank = if name == NETWORK { Rank::Network } else { Rank::Facility };
+        let mut problems = Vec::new();
+        let layer = layer(rank, files.into_iter().collect(), &mut problems);
+        joined(below.set.over(layer), problems)
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// Every problem, once each, whatever facility it is found for.
+    pub fn build(&self) -> Result<Built, Vec<Problem>> {
+        let (common, mut problems) = match self.common() {
+            Ok(common) => (common, Vec::new()),
+            // Nothing to lie over: what is wrong with the other layers is said over the shipped set all the same.
+            Err(problems) => match MappingSet::load(shipped()) {
+                Ok(set) => (Named { set, name: SetName::default() }, problems),
+                Err(_) => return Err(problems),
+            },
+        };
+        let mut own = BTreeMap::new();
+        for facility in &self.config.facilities {
+            match self.own(&common, &facility.code) {
+                Ok(None) => {}
+                Ok(Some(named)) => {
+                    own.insert(facility.code.clone(), named);
+                }
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() {
+            return Ok(Built { common, own });
+        }
+        let mut once: Vec<Problem> = Vec::new();
+        for problem in problems {
+            if !once.contains(&problem) {
+                once.push(problem);
+            }
+        }
+        Err(once)
     }
 }
 
-/// The sets of a configuration: what all facilities share, and that of each facility with a layer of its own.
-///
-/// # Errors
-/// Every problem, once each, whatever facility it is found for.
-pub fn of(config: &Config) -> Result<Sets, Vec<Problem>> {
-    let (common, mut problems) = match stack(&folders(config, None)) {
-        Ok(common) => (Some(common), Vec::new()),
-        Err(problems) => (None, problems),
-    };
-    let mut own = BTreeMap::new();
-    for facility in &config.facilities {
-        let Some(dir) = &facility.mappings else { continue };
-        let compiled = match &common {
-            Some(common) => {
-                let mut found = Vec::new();
-                let layer = folder_layer(Rank::Facility, dir, &mut found);
-                joined(common.over(layer), found)
-            }
-            // Nothing to lie over: what is wrong with the layer is said all the same.
-            None => stack(&folders(config, Some(&facility.code))),
-        };
-        match compiled {
-            Ok(set) => {
-                own.insert(facility.code.clone(), set);
-            }
-            Err(found) => problems.extend(found),
+impl Built {
+    /// Notes in the store what each set is made of, so that the digest that a message carries can be read.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn note(&self, layers: &Layers) -> Result<(), StoreError> {
+        layers.name_set(self.common.set.version(), "", &self.common.name)?;
+        for (facility, named) in &self.own {
+            layers.name_set(named.set.version(), facility, &named.name)?;
         }
+        Ok(())
     }
-    match common {
-        Some(common) if problems.is_empty() => Ok(Sets::new(common, own)),
-        _ => {
-            let mut once: Vec<Problem> = Vec::new();
-            for problem in problems {
-                if !once.contains(&problem) {
-                    once.push(problem);
-                }
-            }
-            Err(once)
-        }
+
+    /// The sets at work, with which everything starts.
+    pub fn sets(self) -> Sets {
+        let own = self.own.into_iter().map(|(facility, named)| (facility, named.set)).collect();
+        Sets::new(self.common.set, own)
+    }
+
+    /// Puts them in the place of those at work.
+    pub fn exchange(self, sets: &Sets) {
+        let own = self.own.into_iter().map(|(facility, named)| (facility, named.set)).collect();
+        sets.exchange(self.common.set, own);
     }
 }
 

@@ -5,6 +5,7 @@
 //! here: workers meet in the store.
 
 pub mod alarm;
+pub mod archive;
 mod feeds;
 pub mod mappings;
 pub mod schedule;
@@ -47,6 +48,9 @@ pub enum AppError {
     /// The mapping set.
     #[error("the mapping set has {} problems", .0.len())]
     Mappings(Vec<Problem>),
+    /// What the sets are made of could not be noted.
+    #[error("the versions of the mappings: {0}")]
+    Layers(StoreError),
     /// A table of 外字.
     #[error("{path}: {reason}")]
     Gaiji {
@@ -179,7 +183,6 @@ pub async fn spawn_with(config: Config, look: Look) -> Result<App, AppError> {
 
 async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Result<App, AppError> {
     forward::install_crypto();
-    let sets = mappings::of(&config).map_err(AppError::Mappings)?;
     let mut facilities = BTreeMap::new();
     for written in &config.facilities {
         facilities.insert(written.code.clone(), Arc::new(facility(written)?));
@@ -189,6 +192,10 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         facilities.insert(sender, Arc::new(held));
     }
     let store = open_store(&config)?;
+    let epoch = store.layers().epoch().map_err(AppError::Layers)?;
+    let built = mappings::Sources::new(&config, Some(store.layers())).build().map_err(AppError::Mappings)?;
+    built.note(store.layers()).map_err(AppError::Layers)?;
+    let sets = built.sets();
     let mut tasks = vec![tokio::spawn(upkeep(shutdown.clone()))];
 
     for code in facilities.keys() {
@@ -254,7 +261,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         let bases = config.bases.iter().filter(|base| config.sends(base, code));
         let pipeline = pipeline::Pipeline {
             store: store_of,
-            set: sets.of(code).clone(),
+            set: sets.of(code),
             facility: facility.clone(),
             id_key: store.id_key(),
             destinations: bases.map(|base| base.name.clone()).collect(),
@@ -265,7 +272,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
 
     let mut feeds = Vec::new();
     for feed in &config.feeds {
-        let doors = intake::Doors { store: store.clone(), set: sets.of(&feed.facility).clone() };
+        let doors = intake::Doors { store: store.clone(), set: sets.of(&feed.facility) };
         let (status, task) = feeds::spawn(feed, &doors, &shutdown);
         feeds.push(status);
         tasks.extend(task);
@@ -290,6 +297,14 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     let upkeep = schedule::Upkeep::new(state.store.clone(), state.config.clone(), state.started_ms);
     let alarms = upkeep.alarms();
     tasks.push(tokio::spawn(schedule::run(upkeep, shutdown.clone())));
+    let follow = follow_layers(
+        state.config.clone(),
+        state.store.clone(),
+        state.mappings.clone(),
+        epoch,
+        shutdown.clone(),
+    );
+    tasks.push(tokio::spawn(follow));
     let tls = state.config.console.tls.clone().map(|tls| (tls.cert, tls.key));
     let listen = console::Listen { address: state.config.console.listen, tls };
     let console = console::spawn(listen, console_state(&state, look, alarms), shutdown.clone()).await?;
@@ -394,6 +409,48 @@ impl App {
             warn!("Some work was not finished in time; it is repeated after the next start.");
         }
         info!("The appliance has stopped.");
+    }
+}
+
+/// How often is looked whether another version of a layer was activated.
+const LAYERS: Duration = Duration::from_secs(2);
+
+/// Exchanges the sets at work when a version of a layer is activated, whoever did it: the console, or a command beside
+/// this process. What cannot be compiled changes nothing.
+async fn follow_layers(
+    config: Arc<Config>,
+    store: Arc<Store>,
+    sets: pipeline::Sets,
+    mut seen: u64,
+    shutdown: CancellationToken,
+) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(LAYERS)).await.is_some() {
+        let (config, store, sets, before) = (config.clone(), store.clone(), sets.clone(), seen);
+        let looked = tokio::task::spawn_blocking(move || {
+            let now = store.layers().epoch()?;
+            if now != before {
+                match mappings::Sources::new(&config, Some(store.layers())).build() {
+                    Ok(built) => {
+                        built.note(store.layers())?;
+                        built.exchange(&sets);
+                        info!(
+                            mapping_version = sets.common().load().version(),
+                            "The mappings were exchanged."
+                        );
+                    }
+                    Err(problems) => error!(
+                        problems = problems.len(),
+                        "The activated mappings cannot be used; those before stay at work. `check` says why."
+                    ),
+                }
+            }
+            Ok::<u64, StoreError>(now)
+        });
+        match looked.await {
+            Ok(Ok(now)) => seen = now,
+            Ok(Err(error)) => warn!(%error, "The versions of the mappings cannot be read."),
+            Err(_) => {}
+        }
     }
 }
 

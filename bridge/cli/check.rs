@@ -1,11 +1,10 @@
 //! `check`: everything that is wrong with an installation, at once.
 
+use super::mapping::set_name;
 use super::open::{ConfigFile, print};
 use crate::app::{self, mappings};
 use crate::config::{self, Weight};
-use crate::pipeline::Sets;
-use crate::store::{BackupKey, OpenError, inspect_identity};
-use std::collections::BTreeMap;
+use crate::store::{BackupKey, Layers, OpenError, inspect_identity};
 use std::process::ExitCode;
 
 /// Does it. Exit 78 where anything keeps the appliance from working; warnings alone do not.
@@ -18,29 +17,61 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     print(&problems);
     let mut errors = problems.iter().filter(|problem| problem.weight == Weight::Error).count();
     let warnings = problems.len() - errors;
-    let sets = match &config {
-        Some(config) => mappings::of(config),
-        None => mappings::load(None).map(|set| Sets::new(set, BTreeMap::new())),
-    };
-    match sets {
-        Ok(sets) => {
-            let set = sets.common().load();
-            eprintln!("mapping {}: {} message types", set.version(), set.messages().len());
-            for facility in sets.own() {
-                let set = sets.of(facility).load();
-                eprintln!("mapping {} of {facility}: {} message types", set.version(), set.messages().len());
-            }
-        }
-        Err(problems) => {
-            super::mapping::print(&problems);
-            errors += problems.len();
-        }
-    }
     if let Some(config) = &config {
+        errors += mapping(config);
         errors += keys(config);
+    } else if let Err(problems) = mappings::load(None) {
+        super::mapping::print(&problems);
+        errors += problems.len();
     }
     eprintln!("{}: {errors} errors, {warnings} warnings", file.config.display());
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_CONFIG) })
+}
+
+/// Says which mappings there are and what they are made of; the number of errors.
+fn mapping(config: &config::Config) -> usize {
+    let (layers, unread) = match Layers::inspect(&config.data_dir) {
+        Ok(layers) => (layers, 0),
+        Err(error) => {
+            eprintln!(
+                "the saved versions of the mappings cannot be read: {error}\n    マッピングの保存された版を読めません。"
+            );
+            (None, 1)
+        }
+    };
+    let sources = mappings::Sources::new(config, layers.as_ref());
+    let line = |of: &str, named: &mappings::Named| {
+        let (set, name) = (&named.set, set_name(&named.name));
+        eprintln!("mapping {}{of} ({name}): {} message types", set.version(), set.messages().len());
+    };
+    let mut errors = unread;
+    match sources.build() {
+        Ok(built) => {
+            line("", &built.common);
+            built.own.iter().for_each(|(facility, named)| line(&format!(" of {facility}"), named));
+        }
+        Err(problems) => {
+            super::mapping::print(&problems);
+            if layers.as_ref().is_some_and(|layers| layers.epoch().is_ok_and(|epoch| epoch > 0)) {
+                eprintln!(
+                    "A version that was activated does not fit any more? renkei-bridge mapping rollback goes back.\n    \
+                     有効な版が今の標準と合わないときは、renkei-bridge mapping rollback で前の版に戻せます。"
+                );
+            }
+            errors += problems.len();
+        }
+    }
+    for layer in layers.iter().flat_map(|layers| layers.layers().unwrap_or_default()) {
+        let active = layers.as_ref().and_then(|layers| layers.active(&layer).ok().flatten());
+        if let (Some(dir), Some(number)) = (sources.folder(&layer), active) {
+            eprintln!(
+                "warning: {layer}: version {number} is active, but the configuration names the folder {}, which stands in its place\n    \
+                 版 {number} が有効ですが、設定にフォルダが書いてあるので、そちらを使います。",
+                dir.display()
+            );
+        }
+    }
+    errors
 }
 
 /// Says which secret of ids there is and whether backups are made; the number of errors.

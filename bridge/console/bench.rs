@@ -50,7 +50,7 @@ impl Bench {
 
     /// The versions that are active now, that of all facilities first.
     pub fn versions(&self) -> Vec<String> {
-        let own = self.sets.own().map(|facility| self.set_of(facility).version().to_owned());
+        let own = self.sets.own().into_iter().map(|facility| self.set_of(&facility).version().to_owned());
         std::iter::once(self.set().version().to_owned()).chain(own).collect()
     }
 

@@ -5,20 +5,30 @@
 use arc_swap::ArcSwap;
 use renkei_translate::mapping::MappingSet;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// See the module. Clones share the sets.
 #[derive(Clone, Debug)]
 pub struct Sets {
     common: Arc<ArcSwap<MappingSet>>,
-    own: Arc<BTreeMap<String, Arc<ArcSwap<MappingSet>>>>,
+    /// The place of each facility that was asked for; `None` = everybody has the common one.
+    places: Option<Arc<Mutex<BTreeMap<String, Place>>>>,
+}
+
+/// A facility's place: what holds it keeps it, and finds what is put there later.
+#[derive(Debug)]
+struct Place {
+    set: Arc<ArcSwap<MappingSet>>,
+    /// Whether the set in it is the facility's own, and not that of all.
+    own: bool,
 }
 
 impl Sets {
     /// With the set of all facilities and, by code, those of facilities with a layer of their own.
     pub fn new(common: MappingSet, own: BTreeMap<String, MappingSet>) -> Self {
-        let own = own.into_iter().map(|(code, set)| (code, Arc::new(ArcSwap::from_pointee(set)))).collect();
-        Self { common: Arc::new(ArcSwap::from_pointee(common)), own: Arc::new(own) }
+        let sets = Self { common: Arc::new(ArcSwap::from_pointee(common)), places: Some(Arc::default()) };
+        sets.place(own);
+        sets
     }
 
     /// The set of all facilities that have none of their own.
@@ -27,36 +37,87 @@ impl Sets {
     }
 
     /// The set that translates what a facility sends.
-    pub fn of(&self, facility: &str) -> &Arc<ArcSwap<MappingSet>> {
-        self.own.get(facility).unwrap_or(&self.common)
+    pub fn of(&self, facility: &str) -> Arc<ArcSwap<MappingSet>> {
+        let Some(places) = &self.places else { return self.common.clone() };
+        let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = || Place { set: Arc::new(ArcSwap::new(self.common.load_full())), own: false };
+        places.entry(facility.to_owned()).or_insert_with(shared).set.clone()
     }
 
     /// The facilities that have a set of their own.
-    pub fn own(&self) -> impl Iterator<Item = &str> {
-        self.own.keys().map(String::as_str)
+    pub fn own(&self) -> Vec<String> {
+        let Some(places) = &self.places else { return Vec::new() };
+        let places = places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.iter().filter(|(_, place)| place.own).map(|(facility, _)| facility.clone()).collect()
+    }
+
+    /// Puts other sets in the place of these; a batch of messages keeps the one that it began with.
+    pub fn exchange(&self, common: MappingSet, own: BTreeMap<String, MappingSet>) {
+        self.common.store(Arc::new(common));
+        self.place(own);
+    }
+
+    fn place(&self, mut own: BTreeMap<String, MappingSet>) {
+        let Some(places) = &self.places else { return };
+        let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
+        for (facility, place) in places.iter_mut() {
+            let set = own.remove(facility);
+            place.own = set.is_some();
+            place.set.store(set.map_or_else(|| self.common.load_full(), Arc::new));
+        }
+        for (facility, set) in own {
+            places.insert(facility, Place { set: Arc::new(ArcSwap::from_pointee(set)), own: true });
+        }
     }
 }
 
 impl From<Arc<ArcSwap<MappingSet>>> for Sets {
     /// One set for everybody.
     fn from(common: Arc<ArcSwap<MappingSet>>) -> Self {
-        Self { common, own: Arc::default() }
+        Self { common, places: None }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Sets;
-    use renkei_translate::mapping::MappingSet;
+    use renkei_translate::mapping::{Layer, MappingSet, Rank, SourceFile};
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    /// A set without rules; sets of two names are told apart by their versions.
+    fn set(name: &str) -> MappingSet {
+        let path = format!("tables/{name}.csv");
+        let text =
+            "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n";
+        MappingSet::layered(vec![Layer::new(Rank::Shipped, vec![SourceFile { path, text: text.into() }])])
+            .unwrap()
+    }
+
     #[test]
     fn a_facility_without_a_set_of_its_own_has_that_of_all() {
-        let empty = || MappingSet::load(Vec::new()).unwrap();
-        let sets = Sets::new(empty(), BTreeMap::from([("1310000001".to_owned(), empty())]));
-        assert!(Arc::ptr_eq(sets.of("1310000002"), sets.common()));
-        assert!(!Arc::ptr_eq(sets.of("1310000001"), sets.common()));
-        assert_eq!(sets.own().collect::<Vec<_>>(), ["1310000001"]);
+        let sets = Sets::new(set("all"), BTreeMap::from([("1310000001".to_owned(), set("one"))]));
+        let version = |facility: &str| sets.of(facility).load().version().to_owned();
+        assert_eq!(version("1310000002"), set("all").version());
+        assert_eq!(version("1310000001"), set("one").version());
+        assert_eq!(sets.own(), ["1310000001"]);
+    }
+
+    #[test]
+    fn who_holds_a_place_finds_what_is_put_there_later() {
+        let sets = Sets::new(set("all"), BTreeMap::from([("1310000001".to_owned(), set("one"))]));
+        let held = [sets.of("1310000001"), sets.of("1310000002"), sets.of("1310000003")];
+        let versions = || held.each_ref().map(|place| place.load().version().to_owned());
+        let of = |names: [&str; 3]| names.map(|name| set(name).version().to_owned());
+        let before = held[1].load_full();
+        assert_eq!(versions(), of(["one", "all", "all"]));
+        // The first loses its own, the second gains one, the third follows that of all.
+        sets.exchange(set("new"), BTreeMap::from([("1310000002".to_owned(), set("two"))]));
+        assert_eq!(versions(), of(["new", "two", "new"]));
+        assert_eq!(sets.own(), ["1310000002"]);
+        assert_eq!(sets.common().load().version(), set("new").version());
+        // What was begun with is still what it was.
+        assert_eq!(before.version(), set("all").version());
+        assert!(!Arc::ptr_eq(&before, &held[1].load_full()));
     }
 }

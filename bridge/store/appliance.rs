@@ -2,7 +2,7 @@
 
 use super::backup::{self, BackupConfig, BackupError, Made};
 use super::reserve::Reserve;
-use super::{Config, FacilityStore, OpenError, StoreError, Users, schema};
+use super::{Config, FacilityStore, Layers, OpenError, StoreError, Users, schema};
 use renkei_translate::identity::IdKey;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -28,6 +28,7 @@ pub struct Store {
     damaged: Vec<(String, OpenError)>,
     audit: Audit,
     users: Users,
+    layers: Layers,
     id_key: IdKey,
     key_file: PathBuf,
 }
@@ -46,6 +47,7 @@ impl Store {
         let database = database(dir)?;
         let audit = Audit::open(&database)?;
         let users = Users::new(&database, &id_key)?;
+        let layers = Layers::new(&database)?;
         let (mut stores, mut damaged) = (Vec::with_capacity(facilities.len()), Vec::new());
         for code in facilities {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -66,6 +68,7 @@ impl Store {
             damaged,
             audit,
             users,
+            layers,
             id_key,
             key_file,
         }))
@@ -94,6 +97,11 @@ impl Store {
     /// People and their sessions.
     pub fn users(&self) -> &Users {
         &self.users
+    }
+
+    /// Versions of the layers over the shipped mappings.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
     }
 
     /// The secret of ids, made once.

@@ -31,6 +31,7 @@ pub mod follow;
 mod ground;
 mod index;
 mod journal;
+mod layers;
 mod ledger;
 mod merge;
 #[cfg(test)]
@@ -69,6 +70,7 @@ pub use disk::{Config, Disk, RETENTION_MIN};
 pub use durable::{CONSENT_POINTS, DURABLE_POINTS, durable_point};
 pub use files::{FILE_LINES, FileOf, FileSum, OtherFile};
 pub use journal::day_of_file as journal_day;
+pub use layers::{Activation, LayerVersion, Layers, Lies, MAX_TEXT, NETWORK, Saved, SetName};
 pub use participation::{Activity, HISTORY_DAYS, LedgerLine};
 pub use quarantine::{Cause, Selection};
 pub use retention::{AUDIT_RETENTION, Dropped};

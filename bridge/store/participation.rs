@@ -350,8 +350,10 @@ mod tests {
         complete_next(&store, lab("u", 2, &["o"]));
         let claim = next_delivery(&store).unwrap();
         store.settle(claim, Settlement::Rejected { status: 422, answer: Vec::new() }).unwrap();
-        store.replay(&Selection::Messages(vec![first])).unwrap();
-        store.replay(&Selection::State(State::Rejected)).unwrap();
+        // The first by its number, for a newer version of the mappings, which makes the same of it.
+        assert_eq!(store.replay(&Selection::Messages(vec![first])).unwrap(), 1);
+        assert_eq!(store.replay(&Selection::State(State::Rejected)).unwrap(), 1);
+        complete_next(&store, lab("u", 1, &["o"]));
         complete_next(&store, lab("u", 3, &["o"]));
         store.sweep(NOW + 9 * DAY).unwrap();
         let claim = store.claim_deliveries("base", NOW + 9 * DAY, 1).unwrap().pop().unwrap();

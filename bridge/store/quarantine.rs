@@ -31,6 +31,13 @@ pub enum Selection {
     Messages(Vec<MessageId>),
     /// Those of these that are still held, whatever became of the others since they were looked at.
     StillHeld(Vec<MessageId>),
+    /// All registered ones that another set of mappings than this one translated.
+    Outdated {
+        /// The version of the set.
+        version: String,
+        /// The message file, OML-11; any where it is empty.
+        kind: String,
+    },
     /// All with that cause.
     Cause {
         /// The finding's code.
@@ -117,7 +124,7 @@ impl FacilityStore {
     }
 
     /// Puts quarantined, held and rejected messages back to be translated again; how many. By their numbers also
-    /// those that had no destination, withdrawals by a file's flag, which are excluded whatever the base said, and
+    /// registered ones, whose resources then are what the active mappings make of them, those that had no destination, withdrawals by a file's flag, which are excluded whatever the base said, and
     /// discarded ones, whose discarding is taken back.
     ///
     /// # Errors
@@ -138,6 +145,15 @@ impl FacilityStore {
         })?;
         self.arrivals().notify_one();
         Ok(count)
+    }
+
+    /// How many messages a replay would put back.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn count(&self, selection: &Selection) -> Result<u64, StoreError> {
+        let console = self.console()?;
+        Ok(selected(&console, selection, REPLAYED)?.len() as u64)
     }
 
     /// Leaves quarantined, held and rejected messages out for good (`discarded`); how many. The record is as if
@@ -190,8 +206,10 @@ impl FacilityStore {
 }
 
 const HELD: &str = "state IN (1, 4, 5)";
+/// Whose bytes are there.
+const KEPT: &str = "day NOT IN (SELECT day FROM segment WHERE dropped_ms IS NOT NULL)";
 const REPLAYED: &str =
-    "(state IN (1, 4, 5) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted', 'discarded')))
+    "(state IN (1, 4, 5, 6) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted', 'discarded')))
      AND day NOT IN (SELECT day FROM segment WHERE dropped_ms IS NOT NULL)";
 
 type Selected = (i64, Option<i64>, Option<i64>);
@@ -214,6 +232,16 @@ fn selected(
                 rows.extend(select.query_row([id.0], read).optional()?);
             }
             rows
+        }
+        // Nobody holds them: there is nothing to discard.
+        Selection::Outdated { .. } if by_number != REPLAYED => Vec::new(),
+        Selection::Outdated { version, kind } => {
+            let sql = format!(
+                "SELECT id, unit, version FROM message WHERE state = ?1 AND coalesce(mapping_version, '') <> ?2
+                 AND (?3 = '' OR kind = ?3) AND {KEPT} ORDER BY id"
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            select.query_map(params![state::REGISTERED, version, kind], read)?.collect::<Result<_, _>>()?
         }
         Selection::Cause { code, position, rule } => {
             let sql = format!(

@@ -1,7 +1,7 @@
 //! The tables, and how a database is opened.
 //!
 //! A database of an earlier version is brought up step by step when its writer opens it, in one transaction. Steps add
-//! columns and nothing else: a look at a database that is not brought up yet finds every table.
+//! columns and tables and nothing else: a look at a database that is not brought up yet finds every table.
 
 use super::OpenError;
 use rusqlite::config::DbConfig;
@@ -48,8 +48,6 @@ CREATE INDEX merge_prior_id ON merge(prior_id);
 CREATE INDEX merge_survivor_id ON merge(survivor_id);",
     ],
 };
-
-pub(super) const APPLIANCE: Schema = Schema { tables: APPLIANCE_TABLES, steps: &[] };
 
 const JOURNAL_TABLES: &str = "
 CREATE TABLE message(
@@ -147,7 +145,29 @@ CREATE TABLE person(
   patient TEXT NOT NULL, id TEXT NOT NULL, test INTEGER NOT NULL, PRIMARY KEY(patient, id)) WITHOUT ROWID;
 ";
 
-const APPLIANCE_TABLES: &str = "
+/// Versions of layers; see [`super::layers`].
+macro_rules! layers {
+    () => {
+        "
+CREATE TABLE layer_version(
+  layer TEXT NOT NULL, number INTEGER NOT NULL, digest TEXT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, archive BLOB NOT NULL, PRIMARY KEY(layer, number), UNIQUE(layer, digest));
+CREATE TABLE layer_active(
+  sequence INTEGER PRIMARY KEY, layer TEXT NOT NULL, number INTEGER, stands INTEGER NOT NULL, who TEXT NOT NULL,
+  reason TEXT NOT NULL, at_ms INTEGER NOT NULL);
+CREATE TABLE set_name(
+  digest TEXT NOT NULL, facility TEXT NOT NULL, program TEXT NOT NULL, network TEXT, own TEXT,
+  PRIMARY KEY(digest, facility)) WITHOUT ROWID;
+CREATE TRIGGER layer_version_stays BEFORE UPDATE ON layer_version BEGIN SELECT RAISE(ABORT, 'a version never changes'); END;
+CREATE TRIGGER layer_version_is_kept BEFORE DELETE ON layer_version BEGIN SELECT RAISE(ABORT, 'a version is kept'); END;
+CREATE TRIGGER layer_active_stays BEFORE UPDATE ON layer_active BEGIN SELECT RAISE(ABORT, 'the log never changes'); END;
+CREATE TRIGGER layer_active_is_kept BEFORE DELETE ON layer_active BEGIN SELECT RAISE(ABORT, 'the log is kept'); END;
+"
+    };
+}
+
+const APPLIANCE_TABLES: &str = concat!(
+    "
 CREATE TABLE audit(
   sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
   detail TEXT NOT NULL, hash BLOB NOT NULL);
@@ -160,7 +180,11 @@ CREATE TABLE user(
 CREATE TABLE session(
   token BLOB PRIMARY KEY, user INTEGER NOT NULL, since_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX session_user ON session(user);
-";
+",
+    layers!()
+);
+
+pub(super) const APPLIANCE: Schema = Schema { tables: APPLIANCE_TABLES, steps: &[layers!()] };
 
 /// Opens a database for its writer, makes it where it is missing, and brings an earlier version up.
 pub(super) fn open(path: &Path, schema: Schema) -> Result<Connection, OpenError> {
@@ -309,6 +333,23 @@ mod tests {
         assert_eq!(read(&brought_up).unwrap(), (7, 0));
         drop(brought_up);
         assert_eq!(read(&open(&old, STATE).unwrap()).unwrap(), (7, 0), "once");
+    }
+
+    #[test]
+    fn an_appliance_of_the_first_version_gains_the_versions_of_layers() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("old.sqlite"), dir.path().join("new.sqlite"));
+        {
+            let connection = Connection::open(&old).unwrap();
+            connection.execute_batch(APPLIANCE_TABLES.strip_suffix(layers!()).unwrap()).unwrap();
+            connection.pragma_update(None, "user_version", 1).unwrap();
+            connection.execute("INSERT INTO setting VALUES('k', 'kept')", []).unwrap();
+        }
+        look(&open_reader(&old).unwrap(), &APPLIANCE).unwrap();
+        let brought_up = open(&old, APPLIANCE).unwrap();
+        assert_eq!(columns(&brought_up), columns(&open(&new, APPLIANCE).unwrap()));
+        let kept: String = brought_up.query_row("SELECT value FROM setting", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, "kept");
     }
 
     #[test]

@@ -5,3 +5,4 @@
 mod consent;
 mod rehearsal;
 mod restore;
+mod versions;

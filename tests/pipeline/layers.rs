@@ -89,7 +89,7 @@ fn what_is_wrong_with_a_facilitys_layer_is_said_once_and_keeps_the_appliance_fro
     for layer in ["network", "hospital"] {
         write(folder.path(), &format!("{layer}/maps/patient.toml"), wrong);
     }
-    let problems = app::mappings::of(&config).map(|_| ()).unwrap_err();
+    let problems = app::mappings::Sources::new(&config, None).build().map(|_| ()).unwrap_err();
     let places: Vec<String> = problems
         .iter()
         .map(|problem| format!("{} {}:{}", problem.layer.word(), problem.file, problem.line))

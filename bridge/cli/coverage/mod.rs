@@ -53,31 +53,30 @@ pub(super) struct Arguments {
 /// Prints it.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut traffic = Traffic::default();
-    let mut folders = match arguments.layers.over(arguments.mappings.as_ref()) {
+    let folders = match arguments.layers.over(arguments.mappings.as_ref()) {
         Ok(folders) => folders,
         Err(code) => return Ok(code),
     };
-    let store = match &arguments.config {
+    let opened = match &arguments.config {
         Some(config) => match (ConfigFile { config: config.clone() }).store()? {
-            Ok((config, store)) => {
-                // What all facilities share, where the command line says nothing.
-                if folders == mappings::Folders::default() {
-                    folders = mappings::folders(&config, None);
-                }
-                Some(store)
-            }
+            Ok(opened) => Some(opened),
             Err(code) => return Ok(code),
         },
         None => None,
     };
-    let set = match mappings::stack(&folders) {
-        Ok(set) => set,
-        Err(problems) => {
+    let set = match &opened {
+        // What all facilities share, where the command line says nothing.
+        Some((config, _)) if folders == mappings::Folders::default() => super::mapping::active(config, None)?,
+        _ => mappings::stack(&folders).map_err(|problems| {
             super::mapping::print(&problems);
-            return Ok(ExitCode::from(super::EXIT_DATA));
-        }
+            ExitCode::from(super::EXIT_DATA)
+        }),
     };
-    if let Some(store) = &store {
+    let set = match set {
+        Ok(set) => set,
+        Err(code) => return Ok(code),
+    };
+    if let Some((_, store)) = &opened {
         traffic.of_store(store, set.version())?;
     }
     if !arguments.paths.is_empty() {

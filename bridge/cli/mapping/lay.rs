@@ -2,7 +2,8 @@
 //! all.
 
 use super::Layers;
-use super::archive::{self, Files};
+use super::archive;
+use crate::app::archive::Files;
 use crate::app::mappings;
 use anyhow::Context as _;
 use renkei_translate::mapping::Problem;

@@ -9,9 +9,13 @@ mod rows;
 mod show;
 mod table;
 mod unmapped;
+mod versions;
 
+use super::open::ConfigFile;
 use crate::app::mappings::{self, Folders};
-use renkei_translate::mapping::{MappingSet, Problem};
+use crate::config::Config;
+use crate::store::{Layers as Versions, SetName};
+use renkei_translate::mapping::{MappingSet, Problem, Rank};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,6 +32,14 @@ pub(super) enum Mapping {
     Export(archive::Export),
     /// Take the files of an archive into an empty folder, checked first.
     Import(archive::Import),
+    /// Save a layer in the store as its next version, checked and tested first.
+    Save(versions::Save),
+    /// List the saved versions of layers, and which are active.
+    Versions(versions::Versions),
+    /// Make a saved version the active one; a running `serve` takes it over.
+    Activate(versions::Activate),
+    /// Make active what was active before.
+    Rollback(versions::Rollback),
     /// Write a code table out, or put one into a layer, as CSV or as a FHIR ConceptMap.
     #[command(subcommand)]
     Table(table::Table),
@@ -49,12 +61,40 @@ pub(super) struct Set {
     mappings: Option<PathBuf>,
     #[command(flatten)]
     layers: Layers,
+    /// The set of a configuration with what is active in its store.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mappings", "layers"])]
+    config: Option<PathBuf>,
+    /// That of a facility of the configuration, in place of what all share.
+    #[arg(long, value_name = "CODE", requires = "config")]
+    facility: Option<String>,
+}
+
+/// What a set was made of: `shipped 0.1.0, network 3`.
+pub(super) fn set_name(name: &SetName) -> String {
+    name.said([Rank::Shipped.word(), Rank::Network.word(), Rank::Facility.word(), "folder"])
+}
+
+/// The set of a configuration with what is active in its store, for all facilities or for one; its problems are said.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) fn active(
+    config: &Config,
+    facility: Option<&str>,
+) -> anyhow::Result<Result<MappingSet, ExitCode>> {
+    let layers = Versions::inspect(&config.data_dir)?;
+    Ok(mappings::Sources::new(config, layers.as_ref()).set(facility).map(|named| named.set).map_err(
+        |problems| {
+            print(&problems);
+            ExitCode::from(super::EXIT_CONFIG)
+        },
+    ))
 }
 
 /// The layers over it.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Layers {
-    /// A layer over the set: the network's; given once more, the facility's over that.
+    /// A layer over the set, a folder or an archive: the network's; given once more, the facility's over that.
     #[arg(long = "layer", value_name = "DIR")]
     layers: Vec<PathBuf>,
 }
@@ -76,7 +116,17 @@ impl Layers {
 
 impl Set {
     /// Loads it; its problems are said.
-    fn load(&self) -> Result<MappingSet, ExitCode> {
+    fn load(&self) -> anyhow::Result<Result<MappingSet, ExitCode>> {
+        if let Some(config) = &self.config {
+            return match (ConfigFile { config: config.clone() }).load() {
+                Ok(config) => active(&config, self.facility.as_deref()),
+                Err(code) => Ok(Err(code)),
+            };
+        }
+        Ok(self.of_folders())
+    }
+
+    fn of_folders(&self) -> Result<MappingSet, ExitCode> {
         mappings::stack(&self.layers.over(self.mappings.as_ref())?).map_err(|problems| {
             print(&problems);
             ExitCode::from(super::EXIT_DATA)
@@ -87,11 +137,15 @@ impl Set {
 /// Does it.
 pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
     Ok(match command {
-        Mapping::Check(set) => set.load().map_or_else(|code| code, |set| check(&set)),
-        Mapping::Test(set) => set.load().map_or_else(|code| code, |set| test(&set)),
+        Mapping::Check(set) => set.load()?.map_or_else(|code| code, |set| check(&set)),
+        Mapping::Test(set) => set.load()?.map_or_else(|code| code, |set| test(&set)),
         Mapping::Show(arguments) => show::run(arguments)?,
         Mapping::Export(arguments) => archive::export(arguments)?,
         Mapping::Import(arguments) => archive::import(arguments)?,
+        Mapping::Save(arguments) => versions::save(arguments)?,
+        Mapping::Versions(arguments) => versions::versions(arguments)?,
+        Mapping::Activate(arguments) => versions::activate(arguments)?,
+        Mapping::Rollback(arguments) => versions::rollback(arguments)?,
         Mapping::Table(command) => table::run(command)?,
         Mapping::ImportMaster(arguments) => master::run(arguments)?,
         Mapping::Unmapped(arguments) => unmapped::run(arguments)?,

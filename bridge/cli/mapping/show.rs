@@ -26,7 +26,7 @@ const TABLE_ROWS: usize = 10_000;
 /// Does it.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     debug_assert!(arguments.effective);
-    let set = match arguments.set.load() {
+    let set = match arguments.set.load()? {
         Ok(set) => set,
         Err(code) => return Ok(code),
     };

@@ -64,7 +64,7 @@ pub(super) fn run(command: &Table) -> anyhow::Result<ExitCode> {
 }
 
 fn export(arguments: &Export) -> anyhow::Result<ExitCode> {
-    let set = match arguments.set.load() {
+    let set = match arguments.set.load()? {
         Ok(set) => set,
         Err(code) => return Ok(code),
     };

@@ -1,7 +1,6 @@
 //! `mapping unmapped`: the codes that no table knows, counted per facility, so that who keeps the tables sees what is
 //! worth a row first. Codes, systems and positions; nothing else of a message.
 
-use crate::app::mappings;
 use crate::cli::open::ConfigFile;
 use crate::cli::print::say;
 use crate::store::UnmappedCount;
@@ -66,12 +65,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut found: Vec<(&str, Vec<UnmappedCount>)> = Vec::new();
     for code in codes {
         let Some(facility) = store.facility(code) else { continue };
-        let set = match mappings::stack(&mappings::folders(&config, Some(code))) {
+        let set = match super::active(&config, Some(code))? {
             Ok(set) => set,
-            Err(problems) => {
-                super::print(&problems);
-                return Ok(ExitCode::from(super::super::EXIT_CONFIG));
-            }
+            Err(code) => return Ok(code),
         };
         let mut counts = facility.unmapped()?;
         counts.retain(|count| arguments.all || is_missing(&set, count));

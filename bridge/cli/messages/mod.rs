@@ -25,6 +25,9 @@ pub(super) enum Message {
     Show(show::Show),
     /// Have messages translated and sent again.
     Replay(Replay),
+    /// Translate registered messages again that another version of the mappings translated: the same resources, as
+    /// the active version makes them.
+    Retranslate(Retranslate),
 }
 
 /// Which facility.
@@ -58,11 +61,25 @@ pub(super) struct Replay {
     which: quarantine::Which,
 }
 
+/// The arguments of `message retranslate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Retranslate {
+    #[command(flatten)]
+    at: Where,
+    /// Only those of this message file: OML-11.
+    #[arg(long, default_value = "")]
+    kind: String,
+    /// Say how many there are and do nothing.
+    #[arg(long)]
+    count: bool,
+}
+
 /// Lists, shows or replays messages.
 pub(super) fn message(command: Message) -> anyhow::Result<ExitCode> {
     match command {
         Message::List(arguments) => list::run(&arguments),
         Message::Show(arguments) => show::run(&arguments),
+        Message::Retranslate(arguments) => quarantine::retranslate(&arguments),
         Message::Replay(arguments) => quarantine::replay(&arguments.at, &arguments.which, "replay"),
     }
 }

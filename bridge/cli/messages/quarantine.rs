@@ -121,6 +121,31 @@ pub(super) fn replay(at: &Where, which: &Which, action: &'static str) -> anyhow:
     })
 }
 
+/// Has registered messages translated again that another version of the mappings translated.
+pub(super) fn retranslate(arguments: &super::Retranslate) -> anyhow::Result<ExitCode> {
+    let (config, store) = match arguments.at.file.store()? {
+        Ok(opened) => opened,
+        Err(code) => return Ok(code),
+    };
+    for facility in arguments.at.stores(&store)? {
+        let set = match crate::cli::mapping::active(&config, Some(facility.code()))? {
+            Ok(set) => set,
+            Err(code) => return Ok(code),
+        };
+        let selection =
+            Selection::Outdated { version: set.version().to_owned(), kind: arguments.kind.clone() };
+        let count = if arguments.count {
+            facility.count(&selection)?
+        } else {
+            let target = format!("{} {}", facility.code(), arguments.kind);
+            store.audit().append(&who(), "retranslate", target.trim_end(), set.version())?;
+            facility.replay(&selection)?
+        };
+        eprintln!("{}: {count} messages", facility.code());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Does something with the messages of each facility. Exit 1 where there were none. A message named by its number
 /// is one message: where several facilities have that number, one must be named.
 fn each(

@@ -55,12 +55,15 @@ pub(super) fn run(arguments: &Show) -> anyhow::Result<ExitCode> {
         let target = format!("{}/{}", facility.code(), arguments.id);
         store.audit().append(&who(), "reveal", &target, reason)?;
     }
-    summary(facility, detail, arguments.reveal)?;
+    let of = detail.mapping_version.as_deref();
+    let name = of.map(|digest| store.layers().set_name(digest, facility.code())).transpose()?.flatten();
+    let name = name.map(|name| format!("({})", crate::cli::mapping::set_name(&name))).unwrap_or_default();
+    summary(facility, detail, &name, arguments.reveal)?;
     body(detail, arguments.reveal)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn summary(facility: &FacilityStore, detail: &MessageDetail, reveal: bool) -> std::io::Result<()> {
+fn summary(facility: &FacilityStore, detail: &MessageDetail, set: &str, reveal: bool) -> std::io::Result<()> {
     let summary = &detail.summary;
     let hidden = |text: &str| if reveal { text.to_owned() } else { shape::of(text) };
     say!("message   {}", summary.id);
@@ -72,7 +75,7 @@ fn summary(facility: &FacilityStore, detail: &MessageDetail, reveal: bool) -> st
         summary.message_type.as_deref().unwrap_or("-")
     );
     say!("state     {}   {}", summary.state.as_str(), summary.reason.as_deref().unwrap_or(""));
-    say!("mapping   {}", detail.mapping_version.as_deref().unwrap_or("-"));
+    say!("mapping   {} {set}", detail.mapping_version.as_deref().unwrap_or("-"));
     for patient in &summary.patients {
         say!("patient   {}", hidden(patient));
     }

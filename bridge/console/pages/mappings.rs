@@ -6,6 +6,7 @@ use super::messages::short;
 use crate::console::answer::{Answer, Failure};
 use crate::console::page::Frame;
 use crate::console::request::Request;
+use crate::store::{LayerVersion, NETWORK};
 use askama::Template;
 use renkei_translate::mapping::TestResult;
 use renkei_translate::mapping::describe::{MapText, MessageText, RowText, TablePage, TableText, Title};
@@ -13,6 +14,8 @@ use std::collections::BTreeMap;
 
 /// Rows of a table on one page.
 const ROWS: usize = 100;
+/// Versions shown of a layer.
+const VERSIONS: usize = 20;
 /// Positions shown that nothing reads.
 const UNREAD: usize = 10;
 
@@ -39,6 +42,14 @@ struct Unread {
     example: String,
 }
 
+/// A saved version of a layer, as the list shows it.
+#[derive(Clone, Debug)]
+struct Version {
+    /// 地域, or the name of the facility.
+    layer: String,
+    version: LayerVersion,
+}
+
 #[derive(Template)]
 #[template(path = "mappings.html", config = "web/askama.toml")]
 struct ListPage {
@@ -51,6 +62,7 @@ struct ListPage {
     passed: usize,
     tests: usize,
     unread: Vec<Unread>,
+    versions: Vec<Version>,
 }
 
 /// A part of a map: the map itself, then its submaps.
@@ -132,10 +144,24 @@ pub fn list(request: &Request) -> Result<Answer, Failure> {
         passed: tests.iter().filter(|test| test.failures.is_empty()).count(),
         tests: tests.len(),
         unread: unread(request)?,
+        versions: versions(request)?,
         // What all types of message have in common has no type of its own.
         messages: text.messages.into_iter().filter(|message| !message.id.is_empty()).collect(),
         tables: text.tables,
     })
+}
+
+/// The saved versions of the layers whose facilities this person sees, the newest of each layer first.
+fn versions(request: &Request) -> Result<Vec<Version>, Failure> {
+    let layers = request.state.store.layers();
+    let network = request.frame("", "mapping").t("layer.network").to_owned();
+    let own = request.facilities().map(|info| (info.code.clone(), info.name.clone()));
+    let mut all = Vec::new();
+    for (layer, name) in std::iter::once((NETWORK.to_owned(), network)).chain(own) {
+        let of_layer = layers.versions(&layer)?.into_iter().take(VERSIONS);
+        all.extend(of_layer.map(|version| Version { layer: name.clone(), version }));
+    }
+    Ok(all)
 }
 
 /// What the active set does not read, the most frequent first.

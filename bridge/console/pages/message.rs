@@ -93,6 +93,7 @@ struct Page {
     answers: Vec<Answered>,
     found: Vec<Found>,
     version: String,
+    made_of: String,
     active: String,
     may_reveal: bool,
     may_replay: bool,
@@ -178,6 +179,15 @@ pub fn replay(request: &Request) -> Result<Answer, Failure> {
     Ok(Answer::see_other(format!("{}?done={done}", address(&store, id))))
 }
 
+/// What the mappings were made of that translated a message: `標準 0.1.0, 地域 3`; empty = not noted.
+fn made_of(request: &Request, facility: &str, digest: Option<&str>) -> Result<String, Failure> {
+    let Some(digest) = digest else { return Ok(String::new()) };
+    let name = request.state.store.layers().set_name(digest, facility)?;
+    let frame = request.frame("", "message");
+    let words = ["layer.standard", "layer.network", "layer.facility", "layer.folder"].map(|key| frame.t(key));
+    Ok(name.map(|name| name.said(words)).unwrap_or_default())
+}
+
 fn view(
     request: &Request,
     store: &FacilityStore,
@@ -228,6 +238,7 @@ fn view(
         answers: answers(detail, open),
         found: detail.findings.iter().map(found).collect(),
         version: detail.mapping_version.as_deref().map(short).unwrap_or_default().to_owned(),
+        made_of: made_of(request, store.code(), detail.mapping_version.as_deref())?,
         active: short(set.version()).to_owned(),
         may_reveal,
         may_replay: held && request.user.is(OPERATOR),

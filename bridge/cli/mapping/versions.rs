@@ -1,0 +1,292 @@
+//! `mapping save`, `versions`, `activate` and `rollback`: the versions of a layer in the store, beside a `serve` that
+//! may be at work and takes over what is activated by itself.
+
+use super::archive::refused;
+use crate::app::archive::{self, Files};
+use crate::app::{mappings, now_ms};
+use crate::cli::messages::who;
+use crate::cli::open::ConfigFile;
+use crate::cli::print::{say, time};
+use crate::config::Config;
+use crate::store::{Layers, NETWORK, Saved, Store};
+use anyhow::Context as _;
+use renkei_translate::mapping::MappingSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Which layer.
+#[derive(Debug, clap::Args)]
+struct Which {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// `network`, or the code of a facility.
+    #[arg(long, value_name = "LAYER")]
+    layer: String,
+}
+
+/// The arguments of `mapping save`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Save {
+    #[command(flatten)]
+    which: Which,
+    /// Why: what changes for whom.
+    #[arg(long)]
+    reason: String,
+    /// Who wrote it, where that is not who types this.
+    #[arg(long)]
+    author: Option<String>,
+    /// The folder of the layer, or its archive.
+    #[arg(value_name = "LAYER-DIR")]
+    path: PathBuf,
+}
+
+/// The arguments of `mapping versions`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Versions {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// `network`, or the code of a facility; without it all.
+    #[arg(long, value_name = "LAYER")]
+    layer: Option<String>,
+}
+
+/// The arguments of `mapping activate`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Activate {
+    #[command(flatten)]
+    which: Which,
+    /// Why.
+    #[arg(long)]
+    reason: String,
+    /// The number of the version; 0 lets nothing lie there.
+    #[arg(value_name = "NUMBER")]
+    number: u32,
+}
+
+/// The arguments of `mapping rollback`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Rollback {
+    #[command(flatten)]
+    which: Which,
+    /// Why.
+    #[arg(long)]
+    reason: String,
+}
+
+/// A version in the store, in place of a folder.
+#[derive(Debug, clap::Args)]
+pub(super) struct Stored {
+    /// The configuration, bridge.toml: takes the archive out of its store.
+    #[arg(long, value_name = "FILE", requires = "layer")]
+    config: Option<PathBuf>,
+    /// `network`, or the code of a facility.
+    #[arg(long, value_name = "LAYER", requires = "config")]
+    layer: Option<String>,
+    /// The number of the version; without it the active one.
+    #[arg(long, value_name = "NUMBER", requires = "config")]
+    number: Option<u32>,
+}
+
+impl Stored {
+    /// Whether one is asked for.
+    pub(super) fn is_asked(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// Its archive.
+    ///
+    /// # Errors
+    /// The store; that there is none is said.
+    pub(super) fn archive(&self) -> anyhow::Result<Result<Vec<u8>, ExitCode>> {
+        let file = ConfigFile { config: self.config.clone().unwrap_or_default() };
+        let layer = self.layer.as_deref().unwrap_or(NETWORK);
+        let config = match file.load() {
+            Ok(config) => config,
+            Err(code) => return Ok(Err(code)),
+        };
+        let Some(layers) = Layers::inspect(&config.data_dir)? else { return Ok(Err(nothing(layer))) };
+        let number = match self.number {
+            None => layers.active(layer)?,
+            number => number,
+        };
+        let found = number.map(|number| layers.archive(layer, number)).transpose()?.flatten();
+        Ok(found.ok_or_else(|| nothing(layer)))
+    }
+}
+
+fn nothing(layer: &str) -> ExitCode {
+    eprintln!("{layer}: there is no such version / その版はありません");
+    ExitCode::from(super::super::EXIT_DATA)
+}
+
+/// Opens the store; a layer that no facility has is said.
+fn open(which: &Which) -> anyhow::Result<Result<(Config, Arc<Store>), ExitCode>> {
+    let (config, store) = match which.file.store()? {
+        Ok(opened) => opened,
+        Err(code) => return Ok(Err(code)),
+    };
+    let known = which.layer == NETWORK || config.facilities.iter().any(|written| written.code == which.layer);
+    if known {
+        return Ok(Ok((config, store)));
+    }
+    eprintln!(
+        "--layer is {NETWORK} or the code of a facility of the configuration / \
+         --layer には {NETWORK} か、設定にある施設のコードを書きます"
+    );
+    Ok(Err(ExitCode::from(super::super::EXIT_USAGE)))
+}
+
+/// `mapping save`.
+pub(super) fn save(arguments: &Save) -> anyhow::Result<ExitCode> {
+    let reading = || format!("cannot read {}", arguments.path.display());
+    let files: Files = match archive::read(&arguments.path).with_context(reading)? {
+        Ok(files) => files,
+        Err(refusal) => return Ok(refused(&arguments.path, &refusal)),
+    };
+    let (config, store) = match open(&arguments.which)? {
+        Ok(opened) => opened,
+        Err(code) => return Ok(code),
+    };
+    let (layers, layer) = (store.layers(), arguments.which.layer.as_str());
+    let bytes = match archive::pack(&files) {
+        Ok(bytes) => bytes,
+        Err(refusal) => return Ok(refused(&arguments.path, &refusal)),
+    };
+    match mappings::Sources::new(&config, Some(layers)).with(layer, files) {
+        Ok(set) if pass(&[&set]) => {}
+        Ok(_) => return Ok(unchanged()),
+        Err(problems) => {
+            super::print(&problems);
+            return Ok(unchanged());
+        }
+    }
+    let author = arguments.author.clone().unwrap_or_else(who);
+    match layers.save(layer, &bytes, &author, &arguments.reason, now_ms())? {
+        Saved::New(number) => {
+            store.audit().append(&who(), "mapping-saved", layer, &number.to_string())?;
+            eprintln!(
+                "{layer}: version {number} is saved, not active yet: mapping activate --layer {layer} {number}\n    \
+                 版 {number} として保存しました。有効にするには mapping activate"
+            );
+        }
+        Saved::Same(number) => eprintln!(
+            "{layer}: version {number} has the same content; nothing was saved / 版 {number} と同じ内容です。保存していません"
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the tests of all sets pass; those that fail are said.
+fn pass(sets: &[&MappingSet]) -> bool {
+    // A test that stands in several sets is said once for each: its outcome may differ.
+    sets.iter().map(|set| super::test(set)).all(|code| code == ExitCode::SUCCESS)
+}
+
+fn unchanged() -> ExitCode {
+    eprintln!("nothing was changed / 何も変えていません");
+    ExitCode::from(super::super::EXIT_DATA)
+}
+
+/// `mapping versions`.
+pub(super) fn versions(arguments: &Versions) -> anyhow::Result<ExitCode> {
+    let config = match arguments.file.load() {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let Some(layers) = Layers::inspect(&config.data_dir)? else { return Ok(ExitCode::SUCCESS) };
+    let asked = arguments.layer.as_ref();
+    for layer in layers.layers()?.iter().filter(|layer| asked.is_none_or(|asked| asked == *layer)) {
+        for version in layers.versions(layer)? {
+            let mark = if version.active { "* active 有効" } else { "" };
+            let (number, digest) = (version.number, version.digest.get(..12).unwrap_or_default());
+            let (at, author, reason) = (time(version.at_ms), &version.author, &version.reason);
+            say!("{layer}  {number:>4}  {at}  {digest}  {author}  {reason}  {mark}");
+        }
+        if let Some(last) = layers.activations(layer, 1)?.first() {
+            eprintln!("{layer}: {} {} {}", time(last.at_ms), last.who, last.reason);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `mapping activate`.
+pub(super) fn activate(arguments: &Activate) -> anyhow::Result<ExitCode> {
+    let (config, store) = match open(&arguments.which)? {
+        Ok(opened) => opened,
+        Err(code) => return Ok(code),
+    };
+    let (layer, number) = (arguments.which.layer.as_str(), Some(arguments.number).filter(|n| *n > 0));
+    if let Some(number) = number
+        && !store.layers().versions(layer)?.iter().any(|version| version.number == number)
+    {
+        return Ok(nothing(layer));
+    }
+    if !fits(&config, store.layers(), layer, number) {
+        return Ok(unchanged());
+    }
+    store.layers().activate(layer, number, &who(), &arguments.reason, now_ms())?;
+    done(&config, &store, layer, number, "mapping-activated")
+}
+
+/// `mapping rollback`.
+pub(super) fn rollback(arguments: &Rollback) -> anyhow::Result<ExitCode> {
+    let (config, store) = match open(&arguments.which)? {
+        Ok(opened) => opened,
+        Err(code) => return Ok(code),
+    };
+    let layer = arguments.which.layer.as_str();
+    let Some(number) = store.layers().before(layer)? else {
+        eprintln!("{layer}: nothing was activated before / 戻る前の版がありません");
+        return Ok(ExitCode::from(super::super::EXIT_DATA));
+    };
+    if !fits(&config, store.layers(), layer, number) {
+        return Ok(unchanged());
+    }
+    store.layers().roll_back(layer, &who(), &arguments.reason, now_ms())?;
+    done(&config, &store, layer, number, "mapping-rolled-back")
+}
+
+/// Whether everything compiles and passes its tests with that version as the active one; what does not is said.
+fn fits(config: &Config, layers: &Layers, layer: &str, number: Option<u32>) -> bool {
+    let sources =
+        mappings::Sources { instead: Some((layer, number)), ..mappings::Sources::new(config, Some(layers)) };
+    match sources.build() {
+        Ok(built) => {
+            let sets: Vec<&MappingSet> =
+                std::iter::once(&built.common).chain(built.own.values()).map(|named| &named.set).collect();
+            pass(&sets)
+        }
+        Err(problems) => {
+            super::print(&problems);
+            false
+        }
+    }
+}
+
+fn done(
+    config: &Config,
+    store: &Store,
+    layer: &str,
+    number: Option<u32>,
+    action: &str,
+) -> anyhow::Result<ExitCode> {
+    let said = number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    store.audit().append(&who(), action, layer, &said)?;
+    match number {
+        Some(number) => eprintln!("{layer}: version {number} is active / 版 {number} が有効です"),
+        None => eprintln!("{layer}: nothing lies there now / 何も重なっていません"),
+    }
+    eprintln!(
+        "serve takes it over within seconds; what is registered stays as it is until its message is replayed\n    \
+         serve は数秒で切り替わります。登録済みのものは、その電文を再送するまで変わりません。"
+    );
+    if let Some(dir) = mappings::Sources::new(config, Some(store.layers())).folder(layer) {
+        eprintln!(
+            "the configuration names the folder {}, which stands in its place until that line is gone\n    \
+             設定にフォルダ {0} が書いてあるので、その行を消すまではそちらを使います。",
+            dir.display()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

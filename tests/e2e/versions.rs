@@ -1,0 +1,209 @@
+//! Versions of a layer beside an appliance at work: saved, activated and taken back without a restart; what was
+//! registered keeps its ids when it is translated again.
+
+use super::consent::{Site, settles, until};
+use crate::support::{Appliance, FACILITY, binary, get};
+use renkei_bridge::demo::messages::{AOBA, Person, Writer};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use tokio_util::sync::CancellationToken;
+
+const TABLE: &str =
+    "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n";
+
+fn write(root: &Path, name: &str, text: &str) {
+    let path = root.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// Exit code and all that a command on the configuration of the site says.
+fn run(site: &Site, arguments: &[&str]) -> (i32, String) {
+    let config = site.folder.join("bridge.toml");
+    let mut command = Command::new(binary());
+    let output = command.current_dir(&site.folder).args(arguments).arg("--config").arg(&config).output();
+    let output = output.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// The numbers of the messages, the oldest first.
+fn numbers(site: &Site) -> Vec<String> {
+    let listed = done(site, &["message", "list"]);
+    let mut numbers: Vec<u64> =
+        listed.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers.iter().map(ToString::to_string).collect()
+}
+
+fn done(site: &Site, arguments: &[&str]) -> String {
+    let (code, said) = run(site, arguments);
+    assert_eq!(code, 0, "{arguments:?}: {said}");
+    said
+}
+
+/// Resources of a type at the base, by `Type/id`.
+fn of_type(site: &Site, kind: &str) -> BTreeMap<String, Value> {
+    let of_kind = site.base.resources().into_keys().filter(|url| url.starts_with(&format!("{kind}/")));
+    of_kind
+        .filter_map(|url| {
+            // One that is deleted in between is not there any more.
+            let found = get(&format!("{}/{url}", site.base.url()))?;
+            Some((url, serde_json::from_slice(&found).unwrap()))
+        })
+        .collect()
+}
+
+fn gender(site: &Site) -> Vec<(String, String)> {
+    let patients = of_type(site, "Patient").into_iter();
+    patients.map(|(id, patient)| (id, patient["gender"].as_str().unwrap_or_default().to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_taken_over_at_work_and_what_was_registered_keeps_its_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let site = Site::open(folder.path(), stop.clone()).await;
+    let root = folder.path();
+    let appliance = Appliance::start_as(root, &site.base.url(), "whole", "share = \"all\"", "", &[]);
+    // A letter that no shipped table knows: the set's own tests say nothing of it.
+    let person = &Person { sex: "X", ..AOBA[0] };
+    let mut writer = Writer::new("V", "20260401".into());
+    site.send(&appliance, &[writer.demographics(person)]).await;
+    settles(&appliance, 1, 0);
+    let shipped = gender(&site);
+    let coverages = of_type(&site, "Coverage");
+    assert_eq!((shipped.len(), coverages.is_empty()), (1, false));
+    let first = numbers(&site).remove(0);
+    let said = done(&site, &["message", "show", &first]);
+    let program = format!("(shipped {})", env!("CARGO_PKG_VERSION"));
+    assert!(said.contains(&program), "{said}");
+
+    // The network's first version says another gender; its second switches the insurance off.
+    write(root, "one/tables/administrative-gender.csv", &format!("{TABLE},X,,,other,,inexact\n"));
+    write(root, "two/tables/administrative-gender.csv", &format!("{TABLE},X,,,female,,inexact\n"));
+    write(root, "two/maps/coverage.toml", "[map]\nid = \"coverage\"\noff = true\n");
+    let save = |dir: &str| {
+        done(&site, &["mapping", "save", "--layer", "network", "--author", "kato", "--reason", "性別", dir])
+    };
+    assert!(save("one").contains("version 1 is saved"));
+    assert!(save("two").contains("version 2 is saved"));
+    assert!(save("one").contains("version 1 has the same content"));
+    let activate = |number: &str| {
+        done(&site, &["mapping", "activate", "--layer", "network", "--reason", "承認済み", number])
+    };
+    assert_eq!(gender(&site), shipped, "saved is not active");
+
+    // Taken over without a restart: the next message has it, under the same id.
+    activate("1");
+    let log = || appliance.log().matches("The mappings were exchanged").count();
+    until("the appliance takes the version over", || log() == 1);
+    site.send(&appliance, &[writer.demographics(person)]).await;
+    settles(&appliance, 2, 0);
+    let expected = |word: &str| vec![(shipped[0].0.clone(), word.to_owned())];
+    assert_eq!(gender(&site), expected("other"));
+    let second = numbers(&site).remove(1);
+    assert!(done(&site, &["message", "show", &second]).contains("network 1)"));
+    assert!(done(&site, &["message", "show", &first]).contains(&program), "each keeps its own");
+
+    // What is registered is translated again: the same resource, and what is made no more goes.
+    activate("2");
+    until("and the next", || log() == 2);
+    assert!(done(&site, &["message", "retranslate", "--count"]).contains("2 messages"));
+    assert_eq!(gender(&site), expected("other"), "nothing moves by itself");
+    done(&site, &["message", "retranslate", "--kind", "ADT-00"]);
+    until("the newer value is at the base", || gender(&site) == expected("female"));
+    until("what the version makes no more is gone", || of_type(&site, "Coverage").is_empty());
+    settles(&appliance, 2, 0);
+    assert!(done(&site, &["message", "show", &second]).contains("network 2)"));
+    assert!(done(&site, &["message", "retranslate", "--count"]).contains(": 0 messages"));
+
+    // One step back, and everything stands as the first version had it.
+    done(&site, &["mapping", "rollback", "--layer", "network", "--reason", "保険が消えた"]);
+    until("and back", || log() == 3);
+    done(&site, &["message", "replay", &second]);
+    until("the former value is at the base", || gender(&site) == expected("other"));
+    until("and what it makes", || of_type(&site, "Coverage").keys().eq(coverages.keys()));
+    settles(&appliance, 2, 0);
+    let listed = done(&site, &["mapping", "versions"]);
+    let lines: Vec<&str> = listed.lines().filter(|line| line.starts_with("network  ")).collect();
+    assert_eq!(lines.len(), 2, "{listed}");
+    assert!(lines[1].contains("   1  ") && lines[1].contains("kato  性別  * active"), "{listed}");
+    assert!(!lines[0].contains("active"), "{listed}");
+
+    // The archive that comes out is the one that went in; what applies is shown.
+    done(&site, &["mapping", "export", "out.zip", "--layer", "network", "--number", "2"]);
+    let packed =
+        Command::new(binary()).current_dir(root).args(["mapping", "export", "two", "in.zip"]).status();
+    assert!(packed.unwrap().success());
+    assert_eq!(std::fs::read(root.join("out.zip")).unwrap(), std::fs::read(root.join("in.zip")).unwrap());
+    let shown = done(&site, &["mapping", "show", "--effective"]);
+    assert!(
+        shown.contains(",X,,,other,,inexact\n      network  tables/administrative-gender.csv:2"),
+        "{shown}"
+    );
+    assert!(done(&site, &["audit", "verify"]).contains("the chain is whole"));
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_neither_saved_nor_activated_and_all_of_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let site = Site::open(folder.path(), stop.clone()).await;
+    let root = folder.path();
+    drop(site.start("stop"));
+    let save =
+        |layer: &str, dir: &str| run(&site, &["mapping", "save", "--layer", layer, "--reason", "試し", dir]);
+    let activate = |layer: &str, number: &str| {
+        run(&site, &["mapping", "activate", "--layer", layer, "--reason", "試し", number])
+    };
+    let off = |id: &str| format!("[map]\nid = \"patient\"\nrules = [{{ id = \"{id}\", off = true }}]\n");
+    write(root, "wrong/maps/patient.toml", &off("nobody"));
+    write(root, "wrong/tables/t.csv", "a,b\n");
+    let (code, said) = save("network", "wrong");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("maps/patient.toml:3") && said.contains("tables/t.csv:1"), "{said}");
+    assert!(said.contains("nothing was changed / 何も変えていません"));
+    // A layer whose own tests fail.
+    let test = "[map]\nid = \"patient\"\n[[test]]\nname = \"wrong on purpose\"\nmessage = \"PID|||1||^^^^^L^I|||M\"\n\
+                expect = { \"gender\" = \"female\" }\n";
+    write(root, "red/maps/patient.toml", test);
+    let (code, said) = save("network", "red");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("wrong on purpose"), "{said}");
+    assert_eq!(save("1310000009", "wrong").0, 2, "no such facility");
+
+    // The facility switches a row off that a later version of the network takes away.
+    write(root, "own/maps/patient.toml", &off("work"));
+    write(root, "net/maps/patient.toml", &off("work"));
+    write(root, "other/tables/administrative-gender.csv", &format!("{TABLE},X,,,other,,inexact\n"));
+    for (layer, dir) in [(FACILITY, "own"), ("network", "net"), ("network", "other")] {
+        let (code, said) = save(layer, dir);
+        assert_eq!(code, 0, "{said}");
+    }
+    assert_eq!(activate(FACILITY, "1").0, 0);
+    let (code, said) = activate("network", "1");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("facility") && said.contains("work"), "{said}");
+    assert_eq!(activate("network", "3").0, 1, "no such version");
+    let (_, listed) = run(&site, &["mapping", "versions", "--layer", "network"]);
+    assert!(!listed.contains("active"), "{listed}");
+    assert_eq!(run(&site, &["mapping", "rollback", "--layer", "network", "--reason", "試し"]).0, 1);
+    assert_eq!(activate("network", "2").0, 0);
+
+    // check and serve have both layers, and say of what the set is made.
+    let (code, said) = run(&site, &["check"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("network 2)") && said.contains("network 2, facility 1)"), "{said}");
+    // A folder of the configuration stands in the place of a version; nobody is left to wonder.
+    let config = root.join("bridge.toml");
+    let written = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{written}\n[mappings]\nnetwork = \"other\"\n")).unwrap();
+    let (code, said) = run(&site, &["check"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("version 2 is active, but the configuration names the folder"), "{said}");
+    stop.cancel();
+}
