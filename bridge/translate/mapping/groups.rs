@@ -177,7 +177,7 @@ impl Cut {
             cut.names.push(name);
             cut.owner.push(None);
             if let Some(name) = name {
-                list(&mut cut.loose, name, segment.index() as u32);
+                // What looks for loose ones finds none and takes them all.
                 list(&mut cut.all, name, segment.index() as u32);
             }
         }
