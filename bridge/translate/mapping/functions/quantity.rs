@@ -194,7 +194,8 @@ impl<'m> Run<'m> {
         let split = whole.rsplit_once('/').and_then(|(u, t)| Some((u, time_in_rate(t)?)));
         let (amount, in_unit) = split.map_or((&*whole, None), |(amount, time)| (amount, Some(time)));
         let other = unit.and_then(|u| said(u, [4, 5])).is_some_and(|text| is_unit(&text));
-        if !is_unit(amount) && !(amount.is_empty() && other) {
+        let is_said = is_unit(amount) || (amount.is_empty() && other);
+        if !is_said {
             return Err(UNREADABLE);
         }
         let (count, code, words) = match (in_unit, per) {
