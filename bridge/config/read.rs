@@ -72,6 +72,8 @@ impl<'t> Section<'t> {
         }
         let mut value = self.value.clone();
         let mut said: Vec<String> = Vec::new();
+        // Once: what stands in has no place in the file, and could be taken out again and again.
+        let mut stood_in = false;
         loop {
             let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
                 Ok(read) => return Some(read),
@@ -105,8 +107,10 @@ impl<'t> Section<'t> {
             if let (true, None, false, Some((_, key, stand_in))) = (missing, &taken, whole, stand_in)
                 && let DeValue::Table(table) = value.get_mut()
                 && !table.contains_key(*key)
+                && !std::mem::replace(&mut stood_in, true)
             {
-                let at = self.span();
+                // A place that nothing in the file has, so that no other error takes it out.
+                let at = usize::MAX..usize::MAX;
                 let value = DeValue::String((*stand_in).into());
                 table.insert(Spanned::new(at.clone(), (*key).into()), Spanned::new(at, value));
                 continue;
