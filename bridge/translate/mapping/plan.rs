@@ -317,7 +317,8 @@ pub(crate) enum For {
     Message,
     Segment(Sym),
     Group(Sym),
-    By(Sym, Path),
+    /// Segments of one instance around that share these fields.
+    By(Sym, Vec<Path>),
     /// The repetitions of a field, each one instance.
     Field(Sym, u16),
     /// A datatype: made by `ref` only.
