@@ -109,6 +109,7 @@ pub(crate) enum Cond {
     In(Path, Vec<String>),
     InTable(Path, usize),
     Starts(Path, Vec<String>),
+    Ends(Path, Vec<String>),
     Same(Path, Path),
     Number(Path),
     Date(Path),
@@ -126,6 +127,7 @@ impl Cond {
             | Self::In(path, _)
             | Self::InTable(path, _)
             | Self::Starts(path, _)
+            | Self::Ends(path, _)
             | Self::Number(path)
             | Self::Date(path) => own(path),
             Self::Same(a, b) => own(a) && own(b),
