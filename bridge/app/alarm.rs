@@ -37,7 +37,8 @@ impl Alarms {
     }
 
     /// Looks at that time, in milliseconds since 1970, of an appliance that runs since `started_ms`. The alarms that
-    /// stand: `silence FEED`, `disk-low FACILITY`, `disk-full FACILITY`.
+    /// stand: `silence FEED`, `disk-low FACILITY`, `disk-full FACILITY`, `consent-refused FACILITY`: the newest list of
+    /// consents was not taken, so that the one before it says who is shared.
     pub fn look(&self, store: &Store, config: &Config, started_ms: i64, now_ms: i64) -> BTreeSet<String> {
         let mut standing = BTreeSet::new();
         for feed in &config.feeds {
@@ -63,6 +64,18 @@ impl Alarms {
                 standing.insert(format!("disk-full {}", facility.code()));
             } else if disk.low {
                 standing.insert(format!("disk-low {}", facility.code()));
+            }
+        }
+        let lists = store.audit().last_of(["consent-refused", "consent-import"]).unwrap_or_default();
+        for facility in store.facilities() {
+            let refused = |(target, action): &(String, String)| {
+                target == facility.code() && action == "consent-refused"
+            };
+            let refused = lists.iter().any(refused);
+            metrics::gauge!("renkei_consent_refused", "facility" => facility.code().to_owned())
+                .set(f64::from(u8::from(refused)));
+            if refused {
+                standing.insert(format!("consent-refused {}", facility.code()));
             }
         }
         let mut before = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,6 +129,24 @@ mod tests {
         assert!(look(14).is_empty());
         assert!(!alarms.on("silence a"));
         assert_eq!(look(15).len(), 1);
+    }
+
+    #[test]
+    fn a_refused_consent_list_stands_until_a_good_one_comes_and_over_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "data_dir = 'data'\n[store]\nsoft_free = '0B'\nhard_free = '0B'\n\
+                    [[facility]]\ncode = '1319999998'\n[[facility]]\ncode = '1319999999'\n";
+        let (config, _) = config::parse(&dir.path().join("bridge.toml"), text).unwrap();
+        let store = crate::app::open_store(&config).unwrap();
+        let took = |action: &str| store.audit().append("folder", action, "1319999999", "").unwrap();
+        let look = || Alarms::default().look(&store, &config, START, START);
+        took("consent-import");
+        assert!(look().is_empty());
+        took("consent-refused");
+        // Nothing is kept between two looks: a new process sees it too.
+        assert_eq!(look().into_iter().collect::<Vec<_>>(), ["consent-refused 1319999999"]);
+        took("consent-import");
+        assert!(look().is_empty());
     }
 
     #[test]

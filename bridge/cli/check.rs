@@ -49,6 +49,13 @@ fn mapping(config: &config::Config) -> usize {
         Ok(built) => {
             line("", &built.common);
             built.own.iter().for_each(|(facility, named)| line(&format!(" of {facility}"), named));
+            let known = |facility: &str| {
+                let set = &built.own.get(facility).unwrap_or(&built.common).set;
+                set.layouts().map(|layout| layout.id.clone()).collect()
+            };
+            let wrong = config::layouts(config, known);
+            print(&wrong);
+            errors += wrong.len();
         }
         Err(problems) => {
             super::mapping::print(&problems);

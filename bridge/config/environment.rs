@@ -19,6 +19,24 @@ pub fn environment(config: &Config, now: i64) -> Vec<Problem> {
     look.found()
 }
 
+/// Folder feeds whose layout is not among those `known` for the feed's facility: nothing would ever be taken of them.
+pub fn layouts(config: &Config, known: impl Fn(&str) -> Vec<String>) -> Vec<Problem> {
+    let mut look = Look::new(config, 0, Weight::Warning);
+    for (index, feed) in config.feeds.iter().enumerate() {
+        let Kind::Folder(folder) = &feed.kind else { continue };
+        let known = known(&feed.facility);
+        if !known.contains(&folder.layout) {
+            let (layout, known) = (&folder.layout, known.join(", "));
+            look.error(
+                ("feed", Some(index), "layout"),
+                format!("{layout} というレイアウトはマッピングにありません。あるのは {known} です。"),
+                format!("The mappings have no layout {layout}. Known are: {known}."),
+            );
+        }
+    }
+    look.found()
+}
+
 /// A certificate that the configuration names, and when it ends, in seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {

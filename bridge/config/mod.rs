@@ -14,7 +14,7 @@ mod read;
 mod schedule;
 mod sharing;
 
-pub use environment::{certificates, environment, gaiji};
+pub use environment::{certificates, environment, gaiji, layouts};
 pub use machine::everything;
 pub use problem::{Problem, Weight};
 pub use schedule::Schedule;

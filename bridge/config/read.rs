@@ -98,6 +98,19 @@ impl<'t> Section<'t> {
             }
             let taken = error.span().and_then(|span| take(&mut value, &span));
             let missing = error.message().starts_with("missing field");
+            // Said already: something stands in for it, so that the rest of the section can be looked at too.
+            let stand_in = STAND_INS.iter().find(|(section, key, _)| {
+                self.name.starts_with(section) && error.message().contains(&format!("`{key}`"))
+            });
+            if let (true, None, false, Some((_, key, stand_in))) = (missing, &taken, whole, stand_in)
+                && let DeValue::Table(table) = value.get_mut()
+                && !table.contains_key(*key)
+            {
+                let at = self.span();
+                let value = DeValue::String((*stand_in).into());
+                table.insert(Spanned::new(at.clone(), (*key).into()), Spanned::new(at, value));
+                continue;
+            }
             // A required setting that is missing was said above, or was taken out because it could not be read.
             if !(missing && taken.is_none() && !whole) {
                 let key =
@@ -110,6 +123,9 @@ impl<'t> Section<'t> {
         }
     }
 }
+
+/// What stands in for a required setting that is missing or wrong, while the others of its section are looked at.
+const STAND_INS: [(&str, &str, &str); 1] = [("base[", "kind", "fhir-rest")];
 
 /// What a section says of its own settings: `key TAB sentence` a line.
 fn told(message: &str) -> Vec<(&str, &str)> {

@@ -221,7 +221,7 @@ pub fn page_of(key: &str) -> &'static str {
     match key {
         "verdict.quarantine" => "/quarantine",
         "verdict.rejected" => "/messages",
-        "verdict.imbalance" | "verdict.damaged" | "verdict.feed" => "/facilities",
+        "verdict.imbalance" | "verdict.damaged" | "verdict.feed" | "verdict.consent-refused" => "/facilities",
         _ => "/system",
     }
 }
@@ -304,6 +304,9 @@ fn facility_row(
     }
     if info.feeds.iter().any(|(feed, _)| on(format!("silence {feed}"))) {
         raise("warn", "verdict.silence");
+    }
+    if on(format!("consent-refused {}", info.code)) {
+        raise("warn", "verdict.consent-refused");
     }
     if disk.low && !disk.full {
         raise("warn", "verdict.disk-low");

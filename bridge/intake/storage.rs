@@ -13,7 +13,7 @@ use crate::store::{Arrival, FacilityStore, Origin, StoreError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
-use renkei_translate::ssmix2::FileName;
+use renkei_translate::ssmix2::{self, FileName};
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,8 @@ const SURELY_STILL: Duration = Duration::from_secs(15 * 60);
 const MAX_CANDIDATES: usize = 50_000;
 /// Flags of a file: deleted, current, replaced.
 const FLAGS: [char; 3] = ['0', '1', '2'];
+/// In the place of a flag where none is meant.
+const NO_FLAG: char = '*';
 /// Files read and not yet on their way to the journal.
 const READ_AHEAD: usize = 2;
 /// Files on their way to the journal, so that one group commit takes many.
@@ -285,9 +287,10 @@ fn modified_ns(metadata: &Metadata) -> i64 {
 
 /// Key of a file in what was seen: its path in the tree without the flag.
 fn key(root: &Path, path: &Path) -> [u8; 16] {
-    let path = path.strip_prefix(root).unwrap_or(path);
-    let bytes = path.as_os_str().as_encoded_bytes();
-    Followed::hash(&bytes[..bytes.len().saturating_sub(1)])
+    let path = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
+    let bytes = ssmix2::with_flag(&path, NO_FLAG).into_bytes();
+    // A file's own flag stands at the end and is left out; that of a content folder stands inside.
+    Followed::hash(bytes.strip_suffix(&[NO_FLAG as u8]).unwrap_or(&bytes))
 }
 
 impl Walker {
@@ -357,7 +360,12 @@ impl Walker {
         out: &mpsc::Sender<Taken>,
     ) {
         let Some(text) = path.to_str() else { return walked.trouble("name") };
-        let Ok(file) = FileName::parse(text) else { return walked.trouble("name") };
+        let file = match FileName::parse(text) {
+            Ok(file) => file,
+            // It is part of what is taken: nothing that somebody should mend.
+            Err(findings) if findings.iter().any(|finding| finding.code == "storage-attachment") => return,
+            Err(_) => return walked.trouble("name"),
+        };
         let (size, modified) = (metadata.len(), modified_ns(metadata));
         let key = key(&self.storage.path, path);
         let seen = match self.memory().get(&key, file.flag) {
@@ -396,7 +404,7 @@ impl Walker {
         };
         let Ok(known) = known else { return walked.trouble("memory") };
         let Ok(gone) = self.gone(&key, path, file.flag) else { return walked.trouble("memory") };
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = ssmix2::name(text).to_owned();
         walked.taken += u64::from(!known);
         let taken = Taken { key, seen: Seen { size, modified, hash }, name, file, body, known, gone };
         // The other end goes only with the process.
@@ -408,9 +416,7 @@ impl Walker {
         let mut gone = Vec::new();
         for other in FLAGS.into_iter().filter(|other| *other != flag) {
             if self.memory().get(key, other)?.is_some() {
-                let mut name = path.as_os_str().to_string_lossy().into_owned();
-                name.pop();
-                name.push(other);
+                let name = ssmix2::with_flag(&path.to_string_lossy(), other);
                 // Both at once is against the standard; then neither is forgotten, or they would take turns for ever.
                 if std::fs::symlink_metadata(&name).is_err() {
                     gone.push(other);

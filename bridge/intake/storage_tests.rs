@@ -126,6 +126,28 @@ async fn each_file_is_journalled_once_over_restarts() {
     following.end().await;
 }
 
+/// The extended storage: the flag stands in the name of the folder, and what lies beside the message is left alone.
+#[tokio::test]
+async fn a_content_folder_is_one_message_and_its_rename_to_flag_0_withdraws_it() {
+    let bench = Bench::new();
+    let kind = "L-OBSERVATIONS^OBSERVATIONS^99ZL01";
+    let day = bench.root.path().join("storage/000/000/0000000012/20260101").join(kind);
+    let folder = |flag: char| day.join(format!("0000000012_20260101_{kind}_K1_20260101090000000_01_{flag}"));
+    fs::create_dir_all(folder('1')).unwrap();
+    for (name, body) in
+        [("main_document.hl7", "vitals"), ("wave.jpg", "no message"), ("main_document.xml", "<x/>")]
+    {
+        fs::write(folder('1').join(name), body).unwrap();
+        age(&folder('1').join(name));
+    }
+    let following = bench.start();
+    assert_eq!(bench.wait(1).await, [entry('1', "vitals")]);
+    fs::rename(folder('1'), folder('0')).unwrap();
+    assert_eq!(bench.wait(2).await, [entry('1', "vitals"), entry('0', "vitals")]);
+    assert_eq!(bench.walked(2, 90).await.len(), 3);
+    following.end().await;
+}
+
 #[tokio::test]
 async fn a_rename_to_flag_2_is_nothing_new_and_flag_0_is() {
     let bench = Bench::new();

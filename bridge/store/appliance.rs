@@ -417,6 +417,19 @@ impl Audit {
         Ok(entries.collect::<Result<_, _>>()?)
     }
 
+    /// What was done last to each target, of these actions only.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn last_of(&self, actions: [&str; 2]) -> Result<Vec<(String, String)>, StoreError> {
+        let connection = self.0.lock().map_err(|_| StoreError::Closed)?;
+        let mut select = connection.prepare_cached(
+            "SELECT target, action, max(sequence) FROM audit WHERE action IN (?, ?) GROUP BY target",
+        )?;
+        let last = select.query_map(actions, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(last.collect::<Result<_, _>>()?)
+    }
+
     /// The newest entries that a filter lets through, newest first.
     ///
     /// # Errors

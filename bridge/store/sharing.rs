@@ -141,7 +141,46 @@ fn names(patient: &serde_json::Value) -> Vec<String> {
 
 /// Without spaces, full-width Latin letters and digits made half-width, small.
 fn fold(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).map(half_width).flat_map(char::to_lowercase).collect()
+    let mut out = String::with_capacity(text.len());
+    let plain = text.chars().filter(|c| !c.is_whitespace()).map(half_width).flat_map(char::to_lowercase);
+    for c in plain.map(katakana) {
+        // Half-width kana write the mark of a voiced sound by itself: ﾃﾞ.
+        let voiced = match (c, out.chars().last()) {
+            ('゛', Some(before)) => voiced(before),
+            ('゜', Some(before @ 'ハ' | before @ 'ヒ' | before @ 'フ' | before @ 'ヘ' | before @ 'ホ')) => {
+                char::from_u32(u32::from(before) + 2)
+            }
+            _ => None,
+        };
+        match voiced {
+            Some(voiced) => {
+                out.pop();
+                out.push(voiced);
+            }
+            None => out.push(c),
+        }
+    }
+    out
+}
+
+/// Kana of every sort as full-width katakana: a name is the same whichever a hospital writes.
+fn katakana(c: char) -> char {
+    const HALF: &str = "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン゛゜";
+    match c {
+        'ぁ'..='ゖ' => char::from_u32(u32::from(c) + 0x60).unwrap_or(c),
+        '\u{ff61}'..='\u{ff9f}' => HALF.chars().nth((u32::from(c) - 0xff61) as usize).unwrap_or(c),
+        _ => c,
+    }
+}
+
+/// カ → ガ.
+fn voiced(c: char) -> Option<char> {
+    match c {
+        'ウ' => Some('ヴ'),
+        'カ' | 'キ' | 'ク' | 'ケ' | 'コ' | 'サ' | 'シ' | 'ス' | 'セ' | 'ソ' | 'タ' | 'チ' | 'ツ' | 'テ'
+        | 'ト' | 'ハ' | 'ヒ' | 'フ' | 'ヘ' | 'ホ' => char::from_u32(u32::from(c) + 1),
+        _ => None,
+    }
 }
 
 /// A full-width Latin letter, digit or sign as the half-width one.
@@ -223,6 +262,18 @@ mod tests {
         assert!(tests.wrong_range().is_none());
         assert!(self::tests(&[], &[["9", "1"]], &[]).wrong_range().is_some());
         assert!(self::tests(&[], &[["T9", "T10"]], &[]).wrong_range().is_some());
+    }
+
+    #[test]
+    fn a_name_in_kana_is_matched_however_kana_are_written() {
+        let tests = tests(&[], &[], &["テスト*", "ダミー*", "*ポンタ"]);
+        for name in ["ﾃｽﾄ ﾀﾛｳ", "てすと　たろう", "テスト", "ﾀﾞﾐｰ", "だみー", "架空ﾎﾟﾝﾀ", "架空ぽんた"]
+        {
+            assert!(tests.has_one_of(&[name.to_owned()]), "{name}");
+        }
+        for name in ["ﾃｽﾗ", "タミー", "架空ホンタ", "゛テスト"] {
+            assert!(!tests.has_one_of(&[name.to_owned()]), "{name}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod hl7v2;
 pub mod identity;
 pub mod mapping;
 pub mod profile;
+mod quick;
 pub mod ssmix2;
 pub mod translation;
 

@@ -20,7 +20,10 @@ impl PatientIdRule {
         let id = id.trim();
         let bare = if self.strip.is_empty() { id } else { id.trim_start_matches(|c| self.strip.contains(c)) };
         let bare = if bare.is_empty() { id } else { bare };
-        format!("{}{bare}", "0".repeat(self.width.saturating_sub(bare.chars().count())))
+        let mut out = String::with_capacity(bare.len().max(self.width));
+        out.extend(std::iter::repeat_n('0', self.width.saturating_sub(bare.chars().count())));
+        out.push_str(bare);
+        out
     }
 }
 

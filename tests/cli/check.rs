@@ -48,6 +48,42 @@ fn every_problem_is_said_at_once_in_both_languages() {
 }
 
 #[test]
+fn a_wrong_word_does_not_hide_what_else_is_wrong_with_its_section() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, said) = check(
+        folder.path(),
+        "data_dir = 'data'\n[[facility]]\ncode = '1319999999'\n[[base]]\nname = 'b'\nkind = 'fhir-rst'\n\
+         url = 'htp://x'\nfacilities = ['9']\nconcurrency = 0\n",
+    );
+    assert_eq!(code, Some(78), "{said}");
+    for place in [
+        "6: error: base[1].kind",
+        "7: error: base[1].url",
+        "8: error: base[1].facilities",
+        "9: error: base[1].concurrency",
+    ] {
+        assert!(said.contains(&format!("bridge.toml:{place}")), "{place} is missing in:\n{said}");
+    }
+}
+
+#[test]
+fn a_layout_that_no_mapping_has_is_an_error_and_the_known_ones_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("lab")).unwrap();
+    let (code, said) = check(
+        folder.path(),
+        "data_dir = 'data'\n[[facility]]\ncode = '1319999999'\n[[feed]]\nname = 'l'\nfacility = '1319999999'\n\
+         kind = 'folder'\npath = 'lab'\nlayout = 'lab-csv45'\n",
+    );
+    assert_eq!(code, Some(78), "{said}");
+    assert!(
+        said.contains("bridge.toml:9: error: feed[1].layout: The mappings have no layout lab-csv45"),
+        "{said}"
+    );
+    assert!(said.contains("Known are: lab-csv44."), "{said}");
+}
+
+#[test]
 fn what_the_configuration_names_is_looked_at() {
     let folder = tempfile::tempdir().unwrap();
     let soon = certificate(folder.path(), "soon", 10);

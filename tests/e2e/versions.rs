@@ -19,6 +19,18 @@ fn write(root: &Path, name: &str, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
+fn copy(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let at = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(at).unwrap();
+        } else {
+            std::fs::copy(entry.path(), at).unwrap();
+        }
+    }
+}
+
 /// Exit code and all that a command on the configuration of the site says.
 fn run(site: &Site, arguments: &[&str]) -> (i32, String) {
     let config = site.folder.join("bridge.toml");
@@ -194,13 +206,38 @@ async fn what_does_not_fit_is_neither_saved_nor_activated_and_all_of_it_is_said(
     assert_eq!(run(&site, &["mapping", "rollback", "--layer", "network", "--reason", "試し"]).0, 1);
     assert_eq!(activate("network", "2").0, 0);
 
+    // A version that the program has outgrown: a start refuses it, and the way back is open although both layers are
+    // broken now.
+    let config = root.join("bridge.toml");
+    let written = std::fs::read_to_string(&config).unwrap();
+    let shipped = root.join("smaller");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings"), &shipped);
+    let patient = shipped.join("maps/patient.toml");
+    let without: Vec<String> = std::fs::read_to_string(&patient)
+        .unwrap()
+        .lines()
+        .filter(|line| !line.contains("id = \"work\""))
+        .map(str::to_owned)
+        .collect();
+    std::fs::write(&patient, without.join("\n")).unwrap();
+    std::fs::write(&config, format!("{written}\n[mappings]\nshipped = \"smaller\"\n")).unwrap();
+    let (code, said) = run(&site, &["check"]);
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("renkei-bridge mapping rollback goes back"), "{said}");
+    let back = |layer: &str| run(&site, &["mapping", "rollback", "--layer", layer, "--reason", "試し"]);
+    let (code, said) = back("network");
+    assert_eq!(code, 0, "the facility's layer is broken still: {said}");
+    assert_eq!(back(FACILITY).0, 0);
+    assert_eq!(run(&site, &["check"]).0, 0);
+    std::fs::write(&config, &written).unwrap();
+    assert_eq!(activate(FACILITY, "1").0, 0);
+    assert_eq!(activate("network", "2").0, 0);
+
     // check and serve have both layers, and say of what the set is made.
     let (code, said) = run(&site, &["check"]);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("network 2)") && said.contains("network 2, facility 1)"), "{said}");
     // A folder of the configuration stands in the place of a version; nobody is left to wonder.
-    let config = root.join("bridge.toml");
-    let written = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("{written}\n[mappings]\nnetwork = \"other\"\n")).unwrap();
     let (code, said) = run(&site, &["check"]);
     assert_eq!(code, 0, "{said}");

@@ -7,21 +7,25 @@
 //! test.
 //! `expected.json` holds what the last message makes the record send: `put`, by `Type/n`, and `delete`. `n`
 //! counts the ids of a type in the order in which the messages make them: an id is a keyed digest that
-//! nobody can derive by hand. Every value in `expected.json` has a row in `why.tsv` (path, value, source
-//! position, and the sentence of the facts with its file and line: [`whys`]), and every row a value: nothing is
-//! pasted from the output.
+//! nobody can derive by hand. Where a finding is part of what the facts ask for, `findings` holds all that the last
+//! message makes, each with its code, severity and position; without the key none is looked at. Every value in
+//! `expected.json` has a row in `why.tsv` (path, value, source position, and the sentence of the facts with its file
+//! and line: [`whys`]), and every row a value: nothing is pasted from the output.
 
 mod coverage;
 mod merges;
 mod pair_messages;
 mod pairs;
+mod rows;
 mod stays;
+mod two_patients;
 mod whys;
 
 use crate::shipped;
 use renkei_bridge::record::Memory;
 use renkei_translate::charset::GaijiTable;
 use renkei_translate::feed::cut;
+use renkei_translate::finding::Finding;
 use renkei_translate::mapping::translate;
 use renkei_translate::ssmix2::FileName;
 use renkei_translate::translation::{Context, Lists, PathPatient, Status};
@@ -108,7 +112,7 @@ fn inputs(case: &Path) -> Vec<(Vec<u8>, Context)> {
     out
 }
 
-/// What the record sends for the last input of a case.
+/// What the record sends for the last input of a case, and what was found in it where the case says so.
 fn sent(case: &Path) -> Value {
     let (mut names, mut memory, mut last) = (Names::default(), Memory::default(), None);
     for (n, (bytes, context)) in (1..).zip(inputs(case)) {
@@ -120,9 +124,9 @@ fn sent(case: &Path) -> Value {
         for resource in translation.resources.iter().filter(|r| !r.id.is_empty()) {
             names.add(&resource.resource_type, &resource.id);
         }
-        last = Some(memory.apply(&translation, n).0);
+        last = Some((memory.apply(&translation, n).0, translation.findings));
     }
-    let projection = last.expect("a case has an input");
+    let (projection, findings) = last.expect("a case has an input");
     let mut put = Map::new();
     for one in &projection.puts {
         let mut resource: Value = serde_json::from_str(one.json.get()).expect("a resource is JSON");
@@ -132,7 +136,13 @@ fn sent(case: &Path) -> Value {
     let put = names.rename(&Value::Object(put));
     let mut delete: Vec<String> = projection.deletes.iter().map(|(kind, id)| names.add(kind, id)).collect();
     delete.sort();
-    json!({"put": put, "delete": delete})
+    let mut sent = json!({"put": put, "delete": delete});
+    if states_findings(case) {
+        let found =
+            |f: &Finding| json!({"code": f.code, "severity": f.severity, "position": f.location.position});
+        sent["findings"] = findings.iter().map(found).collect();
+    }
+    sent
 }
 
 /// Every leaf with its path.
@@ -171,6 +181,12 @@ fn expected(case: &Path) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     leaves("", &value, &mut out);
     out
+}
+
+/// Whether a case says which findings its last message makes; an empty list says that it makes none.
+fn states_findings(case: &Path) -> bool {
+    let text = std::fs::read_to_string(case.join("expected.json")).expect("expected.json is there");
+    serde_json::from_str::<Map<_, _>>(&text).expect("expected.json is an object").contains_key("findings")
 }
 
 /// What differs, a line each.

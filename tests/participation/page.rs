@@ -117,7 +117,7 @@ fn the_page_says_the_same_figures_as_its_files() {
     let english = site.get("/participation?lang=en", &session).text();
     assert!(english.contains("架空県, 2026-10 (Reiwa 8-10).") && english.contains("+50.0 points"));
     let downloads = site.state.store.audit().entries(None, 100).unwrap();
-    assert!(downloads.iter().any(|entry| entry.action == "participation export"));
+    assert!(downloads.iter().any(|entry| entry.action == "participation-export"));
 }
 
 #[test]

@@ -222,7 +222,9 @@ pub(super) fn activate(arguments: &Activate) -> anyhow::Result<ExitCode> {
     {
         return Ok(nothing(layer));
     }
-    if !fits(&config, store.layers(), layer, number) {
+    // To let nothing lie there is a way back too.
+    let demand = if number.is_some() { Demand::Tested } else { Demand::NoWorse };
+    if !fits(&config, store.layers(), layer, number, demand) {
         return Ok(unchanged());
     }
     store.layers().activate(layer, number, &who(), &arguments.reason, now_ms())?;
@@ -240,26 +242,36 @@ pub(super) fn rollback(arguments: &Rollback) -> anyhow::Result<ExitCode> {
         eprintln!("{layer}: nothing was activated before / 戻る前の版がありません");
         return Ok(ExitCode::from(super::super::EXIT_DATA));
     };
-    if !fits(&config, store.layers(), layer, number) {
+    if !fits(&config, store.layers(), layer, number, Demand::NoWorse) {
         return Ok(unchanged());
     }
     store.layers().roll_back(layer, &who(), &arguments.reason, now_ms())?;
     done(&config, &store, layer, number, "mapping-rolled-back")
 }
 
-/// Whether everything compiles and passes its tests with that version as the active one; what does not is said.
-fn fits(config: &Config, layers: &Layers, layer: &str, number: Option<u32>) -> bool {
-    let sources =
-        mappings::Sources { instead: Some((layer, number)), ..mappings::Sources::new(config, Some(layers)) };
-    match sources.build() {
+/// What an activation is held to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    /// It compiles, and its tests pass.
+    Tested,
+    /// It was active before: it compiles, or at least breaks nothing that is whole now. The way back is never shut by
+    /// what another layer, or a new version of the program, has broken.
+    NoWorse,
+}
+
+/// Whether that version can be the active one; what is wrong with it is said.
+fn fits(config: &Config, layers: &Layers, layer: &str, number: Option<u32>, demand: Demand) -> bool {
+    let now = mappings::Sources::new(config, Some(layers));
+    match (mappings::Sources { instead: Some((layer, number)), ..now }).build() {
         Ok(built) => {
             let sets: Vec<&MappingSet> =
                 std::iter::once(&built.common).chain(built.own.values()).map(|named| &named.set).collect();
-            pass(&sets)
+            pass(&sets) || demand == Demand::NoWorse
         }
         Err(problems) => {
             super::print(&problems);
-            false
+            let known = now.build().err().unwrap_or_default();
+            demand == Demand::NoWorse && problems.iter().all(|problem| known.contains(problem))
         }
     }
 }

@@ -47,7 +47,7 @@ fn export(arguments: &Export) -> anyhow::Result<ExitCode> {
         Ok(opened) => opened,
         Err(code) => return Ok(code),
     };
-    store.audit().append(&super::who(), "ledger export", "", "")?;
+    store.audit().append(&super::who(), "ledger-export", "", "")?;
     let out = std::io::BufWriter::new(std::io::stdout().lock());
     let messages =
         crate::participation::write_ledger(&store, &config.members(), arguments.from, arguments.to, out)?;

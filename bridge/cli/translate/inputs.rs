@@ -19,6 +19,8 @@ pub(super) enum Shape {
     Storage(Arc<FileName>),
     /// Named like one, with parts that cannot be.
     Misnamed(Vec<Finding>),
+    /// A document or picture of the extended storage beside a message.
+    Attachment,
     /// Any other file.
     Other,
     /// Rows of a file of a feed, with their bytes.
@@ -118,6 +120,9 @@ fn input(path: PathBuf, facility: &Facility) -> anyhow::Result<Input> {
     let (patient, time, shape) = match FileName::parse(&alone) {
         Ok(name) => {
             (facility.patient_id.normalise(&name.patient), name.time.clone(), Shape::Storage(Arc::new(name)))
+        }
+        Err(findings) if findings.iter().any(|finding| finding.code == "storage-attachment") => {
+            (alone, String::new(), Shape::Attachment)
         }
         Err(findings) if findings.iter().all(|finding| finding.code != "not-a-storage-file") => {
             (alone, String::new(), Shape::Misnamed(findings))

@@ -137,6 +137,7 @@ impl Reading {
         let (file, mut before) = match &input.shape {
             Shape::Rows(..) => (None, Vec::new()),
             Shape::Other if !inputs::looks_like_a_message(&bytes) => return Ok(excluded("not-a-message")),
+            Shape::Attachment => return Ok(excluded("storage-attachment")),
             Shape::Other => (None, Vec::new()),
             Shape::Storage(name) => (Some((**name).clone()), Vec::new()),
             Shape::Misnamed(findings) => (None, findings.clone()),

@@ -163,7 +163,7 @@ pub fn csv(request: &Request) -> Result<Answer, Failure> {
     let report = report(request, month(request)).map_err(failure)?;
     let bytes = participation::csv(&report, request.language).map_err(failure)?;
     let name = format!("participation-{}.csv", report.month);
-    request.audit("participation export", &name, "")?;
+    request.audit("participation-export", &name, "")?;
     Ok(Answer::file(&name, "text/csv; charset=utf-8", bytes))
 }
 
@@ -176,7 +176,7 @@ pub fn xlsx(request: &Request) -> Result<Answer, Failure> {
     let report = report(request, month(request)).map_err(failure)?;
     let bytes = participation::xlsx(&report, request.language).map_err(failure)?;
     let name = format!("participation-{}.xlsx", report.month);
-    request.audit("participation export", &name, "")?;
+    request.audit("participation-export", &name, "")?;
     Ok(Answer::file(&name, KIND, bytes))
 }
 

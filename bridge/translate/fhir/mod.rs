@@ -57,7 +57,7 @@ impl Keys {
         }
         let key = Key(u32::try_from(self.names.len()).expect("a set has fewer than 2^32 keys"));
         self.names.push(name.to_owned());
-        self.written.push(write::key(name));
+        self.written.push(write::member(name));
         self.index.insert(name.to_owned(), key);
         key
     }
@@ -144,6 +144,12 @@ impl Arena {
     pub fn text(&mut self, text: &str) -> Id {
         let (at, len) = self.span(text);
         self.push(Kind::Text { at, len })
+    }
+    /// A new string of these pieces.
+    pub fn joined(&mut self, pieces: &[&str]) -> Id {
+        let at = self.text.len();
+        pieces.iter().for_each(|piece| self.text.push_str(piece));
+        self.push(Kind::Text { at: at as u32, len: (self.text.len() - at) as u32 })
     }
     /// A new number, whose text must be a JSON number.
     pub fn number(&mut self, text: &str) -> Id {
@@ -269,10 +275,21 @@ impl Arena {
             (x, y) => x == y,
         }
     }
+    /// The resource or element at a node as JSON, written behind `out`, and `Type/id` of each literal reference
+    /// in it, once each, without contained ones.
+    pub fn write(&self, keys: &Keys, id: Id, out: &mut String) -> Vec<String> {
+        let mut references: Vec<String> = Vec::new();
+        write::node(self, keys, id, out, &mut |text| {
+            if !references.iter().any(|known| known == text) {
+                references.push(text.to_owned());
+            }
+        });
+        references
+    }
     /// The resource or element at a node as bytes of JSON.
     pub fn to_json(&self, keys: &Keys, id: Id) -> Vec<u8> {
         let mut out = String::with_capacity(2048);
-        write::node(self, keys, id, &mut out);
+        self.write(keys, id, &mut out);
         out.into_bytes()
     }
     /// The same as a value, for the check.
@@ -286,20 +303,6 @@ impl Arena {
             Read::Text(text) => Value::String(text.to_owned()),
             Read::Number(text) => text.parse().map_or(Value::Null, Value::Number),
             Read::Boolean(value) => Value::Bool(value),
-        }
-    }
-    /// `Type/id` of each literal reference below a node, once each, without contained ones.
-    pub fn references(&self, id: Id, out: &mut Vec<String>) {
-        for (k, child) in self.children(id) {
-            if self.is_object(child) || self.is_array(child) {
-                self.references(child, out);
-            } else if k == key::REFERENCE
-                && let Read::Text(text) = self.read(child)
-                && !text.starts_with('#')
-                && !out.iter().any(|r| r == text)
-            {
-                out.push(text.to_owned());
-            }
         }
     }
 }

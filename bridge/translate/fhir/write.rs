@@ -1,30 +1,40 @@
 //! Nodes as JSON: the same bytes as `serde_json` writes, without a serializer between node and text.
 
-use super::{Arena, Id, Keys, Read};
+use super::{Arena, Id, Keys, Read, key};
 
-/// Writes the node and all below it.
-pub(super) fn node(arena: &Arena, keys: &Keys, id: Id, out: &mut String) {
+/// Writes the node and all below it; hands each literal reference to `refers`.
+pub(super) fn node<'a>(
+    arena: &'a Arena,
+    keys: &Keys,
+    id: Id,
+    out: &mut String,
+    refers: &mut impl FnMut(&'a str),
+) {
     match arena.read(id) {
         Read::Object => {
-            out.push('{');
-            for (n, (key, child)) in arena.children(id).enumerate() {
-                if n > 0 {
-                    out.push(',');
-                }
+            let mut before = '{';
+            for (key, child) in arena.children(id) {
+                out.push(before);
+                before = ',';
                 out.push_str(&keys.written[key.0 as usize]);
-                node(arena, keys, child, out);
+                node(arena, keys, child, out, refers);
+                if key == key::REFERENCE
+                    && let Read::Text(text) = arena.read(child)
+                    && !text.starts_with('#')
+                {
+                    refers(text);
+                }
             }
-            out.push('}');
+            out.push_str(if before == '{' { "{}" } else { "}" });
         }
         Read::Array => {
-            out.push('[');
-            for (n, (_, child)) in arena.children(id).enumerate() {
-                if n > 0 {
-                    out.push(',');
-                }
-                node(arena, keys, child, out);
+            let mut before = '[';
+            for (_, child) in arena.children(id) {
+                out.push(before);
+                before = ',';
+                node(arena, keys, child, out, refers);
             }
-            out.push(']');
+            out.push_str(if before == '[' { "[]" } else { "]" });
         }
         Read::Text(value) => text(value, out),
         Read::Number(value) => out.push_str(value),
@@ -33,7 +43,7 @@ pub(super) fn node(arena: &Arena, keys: &Keys, id: Id, out: &mut String) {
 }
 
 /// A name of a member, with the colon behind it.
-pub(super) fn key(name: &str) -> String {
+pub(super) fn member(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 3);
     text(name, &mut out);
     out.push(':');

@@ -257,17 +257,22 @@ impl<'a> Part<'a> {
 
     fn nth(self, level: Level, number: usize) -> Self {
         let absent = Self { start: self.end, from: self.to, ..self };
-        if number == 0 {
-            return absent;
+        let Some(mut before) = number.checked_sub(1) else { return absent };
+        if self.from == self.to {
+            return if before == 0 { self } else { absent };
         }
-        let mut rest = self;
-        for _ in 1..number {
-            match rest.cut(level) {
-                (_, Some(next)) => rest = next,
-                (_, None) => return absent,
+        let mut part = self;
+        for (at, mark) in (self.from..self.to).zip(&self.message.marks[self.from as usize..self.to as usize])
+        {
+            if mark & 3 == level as u32 {
+                if before == 0 {
+                    return Self { end: mark >> 2, to: at, ..part };
+                }
+                before -= 1;
+                part = Self { start: (mark >> 2) + self.message.delimiter_len(level), from: at + 1, ..self };
             }
         }
-        rest.cut(level).0
+        if before == 0 { part } else { absent }
     }
 }
 
@@ -331,6 +336,11 @@ impl<'a> Field<'a> {
     /// How many repetitions; none in an empty field.
     pub fn repetition_count(self) -> usize {
         self.0.count(Level::Repetition)
+    }
+    /// Whether there is more than one repetition.
+    pub fn repeats(self) -> bool {
+        let marks = &self.0.message.marks[self.0.from as usize..self.0.to as usize];
+        marks.iter().any(|mark| mark & 3 == Level::Repetition as u32)
     }
     /// A repetition by its number, from 1.
     pub fn repetition(self, number: usize) -> Repetition<'a> {

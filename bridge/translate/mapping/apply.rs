@@ -11,6 +11,7 @@ use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::Message;
 use crate::hl7v2::parse::is_segment_id;
 use crate::profile::{self, tree::Node};
+use crate::quick;
 use crate::translation::{Context, Event, Lists, Merge, Replaces, Resource, Role, Status, Translation, Unit};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -43,14 +44,14 @@ pub(crate) fn start<'m>(
         findings: Vec::new(),
         unmapped: Vec::new(),
         read: vec![0; message.len()],
-        repeated: HashMap::new(),
+        repeated: quick::Map::default(),
         patient,
         message_lets: Vec::new(),
         instances: Rc::new(Vec::new()),
-        at_segment: HashMap::new(),
-        at_group: HashMap::new(),
-        at_message: HashMap::new(),
-        anywhere: HashMap::new(),
+        at_segment: quick::Map::default(),
+        at_group: quick::Map::default(),
+        at_message: quick::Map::default(),
+        anywhere: quick::Map::default(),
         built: Vec::new(),
         referred: HashMap::new(),
         depth: 0,
@@ -59,7 +60,9 @@ pub(crate) fn start<'m>(
         tracing: false,
         touched: Vec::new(),
         rows: Vec::new(),
-        fitted: HashMap::new(),
+        fitted: quick::Map::default(),
+        shared: quick::Map::default(),
+        composed: String::new(),
         counters: HashMap::new(),
     }
 }
@@ -268,10 +271,12 @@ fn order_time(run: &mut Run<'_>) -> String {
 pub(crate) fn enumerate(run: &mut Run<'_>) {
     let plan = run.plan;
     let mut all: Vec<Instance<'_>> = Vec::new();
+    let mut ordinals: quick::Map<Option<u32>, usize> = quick::Map::default();
+    let mut turns: quick::Map<String, usize> = quick::Map::default();
     for n in &plan.maps {
         let map = run.map(*n);
-        let mut ordinals: HashMap<Option<u32>, usize> = HashMap::new();
-        let mut turns: HashMap<String, usize> = HashMap::new();
+        ordinals.clear();
+        turns.clear();
         for (inst, parent) in candidates(run, map) {
             run.owner = &map.id;
             run.row = "when";
@@ -492,6 +497,7 @@ pub(crate) fn make(run: &mut Run<'_>) {
 
 pub(crate) fn write(run: &Run<'_>) -> Vec<Resource> {
     let keys = &run.set.keys;
+    let mut text = String::with_capacity(4096);
     run.built
         .iter()
         .map(|built| {
@@ -503,14 +509,14 @@ pub(crate) fn write(run: &Run<'_>) -> Vec<Resource> {
             } else {
                 Role::Unit
             };
-            let mut references = Vec::new();
-            run.arena.references(built.node, &mut references);
+            text.clear();
+            let references = run.arena.write(keys, built.node, &mut text);
             Resource {
                 resource_type: map.makes.clone(),
                 id: built.id.clone(),
                 role,
                 map: map.id.clone(),
-                json: run.arena.to_json(keys, built.node),
+                json: text.as_bytes().to_vec(),
                 references,
             }
         })

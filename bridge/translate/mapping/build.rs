@@ -15,6 +15,7 @@ pub(crate) type Made = Option<(&'static str, Id)>;
 pub(crate) struct Writing {
     pub(crate) named: Vec<(Id, Sym, Id)>,
     pub(crate) map: usize,
+    /// Of its resource, for a trace alone.
     pub(crate) id: String,
     /// The target path of the element that a submap fills.
     pub(crate) prefix: String,
@@ -33,7 +34,8 @@ impl<'m> Run<'m> {
             self.arena.put(meta, key::PROFILE, list);
             self.arena.put(root, key::META, meta);
         }
-        let mut writing = Writing { named: Vec::new(), map: n, id: id.to_owned(), prefix: String::new() };
+        let told = if self.tracing { id.to_owned() } else { String::new() };
+        let mut writing = Writing { named: Vec::new(), map: n, id: told, prefix: String::new() };
         self.rules(map, root, scope, &mut writing);
         self.built.push(Built { map: n, id: id.to_owned(), node: root, named: writing.named });
     }
@@ -105,8 +107,11 @@ impl<'m> Run<'m> {
             }
             Source::None => {
                 let Some(Make::Text(pieces)) = &rule.make else { return false };
-                let Some(text) = self.compose(scope, pieces) else { return false };
-                let made = self.shaped(rule.target.shape, &text);
+                let mut text = std::mem::take(&mut self.composed);
+                text.clear();
+                let whole = self.compose(scope, pieces, &mut text);
+                let made = if whole { self.shaped(rule.target.shape, &text) } else { Ok(None) };
+                self.composed = text;
                 self.write_made(rule, root, made, NOWHERE, writing)
             }
             Source::Each(path, used) => {
@@ -310,10 +315,9 @@ impl<'m> Run<'m> {
                     outer: Some(scope),
                     ordinal,
                 });
-                match self.compose(inner.as_ref().unwrap_or(scope), pieces) {
-                    Some(text) => self.shaped(shape, &text),
-                    None => Ok(None),
-                }
+                let mut text = String::new();
+                let whole = self.compose(inner.as_ref().unwrap_or(scope), pieces, &mut text);
+                if whole { self.shaped(shape, &text) } else { Ok(None) }
             }
             Some(Make::Form(_) | Make::TableOf(..)) => Err("form-unfit"),
             Some(Make::RefType(..) | Make::RefMade { .. }) => {

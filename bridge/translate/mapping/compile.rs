@@ -9,6 +9,7 @@ use super::layer::{self, Layer};
 use super::plan::{LayoutPlan, Make, Plan, Table};
 use super::problem::{Place, Problem, Problems, words};
 use super::reader::{File, Tab, line_starts};
+use super::shared;
 use super::table;
 use super::test_draft::{TestDraft, finish_test, lay_test, read_test};
 use crate::feed;
@@ -123,6 +124,7 @@ pub(crate) fn compile(
         }
     }
     if problems.list.is_empty() {
+        shared::find(&mut plan.maps);
         return Ok((plan, text));
     }
     problems.list.sort_by(|a, b| (a.layer, &a.file, a.line).cmp(&(b.layer, &b.file, b.line)));

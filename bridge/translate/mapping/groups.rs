@@ -65,7 +65,9 @@ impl Cut {
                 None => {
                     let member = plan.groups.iter().any(|g| g.members.iter().any(|m| m.name == name));
                     let second_header = segment.name() == "MSH" && n > 0;
-                    if member || second_header {
+                    // What follows would be another patient's, and would go out under the first one's name.
+                    let second_patient = segment.name() == "PID" && segment.occurrence() > 1;
+                    if member || second_header || second_patient {
                         let at = format!("{}[{}]", segment.name(), segment.occurrence());
                         findings.push(Finding::error("segment-out-of-place", Location::at(at)));
                     } else if !known.contains(&name) {
@@ -84,7 +86,9 @@ impl Cut {
         let mut in_front = true;
         for segment in message.segments() {
             let name = segment.name();
-            if (name == "MSH" && segment.index() > 0) || (name == "EVN" && !in_front) {
+            let second =
+                (name == "MSH" && segment.index() > 0) || (name == "PID" && segment.occurrence() > 1);
+            if second || (name == "EVN" && !in_front) {
                 let at = format!("{name}[{}]", segment.occurrence());
                 findings.push(Finding::error("segment-out-of-place", Location::at(at)));
             }
@@ -173,7 +177,7 @@ impl Cut {
             cut.names.push(name);
             cut.owner.push(None);
             if let Some(name) = name {
-                list(&mut cut.loose, name, segment.index() as u32);
+                // What looks for loose ones finds none and takes them all.
                 list(&mut cut.all, name, segment.index() as u32);
             }
         }

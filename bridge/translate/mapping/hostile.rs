@@ -95,6 +95,22 @@ fn a_long_message_takes_no_square_of_its_length() {
 }
 
 #[test]
+fn an_error_is_kept_behind_any_number_of_remarks() {
+    let mut text = String::from(
+        "SPM|1|L1||023^血清^JC10|||||||||||||202404010830\rOBR|1|O1||3^検査^JC10|||202404010830\r",
+    );
+    for i in 0..4_500 {
+        text += &format!("OBX|{i}|NM|3A015{i:012}^項目^JC10||1.5|mg/dL^mg/dL|1-2|||F\r");
+    }
+    text += "SPM|2|L2||023^血清^JC10\rOBR|2|O2||3^検査^JC10\rOBX|1|NM|3A0159^項目^JC10||1||||||F\r";
+    let (message, _) = Message::parse(message("OUL^R22", &text)).unwrap();
+    let out = apply(the_shipped_set(), &message, &context());
+    for code in ["code-system-missing", "collection-time-from-folder", "collection-time-missing"] {
+        assert!(out.findings.iter().any(|f| f.code == code), "{code}");
+    }
+}
+
+#[test]
 fn a_long_examination_takes_no_square_of_its_length() {
     let time = |n: usize| {
         let mut text = String::from(

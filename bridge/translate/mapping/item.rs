@@ -106,13 +106,21 @@ impl<'m> Item<'m> {
             Self::Value(v, _) => v.text(),
             Self::Text(text, _) => text.clone(),
         };
-        match text {
-            Cow::Borrowed("\"\"") => Cow::Borrowed(""),
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-            Cow::Owned(text) => {
-                let trimmed = text.trim();
-                if trimmed.len() == text.len() { Cow::Owned(text) } else { Cow::Owned(trimmed.to_owned()) }
-            }
+        trimmed(text)
+    }
+}
+
+/// A value without space around it; the explicit null is empty. Most has no space, which its ends show.
+pub(super) fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed("\"\"") => Cow::Borrowed(""),
+        Cow::Borrowed(text) => match text.as_bytes() {
+            [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => Cow::Borrowed(text),
+            _ => Cow::Borrowed(text.trim()),
+        },
+        Cow::Owned(text) => {
+            let bare = text.trim();
+            if bare.len() == text.len() { Cow::Owned(text) } else { Cow::Owned(bare.to_owned()) }
         }
     }
 }

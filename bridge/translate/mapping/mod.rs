@@ -110,6 +110,8 @@ mod rows;
 mod run;
 mod segments;
 mod set_test;
+mod shared;
+mod single;
 mod table;
 mod target;
 mod test_draft;

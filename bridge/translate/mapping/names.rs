@@ -17,12 +17,12 @@ impl<'m> Run<'m> {
         scope: &mut Scope<'_, 'm>,
         map: Option<usize>,
     ) -> bool {
-        let (mut found, mut ok) = (vec![false; slots], true);
+        let mut ok = true;
         scope.lets = Cow::Owned(vec![Named::default(); slots]);
         for row in lets {
             self.row = self.set.symbols.name(row.name);
             let counted = self.counted(row, scope, map);
-            if found[row.slot] {
+            if !scope.lets[row.slot].items.is_empty() {
                 self.see(scope, &row.source);
                 continue;
             }
@@ -34,7 +34,6 @@ impl<'m> Run<'m> {
             let unmet = items.is_none();
             let items = items.unwrap_or_default();
             if !items.is_empty() {
-                found[row.slot] = true;
                 let positions = if self.tracing {
                     let mut all = std::mem::take(&mut self.touched);
                     all.extend(items.iter().map(Item::pos).filter(|p| p.segment != u32::MAX));
@@ -72,7 +71,11 @@ impl<'m> Run<'m> {
     /// `ordinal by $x` counts every instance, whether its number is needed or not.
     fn counted(&mut self, row: &'m Let, scope: &Scope<'_, 'm>, map: Option<usize>) -> usize {
         let Some(Make::Ordinal { by: Some(by), of_message }) = &row.make else { return scope.ordinal };
-        let text = self.named(scope, *by).items.first().map(|i| i.text().into_owned()).unwrap_or_default();
+        let text = self
+            .known(scope, *by)
+            .and_then(|n| n.items.first())
+            .map(|i| i.text().into_owned())
+            .unwrap_or_default();
         let group = match &scope.inst {
             _ if *of_message => None,
             Inst::Group(g) => self.cut.instances[*g as usize].parent.map(|p| p as u32),
@@ -91,11 +94,9 @@ impl<'m> Run<'m> {
             return smallvec![Item::Text(Cow::Owned(ordinal.to_string()), NOWHERE)];
         }
         if let Some(Make::Text(pieces)) = &row.make {
-            return self
-                .compose(scope, pieces)
-                .map(|t| Item::Text(Cow::Owned(t), NOWHERE))
-                .into_iter()
-                .collect();
+            let mut text = String::with_capacity(64);
+            let whole = self.compose(scope, pieces, &mut text);
+            return whole.then_some(Item::Text(Cow::Owned(text), NOWHERE)).into_iter().collect();
         }
         let mut items = Items::new();
         match &row.source {
@@ -174,23 +175,22 @@ impl<'m> Run<'m> {
         Ok(text.filter(|t| !t.is_empty()).map(|text| Item::Text(text, pos)))
     }
 
-    /// `text '…{path}…'`; nothing where one of its paths is empty.
-    pub(crate) fn compose(&mut self, scope: &Scope<'_, 'm>, pieces: &'m [Piece]) -> Option<String> {
-        let mut out = String::with_capacity(64);
+    /// `text '…{path}…'`, written behind `out`; `false` where one of its paths is empty.
+    pub(crate) fn compose(&mut self, scope: &Scope<'_, 'm>, pieces: &'m [Piece], out: &mut String) -> bool {
         for piece in pieces {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
                 Piece::Path(path) => {
                     let text = self.first_text(scope, path);
                     if text.is_empty() {
-                        return None;
+                        return false;
                     }
                     out.push_str(&text);
                 }
                 Piece::Name(_) => {}
             }
         }
-        Some(out)
+        true
     }
 
     fn find(&mut self, find: &'m Find, scope: &Scope<'_, 'm>) -> Items<'m> {

@@ -2,8 +2,8 @@
 
 use super::problem::Place;
 use crate::fhir::{Key, Keys};
+use crate::quick;
 use crate::translation::{Does, Replaces};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// An interned name: a segment, a group, a part of a form.
@@ -14,7 +14,7 @@ pub(crate) struct Sym(pub(crate) u32);
 #[derive(Debug, Default)]
 pub(crate) struct Symbols {
     names: Vec<String>,
-    index: HashMap<String, Sym>,
+    index: quick::Map<String, Sym>,
 }
 
 impl Symbols {
@@ -116,6 +116,8 @@ pub(crate) enum Cond {
     All(Vec<Cond>),
     Any(Vec<Cond>),
     Not(Box<Cond>),
+    /// A condition that several maps ask of one instance: its number, and the condition.
+    Shared(u32, Box<Cond>),
 }
 
 impl Cond {
@@ -132,7 +134,7 @@ impl Cond {
             | Self::Date(path) => own(path),
             Self::Same(a, b) => own(a) && own(b),
             Self::All(all) | Self::Any(all) => all.iter().all(Self::is_relative),
-            Self::Not(inner) => inner.is_relative(),
+            Self::Not(inner) | Self::Shared(_, inner) => inner.is_relative(),
         }
     }
 }
@@ -142,10 +144,10 @@ impl Cond {
 pub(crate) struct Table {
     pub(crate) name: String,
     pub(crate) rows: Vec<Row>,
-    pub(crate) by_source: HashMap<String, Vec<u32>>,
-    pub(crate) by_target: HashMap<String, u32>,
+    pub(crate) by_source: quick::Map<String, Vec<u32>>,
+    pub(crate) by_target: quick::Map<String, u32>,
     /// Of sources written `NAME/LENGTH`, as code systems are: the name → lengths with their rows.
-    pub(crate) by_length: HashMap<String, Vec<(usize, Vec<u32>)>>,
+    pub(crate) by_length: quick::Map<String, Vec<(usize, Vec<u32>)>>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -422,7 +424,7 @@ pub(crate) struct LayoutPlan {
     /// The segment that a row is.
     pub(crate) record: Sym,
     /// The field that each column is.
-    pub(crate) columns: HashMap<Sym, u16>,
+    pub(crate) columns: quick::Map<Sym, u16>,
 }
 
 /// What a cell names that other files must have.

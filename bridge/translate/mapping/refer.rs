@@ -5,11 +5,15 @@ use super::plan::{For, Make, Map};
 use super::run::{Inst, Items, Run, Scope};
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
+use crate::quick;
+use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// `ref` from a value may lead to another that refers on, this deep.
 const MAX_DEPTH: usize = 8;
+
+/// The parts of a key.
+pub(crate) type Keyed<'m> = SmallVec<[Cow<'m, str>; 8]>;
 
 impl<'m> Run<'m> {
     /// The id of a resource by the parts of its key.
@@ -19,7 +23,7 @@ impl<'m> Run<'m> {
             _ => (map, self.patient.as_str(), parts),
         };
         let shared = matches!(map.makes.as_str(), "Practitioner" | "Organization" | "Location" | "Device");
-        let mut all: Vec<&str> = Vec::with_capacity(parts.len() + 4);
+        let mut all: SmallVec<[&str; 12]> = SmallVec::new();
         all.push(&self.context.facility.code);
         all.push(&map.makes);
         if !shared {
@@ -35,8 +39,8 @@ impl<'m> Run<'m> {
         &self,
         map: &Map,
         id: String,
-        mut parts: Vec<Cow<'m, str>>,
-        turns: &mut HashMap<String, usize>,
+        mut parts: Keyed<'m>,
+        turns: &mut quick::Map<String, usize>,
     ) -> String {
         let turn = turns.entry(id.clone()).or_default();
         *turn += 1;
@@ -48,8 +52,8 @@ impl<'m> Run<'m> {
     }
 
     /// The parts of a map's key for a scope; a patient id among them is normalised.
-    pub(crate) fn key_parts(&mut self, map: &'m Map, scope: &Scope<'_, 'm>) -> Vec<Cow<'m, str>> {
-        let mut out = Vec::with_capacity(map.key.len());
+    pub(crate) fn key_parts(&mut self, map: &'m Map, scope: &Scope<'_, 'm>) -> Keyed<'m> {
+        let mut out = Keyed::new();
         for path in &map.key {
             let text = self.first_text(scope, path);
             out.push(if map.makes == "Patient" && !text.is_empty() {
@@ -75,45 +79,35 @@ impl<'m> Run<'m> {
         };
         let map = self.map(n);
         let item = inputs.iter().flatten().next()?;
-        let id = if by_key {
+        let instances = self.instances.clone();
+        let id: Cow<'_, str> = if by_key {
             let parts: Vec<Cow<'m, str>> =
                 inputs.iter().map(|list| list.first().map_or(Cow::Borrowed(""), Item::text)).collect();
             if parts.iter().any(|part| part.is_empty()) {
                 return None;
             }
-            self.id_of(map, &parts)
+            Cow::Owned(self.id_of(map, &parts))
         } else if matches!(map.instances, For::Datatype) {
-            self.refer_value(n, item)?
+            Cow::Owned(self.refer_value(n, item)?)
         } else {
-            self.made_from(n, item, scope, of_message)?
+            Cow::Borrowed(&instances[self.made_from(n, item, scope, of_message)?].id)
         };
         if id.is_empty() {
             return None;
         }
-        let mut text = String::with_capacity(map.makes.len() + 1 + id.len());
-        text.push_str(&map.makes);
-        text.push('/');
-        text.push_str(&id);
-        let object = self.arena.object();
-        self.arena.put_text(object, key::REFERENCE, &text);
+        let (object, text) = (self.arena.object(), self.arena.joined(&[&map.makes, "/", &id]));
+        self.arena.put(object, key::REFERENCE, text);
         Some(object)
     }
 
-    /// The id of the resource that a map made from the segment or group of a value, one around it, or the message.
-    fn made_from(
-        &self,
-        n: usize,
-        item: &Item<'m>,
-        scope: &Scope<'_, 'm>,
-        of_message: bool,
-    ) -> Option<String> {
-        let id = |n: usize| Some(self.instances[n].id.clone());
+    /// The instance that a map made from the segment or group of a value, one around it, or the message.
+    fn made_from(&self, n: usize, item: &Item<'m>, scope: &Scope<'_, 'm>, of_message: bool) -> Option<usize> {
         let segment = match item {
             Item::Group(_) => None,
             other => Some(other.pos().segment).filter(|s| *s != u32::MAX),
         };
         if let Some(found) = segment.and_then(|s| self.at_segment.get(&(n, s))) {
-            return id(*found);
+            return Some(*found);
         }
         // The innermost group first, then those around it.
         let mut around = match item {
@@ -129,15 +123,15 @@ impl<'m> Run<'m> {
         });
         while let Some(g) = around {
             if let Some(found) = self.at_group.get(&(n, g)) {
-                return id(*found);
+                return Some(*found);
             }
             around = self.cut.instances[g as usize].parent.map(|p| p as u32);
         }
         // What belongs to the message itself, such as the Patient of its PID.
         if let Some(found) = self.at_message.get(&n) {
-            return id(*found);
+            return Some(*found);
         }
-        if of_message { self.anywhere.get(&n).and_then(|found| id(*found)) } else { None }
+        if of_message { self.anywhere.get(&n).copied() } else { None }
     }
 
     /// The id of the resource that a value itself makes; it is made on the way.

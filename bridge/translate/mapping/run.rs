@@ -2,11 +2,13 @@
 
 use super::groups::{Cut, listed};
 use super::item::{Item, NOWHERE, Pos};
-use super::plan::{Cond, Map, MessagePlan, Name, Part, Path, Pick, Plan, Root, Setting, Sym};
+use super::plan::{Cond, Map, MessagePlan, Name, Part, Path, Pick, Plan, Root, Sym};
+use super::single::Found;
 use crate::feed::record::Sources;
 use crate::fhir::{Arena, Id};
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::{Delimiters, Message};
+use crate::quick;
 use crate::translation::{Context, Unmapped};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -74,7 +76,8 @@ pub(crate) struct Row {
     pub(crate) positions: Vec<Pos>,
 }
 
-/// Findings of one message beyond this are not kept: a hostile message must not fill memory.
+/// Findings of one message beyond this are not kept: a hostile message must not fill memory. Graver ones have room
+/// of their own behind it, so that no flood of remarks hides why a message must be held.
 const MAX_FINDINGS: usize = 2_000;
 
 pub(crate) struct Run<'m> {
@@ -93,15 +96,15 @@ pub(crate) struct Run<'m> {
     /// Fields read, 128 a segment.
     pub(crate) read: Vec<u128>,
     /// Repetitions read, of fields that have more than one: a bit each, the last for all beyond.
-    pub(crate) repeated: HashMap<(u32, u16), u64>,
+    pub(crate) repeated: quick::Map<(u32, u16), u64>,
     pub(crate) patient: String,
     pub(crate) message_lets: Vec<(Sym, Named<'m>)>,
     pub(crate) instances: Rc<Vec<Instance<'m>>>,
     /// Where instances are found: map and segment, map and group, map at the message itself, map anywhere.
-    pub(crate) at_segment: HashMap<(usize, u32), usize>,
-    pub(crate) at_group: HashMap<(usize, u32), usize>,
-    pub(crate) at_message: HashMap<usize, usize>,
-    pub(crate) anywhere: HashMap<usize, usize>,
+    pub(crate) at_segment: quick::Map<(usize, u32), usize>,
+    pub(crate) at_group: quick::Map<(usize, u32), usize>,
+    pub(crate) at_message: quick::Map<usize, usize>,
+    pub(crate) anywhere: quick::Map<usize, usize>,
     pub(crate) built: Vec<Built>,
     /// What `ref` made from a value: map and raw value → id.
     pub(crate) referred: HashMap<(usize, &'m str), Option<String>>,
@@ -113,7 +116,11 @@ pub(crate) struct Run<'m> {
     pub(crate) touched: Vec<Pos>,
     pub(crate) rows: Vec<Row>,
     /// What `GROUP/SEG[cond]` picked: the path and the group → segments.
-    pub(crate) fitted: HashMap<(usize, u32), Rc<[u32]>>,
+    pub(crate) fitted: quick::Map<(usize, u32), Rc<[u32]>>,
+    /// What shared conditions were found to be: condition, whether of a group, segment or group.
+    pub(crate) shared: quick::Map<(u32, bool, u32), bool>,
+    /// Room for a composed text.
+    pub(crate) composed: String,
     /// Counters of `ordinal by`.
     pub(crate) counters: HashMap<(usize, usize, Option<u32>, String), usize>,
 }
@@ -133,7 +140,12 @@ fn number_text(number: usize, out: &mut String) {
 
 impl<'m> Run<'m> {
     pub(crate) fn finding(&mut self, severity: Severity, code: impl Into<Cow<'static, str>>, pos: Pos) {
-        if self.findings.len() >= MAX_FINDINGS {
+        let room = match severity {
+            Severity::Information => MAX_FINDINGS,
+            Severity::Warning => 2 * MAX_FINDINGS,
+            Severity::Error => 3 * MAX_FINDINGS,
+        };
+        if self.findings.len() >= room {
             return;
         }
         let mut location = Location::at(self.print(pos));
@@ -146,7 +158,7 @@ impl<'m> Run<'m> {
             Severity::Warning => Finding::warning(code, location),
             Severity::Information => Finding::information(code, location),
         };
-        if !self.findings.contains(&finding) || self.findings.len() > 200 {
+        if self.findings.len() > 200 || !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
     }
@@ -187,7 +199,7 @@ impl<'m> Run<'m> {
         out
     }
 
-    fn mark(&mut self, segment: u32, field: u16) {
+    pub(super) fn mark(&mut self, segment: u32, field: u16) {
         if (1..=128).contains(&field)
             && let Some(bits) = self.read.get_mut(segment as usize)
         {
@@ -294,6 +306,11 @@ impl<'m> Run<'m> {
         path: &'m Path,
         out: &mut Items<'m>,
     ) {
+        match self.single(scope, relative, path) {
+            Found::One(item) => return out.push(item),
+            Found::Nothing => return,
+            Found::Several => {}
+        }
         match &path.root {
             Root::Segment { around, name, pick, field } => {
                 let repetition = match (&path.repetition, &scope.inst) {
@@ -381,7 +398,7 @@ impl<'m> Run<'m> {
                 }
             }
             Root::Name(name) => {
-                let named = self.named(scope, *name);
+                let named = self.known(scope, *name).cloned().unwrap_or_default();
                 if self.tracing {
                     self.touched.extend_from_slice(&named.positions);
                 }
@@ -398,31 +415,8 @@ impl<'m> Run<'m> {
                 };
                 self.parts(item, &path.repetition, &path.parts, out);
             }
-            Root::Setting(setting) => {
-                let facility = &self.context.facility;
-                let text: Cow<'m, str> = match setting {
-                    Setting::FacilityCode => Cow::Borrowed(&facility.code),
-                    Setting::FacilityName => Cow::Borrowed(&facility.name),
-                    Setting::LocalBase => Cow::Borrowed(&facility.local_system_base),
-                    Setting::Flag => match &self.context.file {
-                        Some(file) => Cow::Owned(file.flag.to_string()),
-                        None => return,
-                    },
-                    Setting::Folder => match &self.context.file {
-                        Some(file) => Cow::Borrowed(&file.data_type),
-                        None => return,
-                    },
-                    // 診療日; `-` where the data type has none.
-                    Setting::FolderDate => match &self.context.file {
-                        Some(file) if file.date != "-" => Cow::Borrowed(&file.date),
-                        _ => return,
-                    },
-                };
-                if !text.is_empty() {
-                    out.push(Item::Text(text, NOWHERE));
-                }
-            }
-            Root::Literal(text) => out.push(Item::Text(Cow::Borrowed(text), NOWHERE)),
+            // Never several.
+            Root::Setting(_) | Root::Literal(_) => {}
         }
     }
 
@@ -432,8 +426,9 @@ impl<'m> Run<'m> {
         Some((layout.record, *layout.columns.get(&name)?))
     }
 
-    pub(super) fn named(&self, scope: &Scope<'_, 'm>, name: Name) -> Named<'m> {
-        let found = match name {
+    /// What a name stands for here.
+    pub(super) fn known<'a>(&'a self, scope: &'a Scope<'_, 'm>, name: Name) -> Option<&'a Named<'m>> {
+        match name {
             Name::Own(slot) => scope.lets.get(slot),
             Name::Outer(slot) => {
                 let mut at = scope;
@@ -443,8 +438,7 @@ impl<'m> Run<'m> {
                 at.lets.get(slot)
             }
             Name::Message(sym) => self.message_lets.iter().find(|(s, _)| *s == sym).map(|(_, v)| v),
-        };
-        found.cloned().unwrap_or_default()
+        }
     }
 
     /// The repetitions of a field, then parts of each.
@@ -456,7 +450,7 @@ impl<'m> Run<'m> {
             Pick::Nth(n) => usize::from(*n)..=usize::from(*n),
             Pick::All | Pick::Where(_) => 1..=read.repetition_count(),
         };
-        if read.repetition_count() > 1 {
+        if read.repeats() {
             let bits = self.repeated.entry((s, field)).or_default();
             range.clone().for_each(|n| *bits |= repetition_bit(n));
         }
@@ -481,18 +475,7 @@ impl<'m> Run<'m> {
             }
             _ => {}
         }
-        let mut item = item;
-        for part in parts {
-            let Part::Number(n) = part else { return };
-            match item.part(*n) {
-                Some(next) => item = next,
-                None => return,
-            }
-        }
-        if self.tracing && item.pos().segment != u32::MAX && item.valued(&self.delimiters) {
-            self.touched.push(item.pos());
-        }
-        out.push(item);
+        out.extend(self.part(Cow::Owned(item), parts));
     }
 
     /// The first thing that a path gives and that is valued.
@@ -502,15 +485,24 @@ impl<'m> Run<'m> {
         relative: Option<&Item<'m>>,
         path: &'m Path,
     ) -> Option<Item<'m>> {
+        let delimiters = self.delimiters;
+        match self.single(scope, relative, path) {
+            Found::One(item) => return Some(item).filter(|item| item.valued(&delimiters)),
+            Found::Nothing => return None,
+            Found::Several => {}
+        }
         let mut out = Items::new();
         self.resolve(scope, relative, path, &mut out);
-        let delimiters = self.delimiters;
         out.into_iter().find(|item| item.valued(&delimiters))
     }
 
     /// The text of [`Self::first`], or empty.
     pub(crate) fn first_text(&mut self, scope: &Scope<'_, 'm>, path: &'m Path) -> Cow<'m, str> {
-        self.first(scope, None, path).map_or(Cow::Borrowed(""), |item| item.text())
+        // What is not valued has no text.
+        match self.text(scope, None, path) {
+            Ok(text) => text.unwrap_or_default(),
+            Err(_) => self.first(scope, None, path).map_or(Cow::Borrowed(""), |item| item.text()),
+        }
     }
 
     pub(crate) fn holds(
@@ -521,6 +513,9 @@ impl<'m> Run<'m> {
     ) -> bool {
         let set = self.set;
         let mut any = |path: &'m Path, test: &dyn Fn(&str) -> bool| {
+            if let Ok(text) = self.text(scope, relative, path) {
+                return text.is_some_and(|text| test(&text));
+            }
             let mut items = Items::new();
             self.resolve(scope, relative, path, &mut items);
             items.iter().any(|item| test(&item.text()))
@@ -542,6 +537,7 @@ impl<'m> Run<'m> {
             Cond::All(all) => all.iter().all(|c| self.holds(scope, relative, c)),
             Cond::Any(all) => all.iter().any(|c| self.holds(scope, relative, c)),
             Cond::Not(inner) => !self.holds(scope, relative, inner),
+            Cond::Shared(n, inner) => self.shared(scope, *n, inner),
         }
     }
 

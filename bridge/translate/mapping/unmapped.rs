@@ -23,32 +23,36 @@ impl<'m> Run<'m> {
         if code.is_empty() || code == "\"\"" || self.unmapped.len() >= MAX_CODES {
             return;
         }
-        let (segment, normalised) = match pos.segment {
-            u32::MAX => ("", String::new()),
-            at => {
-                let patient = &self.context.facility.patient_id;
-                (self.message.segment(at as usize).name(), patient.normalise(code))
-            }
+        let segment = match pos.segment {
+            u32::MAX => "",
+            at => self.message.segment(at as usize).name(),
         };
         let most = if PERSON.contains(&segment) { MAX_PERSON_CHARS } else { MAX_CHARS };
-        let of_patient = !self.patient.is_empty() && (self.patient == code || self.patient == normalised);
-        let shown = |text: &str, most: usize| {
-            let is_code = text.chars().count() <= most && text.chars().all(|c| c.is_ascii_graphic());
-            if is_code && !of_patient { text.to_owned() } else { String::new() }
-        };
-        let entry = Unmapped {
-            table: self.set.tables[n].name.clone(),
-            system: shown(system.trim(), MAX_CHARS),
-            code: shown(code, most),
-            position: self.print(pos),
-        };
-        let same = |known: &Unmapped| {
-            (&known.table, &known.system, &known.code) == (&entry.table, &entry.system, &entry.code)
-        };
+        let of_patient = !self.patient.is_empty()
+            && (self.patient == code
+                // However it is padded, a number ends as it is written.
+                || !segment.is_empty()
+                    && self.patient.chars().next_back() == code.chars().next_back()
+                    && self.patient == self.context.facility.patient_id.normalise(code));
+        let shown = |text, most| if is_code(text, most) && !of_patient { text } else { "" };
+        let table = &self.set.tables[n].name;
+        let (system, code) = (shown(system.trim(), MAX_CHARS), shown(code, most));
+        let same = |known: &Unmapped| known.code == code && known.system == system && known.table == *table;
         if !self.unmapped.iter().any(same) {
-            self.unmapped.push(entry);
+            let (table, position) = (table.clone(), self.print(pos));
+            self.unmapped.push(Unmapped {
+                table,
+                system: system.to_owned(),
+                code: code.to_owned(),
+                position,
+            });
         }
     }
+}
+
+/// Whether a text can be a code of so many characters at most.
+fn is_code(text: &str, most: usize) -> bool {
+    text.len() <= most && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use super::plan::{Index, Rule, Same, Target};
 use super::run::{Built, Row, Run};
 use crate::fhir::{Id, Key, Read, key};
 use crate::finding::Severity;
+use crate::quick;
+use std::collections::hash_map::Entry;
 
 /// Elements of an array that several instances of one resource join; beyond this the rest is left out, said by
 /// `merge-conflict`.
@@ -184,28 +186,28 @@ impl<'m> Run<'m> {
 
     /// One resource for each id: what came later joins what came first.
     pub(crate) fn merge_built(&mut self) {
-        let mut first: std::collections::HashMap<(usize, String), usize> = std::collections::HashMap::new();
         let built = std::mem::take(&mut self.built);
-        let mut kept: Vec<Built> = Vec::with_capacity(built.len());
-        for one in built {
-            if one.id.is_empty() {
-                kept.push(one);
-                continue;
-            }
-            let slot = (one.map, one.id.clone());
-            match first.get(&slot) {
-                None => {
-                    first.insert(slot, kept.len());
-                    kept.push(one);
+        let mut first: quick::Map<(usize, &str), Id> = quick::Map::default();
+        let mut earlier = vec![None; built.len()];
+        for (one, earlier) in built.iter().zip(&mut earlier).filter(|(one, _)| !one.id.is_empty()) {
+            match first.entry((one.map, one.id.as_str())) {
+                Entry::Occupied(node) => *earlier = Some(*node.get()),
+                Entry::Vacant(free) => {
+                    free.insert(one.node);
                 }
-                Some(n) => {
+            }
+        }
+        let mut kept: Vec<Built> = Vec::with_capacity(built.len());
+        for (one, earlier) in built.into_iter().zip(earlier) {
+            match earlier {
+                None => kept.push(one),
+                Some(node) => {
                     let map = self.map(one.map);
                     (self.owner, self.row) = (&map.id, "same");
                     if map.same == Same::Error {
                         self.finding(Severity::Error, "key-twice", NOWHERE);
                         continue;
                     }
-                    let node = kept[*n].node;
                     if !self.merge(node, one.node, map.same) {
                         self.finding(Severity::Warning, "merge-conflict", NOWHERE);
                     }

@@ -120,11 +120,12 @@ impl Primitive {
             }
             Self::Code => code(bytes),
             Self::Id => {
-                (1..=64).contains(&bytes.len())
-                    && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
+                // No early end here and below: the machine takes many bytes at a time.
+                let good =
+                    |b: u8| (b | 0x20).wrapping_sub(b'a') < 26 || b.wrapping_sub(b'-') < 13 && b != b'/';
+                (1..=64).contains(&bytes.len()) && bytes.iter().fold(true, |all, b| all & good(*b))
             }
             Self::Uri | Self::Url | Self::Canonical => {
-                // One pass without an early end, which the machine takes many bytes at a time.
                 let (good, plain) = bytes.iter().fold((true, true), |(good, plain), b| {
                     (good & (*b > b' ') & (*b != 0x7f), plain & (*b < 0x80))
                 });
@@ -192,6 +193,9 @@ fn decimal(bytes: &[u8]) -> bool {
 }
 
 fn code(bytes: &[u8]) -> bool {
+    if bytes.iter().fold(!bytes.is_empty(), |all, b| all & (*b > b' ')) {
+        return true;
+    }
     let mut space = true;
     for byte in bytes {
         if *byte <= b' ' {

@@ -5,6 +5,7 @@
 
 use super::invariant::{self, Tag};
 use super::primitive::Primitive;
+use crate::quick;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -115,7 +116,7 @@ fn hash(key: &[u8], seed: u32) -> u32 {
 /// The whole table.
 pub(super) struct Table {
     pub types: Vec<Type>,
-    by_name: HashMap<&'static str, TypeId>,
+    by_name: quick::Map<&'static str, TypeId>,
 }
 
 impl Table {
@@ -240,7 +241,7 @@ fn build(text: &'static str) -> Table {
             _ => {}
         }
     }
-    let mut by_name: HashMap<&'static str, TypeId> = HashMap::new();
+    let mut by_name: quick::Map<&'static str, TypeId> = quick::Map::default();
     let mut types = Vec::new();
     for (name, primitive) in super::primitive::ALL {
         by_name.insert(name, types.len() as TypeId);
@@ -283,7 +284,7 @@ fn bare_type(name: &'static str, primitive: Option<Primitive>, resource: bool) -
 }
 
 /// Every JSON name of a type. A type that the table does not have leaves its name out.
-fn keys(elements: &[Element], by_name: &HashMap<&'static str, TypeId>) -> Vec<Slot> {
+fn keys(elements: &[Element], by_name: &quick::Map<&'static str, TypeId>) -> Vec<Slot> {
     let mut keys = Vec::new();
     for (n, element) in elements.iter().enumerate() {
         for name in &element.types {

@@ -6,6 +6,7 @@
 use super::tree::{Shape, Tree};
 use super::walk::At;
 use crate::finding::{Finding, Language, Location};
+use crate::quick;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -92,9 +93,9 @@ impl Pick {
 
 #[derive(Default)]
 struct Rules {
-    profiles: HashMap<&'static str, Profile>,
+    profiles: quick::Map<&'static str, Profile>,
     /// URL → JSON names of the value.
-    extensions: HashMap<&'static str, (&'static str, Vec<String>)>,
+    extensions: quick::Map<&'static str, (&'static str, Vec<String>)>,
     sentences: HashMap<&'static str, (&'static str, &'static str)>,
 }
 

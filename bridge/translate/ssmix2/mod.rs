@@ -37,12 +37,23 @@ impl FileName {
     /// Reads a path with `/` or `\`, relative or absolute, of which the last six parts matter. Folders that
     /// are no 診療日 and データ種別 are not the storage's and say nothing.
     ///
+    /// In the extended storage (拡張ストレージ) the seven parts name a folder, its content is `main_document` in it, and
+    /// データ種別 is a local code, its standard code or both, with carets.
+    ///
     /// # Errors
     /// `not-a-storage-file` where the name has not the shape of one; `storage-name-invalid` where it has
-    /// and parts are wrong, one finding a part.
+    /// and parts are wrong, one finding a part; `storage-attachment` for what else lies in a content folder.
     pub fn parse(path: &str) -> Result<Self, Vec<Finding>> {
         let mut parts = path.rsplit(['/', '\\']);
-        let name: Vec<&str> = parts.next().unwrap_or_default().split('_').collect();
+        let mut name = parts.next().unwrap_or_default();
+        if let Some(folder) = content_folder(path) {
+            if !is_main(name) {
+                return Err(vec![Finding::error("storage-attachment", Location::at("path"))]);
+            }
+            parts.next();
+            name = folder;
+        }
+        let name = seven(name);
         let ([patient, date, data_type, order_number, time, department, flag @ ("0" | "1" | "2")], true) =
             (name.as_slice(), name.len() == 7)
         else {
@@ -51,7 +62,7 @@ impl FileName {
         let rules = [
             ("patient", !patient.is_empty()),
             ("date", is_date(date)),
-            ("data type", is_data_type(data_type)),
+            ("data type", is_any_data_type(data_type)),
             ("order number", !order_number.is_empty()),
             ("time", (8..=17).contains(&time.len()) && is_digits(time)),
             ("department", !department.is_empty()),
@@ -66,7 +77,7 @@ impl FileName {
         }
         let folders: Vec<&str> = parts.take(5).collect();
         let of_storage =
-            matches!(folders[..], [data_type, date, _, ..] if is_data_type(data_type) && is_date(date));
+            matches!(folders[..], [data_type, date, _, ..] if is_any_data_type(data_type) && is_date(date));
         let folder = |n: usize| folders.get(n).map(|folder| (*folder).to_owned());
         Ok(Self {
             patient: (*patient).into(),
@@ -117,6 +128,62 @@ impl FileName {
     }
 }
 
+/// The same path with another flag, which stands at the end of the file's name, or of the content folder's.
+pub fn with_flag(path: &str, flag: char) -> String {
+    let end = match content_folder(path) {
+        Some(folder) => folder.as_ptr() as usize - path.as_ptr() as usize + folder.len(),
+        None => path.len(),
+    };
+    // What has a flag ends with a digit.
+    match end.checked_sub(1).and_then(|start| path.get(..start)) {
+        Some(start) => format!("{start}{flag}{}", &path[end..]),
+        None => path.to_owned(),
+    }
+}
+
+/// The name that the seven parts stand in: the file's own, or that of the content folder that it lies in.
+pub fn name(path: &str) -> &str {
+    content_folder(path).unwrap_or_else(|| path.rsplit(['/', '\\']).next().unwrap_or_default())
+}
+
+/// The name of the content folder of the extended storage that a path leads into.
+fn content_folder(path: &str) -> Option<&str> {
+    let mut parts = path.rsplit(['/', '\\']);
+    let folder = parts.nth(1)?;
+    let name = seven(folder);
+    (name.len() == 7 && is_extended(name[2]) && matches!(name[6], "0" | "1" | "2")).then_some(folder)
+}
+
+/// Whether a file of a content folder is the content, as a message: documents and pictures are none.
+pub(crate) fn is_main(name: &str) -> bool {
+    let (stem, kind) = name.split_once('.').unwrap_or((name, ""));
+    stem == "main_document"
+        && matches!(kind.to_ascii_lowercase().as_str(), "" | "hl7" | "txt" | "dat" | "msg")
+}
+
+/// The seven parts of a name; in the extended storage データ種別 and the key behind it may have underscores of their own.
+fn seven(name: &str) -> Vec<&str> {
+    let all: Vec<&str> = name.split('_').collect();
+    if all.len() <= 7 || !name.contains('^') {
+        return all;
+    }
+    let ends = |at: usize| all[..at].iter().map(|part| part.len() + 1).sum::<usize>();
+    // Behind the last caret's word the key begins.
+    let last = all.iter().rposition(|part| part.contains('^')).unwrap_or(2).clamp(2, all.len() - 5);
+    let (kind, key) = (&name[ends(2)..ends(last + 1) - 1], &name[ends(last + 1)..ends(all.len() - 3) - 1]);
+    let tail = &all[all.len() - 3..];
+    vec![all[0], all[1], kind, key, tail[0], tail[1], tail[2]]
+}
+
+/// データ種別 of the extended storage: a local code with its name and system, a standard one, or both.
+fn is_extended(text: &str) -> bool {
+    text.contains('^') && text.chars().any(|c| c != '^')
+}
+
+fn is_any_data_type(text: &str) -> bool {
+    is_data_type(text) || is_extended(text)
+}
+
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
@@ -164,7 +231,7 @@ fn is_data_type(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::FileName;
+    use super::{FileName, with_flag};
 
     const GOOD: &str = "000/101/0001014360/20210501/OMP-01/0001014360_20210501_OMP-01_000000002988314_20210501040510231_01_1";
 
@@ -194,6 +261,42 @@ mod tests {
         }
         let bare = FileName::parse("/tmp/in/9_-_OMD_1_20111013_-_0").unwrap();
         assert_eq!((bare.folders, bare.time.as_str(), bare.flag), (None, "20111013000000000", '0'));
+    }
+
+    const VITALS: &str = "000/101/0001014360/20210501/L-OBSERVATIONS^OBSERVATIONS^99ZL01/\
+        0001014360_20210501_L-OBSERVATIONS^OBSERVATIONS^99ZL01_K1_20210501040510231_01_1";
+
+    #[test]
+    fn the_extended_storage_names_a_folder_and_its_content_is_in_it() {
+        for content in ["main_document.hl7", "main_document", "main_document.TXT"] {
+            let name = FileName::parse(&format!("/srv/{VITALS}/{content}")).unwrap();
+            assert_eq!((name.patient.as_str(), name.order_number.as_str()), ("0001014360", "K1"));
+            assert_eq!((name.data_type.as_str(), name.flag), ("L-OBSERVATIONS^OBSERVATIONS^99ZL01", '1'));
+            assert_eq!(name.slices, Some(("000".into(), "101".into())));
+            assert!(name.check_path().is_empty(), "{:?}", name.check_path());
+        }
+        let deleted = format!("{}0/main_document.hl7", VITALS.strip_suffix('1').unwrap());
+        assert_eq!(FileName::parse(&deleted).unwrap().flag, '0');
+        // Underscores in the local code and in the key.
+        let kind = "^退院_サマリー^^18842-5^退院時サマリー^LN";
+        let path =
+            format!("9/20210501/{kind}/9_20210501_{kind}_A_1_2_20210501040510231_-_1/main_document.txt");
+        let name = FileName::parse(&path).unwrap();
+        assert_eq!((name.data_type.as_str(), name.order_number.as_str()), (kind, "A_1_2"));
+        for other in ["picture.jpg", "main_document.xml", "main_document.pdf", "Thumbs.db"] {
+            assert_eq!(codes(&format!("{VITALS}/{other}")), ["storage-attachment "], "{other}");
+        }
+        // Another patient's folder is found as everywhere.
+        let odd = format!("{}/main_document.hl7", VITALS.replacen("/0001014360/", "/0001014361/", 1));
+        assert_eq!(codes(&odd), ["path-name-contradicts patient"]);
+    }
+
+    #[test]
+    fn the_flag_is_changed_where_it_stands() {
+        assert_eq!(with_flag(GOOD, '0'), format!("{}0", GOOD.strip_suffix('1').unwrap()));
+        let changed = with_flag(&format!("{VITALS}/main_document.hl7"), '2');
+        assert_eq!(changed, format!("{}2/main_document.hl7", VITALS.strip_suffix('1').unwrap()));
+        assert_eq!((with_flag("", '0'), with_flag("あ", '0')), (String::new(), "あ".to_owned()));
     }
 
     #[test]

@@ -236,7 +236,7 @@ impl<'p> Reader<'p> {
                 one(out, b);
             }
             Cond::All(all) | Cond::Any(all) => all.iter().for_each(|c| self.cond(scope, c, out, depth + 1)),
-            Cond::Not(inner) => self.cond(scope, inner, out, depth + 1),
+            Cond::Not(inner) | Cond::Shared(_, inner) => self.cond(scope, inner, out, depth + 1),
         }
     }
 

@@ -54,7 +54,7 @@ parts![PER_TIME:
     2 [1] "numerator.unit", 2 [2] "numerator.unit", 2 [4] "numerator.unit", 2 [5] "numerator.unit",
     2 [1] "numerator.system", 2 [2] "numerator.system", 2 [3] "numerator.system", 2 [6] "numerator.system",
     2 [1] "denominator.code", 2 [2] "denominator.code", 2 [1] "denominator.unit", 2 [2] "denominator.unit",
-    3 [] "denominator.code", 3 [] "denominator.unit"];
+    3 [] "denominator.value", 3 [] "denominator.code", 3 [] "denominator.unit"];
 parts![PER_DAY:
     1 [1] "numerator.value",
     1 [2, 1] "numerator.code", 1 [2, 2] "numerator.code", 1 [2, 4] "numerator.code", 1 [2, 5] "numerator.code",

@@ -158,54 +158,62 @@ impl<'m> Run<'m> {
         Some(("Ratio", ratio))
     }
 
+    /// A rate, where number, unit and time are all said: what is missing is never supplied, for a rate that is wrong by
+    /// its time is a dose that is wrong as often.
     pub(super) fn per_time(
         &mut self,
         value: Option<&Item<'m>>,
         unit: Option<&Item<'m>>,
         time: Option<&Item<'m>>,
     ) -> Result<Made, &'static str> {
+        const UNREADABLE: &str = "rate-unreadable";
         let Some(value) = value else { return Ok(None) };
         let mut text = value.text();
-        let mut whole = unit.map(|u| {
-            let code = u.part(1).map(|i| i.text()).unwrap_or_default();
-            if code.is_empty() { u.part(2).map(|i| i.text()).unwrap_or_default() } else { code }
-        });
-        // `102ml/hr`: a value alone (RXA-12) carries its unit. With no number in front or no unit of time behind
-        // it, it is words.
+        let said = |u: &Item<'m>, parts: [u16; 2]| {
+            let mut parts = parts.into_iter().filter_map(|n| u.part(n)).map(|i| i.text());
+            parts.find(|text| !text.is_empty())
+        };
+        let mut whole = unit.and_then(|u| said(u, [1, 2]));
+        // `102ml/hr`: a value alone (RXA-12) carries its unit. With no number in front, no unit behind it or no unit
+        // of time at its end, it is words: `60-100mL/h`.
         if unit.is_none() && time.is_none() {
             let words = narrow(&text);
             let end = words.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(words.len());
             let (amount, rest) = (&words[..end], words[end..].trim());
-            if number(amount).is_none()
-                || rest.rsplit_once('/').is_none_or(|(_, t)| unit_of_time(t).is_none())
-            {
+            let is_rate = rest.rsplit_once('/').is_some_and(|(u, t)| is_unit(u) && time_in_rate(t).is_some());
+            if number(amount).is_none() || !is_rate {
                 return Ok(None);
             }
             (text, whole) = (Cow::Owned(amount.to_owned()), Some(Cow::Owned(rest.to_owned())));
         }
         let number = number(&text).ok_or("number-invalid")?;
+        let whole = whole.unwrap_or_default();
+        let per = time.map(|t| t.text()).filter(|t| !t.trim().is_empty());
+        let per = per.map(|per| give_per(&per).ok_or(UNREADABLE)).transpose()?;
         // `ml/hr`: the unit of time stands in the unit itself.
-        let split =
-            whole.as_deref().and_then(|w| w.rsplit_once('/')).and_then(|(u, t)| Some((u, unit_of_time(t)?)));
-        if let Some((amount, (code, words))) = split {
-            let numerator = match ucum_amount(amount) {
-                Some(code) => self.ucum(&number, code, amount),
-                None => {
-                    let local = self.local_system("unit");
-                    let numerator = self.ucum(&number, amount, amount);
-                    self.arena.put_text(numerator, key::SYSTEM, &local);
-                    numerator
-                }
-            };
-            let denominator = self.ucum("1", code, words);
-            return Ok(self.ratio(numerator, denominator));
+        let split = whole.rsplit_once('/').and_then(|(u, t)| Some((u, time_in_rate(t)?)));
+        let (amount, in_unit) = split.map_or((&*whole, None), |(amount, time)| (amount, Some(time)));
+        let other = unit.and_then(|u| said(u, [4, 5])).is_some_and(|text| is_unit(&text));
+        let is_said = is_unit(amount) || (amount.is_empty() && other);
+        if !is_said {
+            return Err(UNREADABLE);
         }
-        let time = time.map(|t| t.text()).unwrap_or_default();
-        let time = time.trim_end_matches(|c: char| c.is_ascii_digit());
-        let (code, words) =
-            if time.is_empty() { ("h", "時間") } else { unit_of_time(time).ok_or("unit-unknown")? };
-        let numerator = self.number_quantity(&number, "", unit, "unit");
-        let denominator = self.ucum("1", code, words);
+        let (count, code, words) = match (in_unit, per) {
+            (Some(one), Some(other)) if one != other => return Err(UNREADABLE),
+            (Some(time), _) | (None, Some(time)) => time,
+            (None, None) => return Err(UNREADABLE),
+        };
+        let numerator = match (in_unit, ucum_amount(amount)) {
+            (None, _) => self.number_quantity(&number, "", unit, "unit"),
+            (Some(_), Some(code)) => self.ucum(&number, code, amount),
+            (Some(_), None) => {
+                let local = self.local_system("unit");
+                let numerator = self.ucum(&number, amount, amount);
+                self.arena.put_text(numerator, key::SYSTEM, &local);
+                numerator
+            }
+        };
+        let denominator = self.ucum(&count.to_string(), code, words);
         Ok(self.ratio(numerator, denominator))
     }
 
@@ -242,13 +250,43 @@ fn ucum_amount(text: &str) -> Option<&'static str> {
         "l" => "L",
         "mg" => "mg",
         "g" => "g",
-        "ug" | "mcg" | "μg" | "γ" => "ug",
-        "u" | "単位" => "U",
+        // γ is µg/kg/min or µg, and 単位 an international unit or another: neither is one in UCUM.
+        "ug" | "mcg" | "μg" => "ug",
         "iu" => "[iU]",
         "meq" => "meq",
         "mmol" => "mmol",
         _ => return None,
     })
+}
+
+/// A time in a rate: how many of the unit, its UCUM code and Japanese word.
+type Per = (u32, &'static str, &'static str);
+
+/// Whether what stands before the time can be a unit: `-100mL` is the rest of a range.
+fn is_unit(text: &str) -> bool {
+    text.trim().chars().next().is_some_and(char::is_alphabetic)
+}
+
+/// The time behind the slash of a rate: `hr`, `8hr`, `分`. `M` is a minute or a month, and `L` of `mEq/L` is no time.
+fn time_in_rate(text: &str) -> Option<Per> {
+    let text = narrow(text.trim());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let count = if end == 0 { 1 } else { text[..end].parse().ok().filter(|n| *n > 0)? };
+    let (code, words) = match text[end..].trim().to_ascii_lowercase().as_str() {
+        "m" | "l" | "w" | "a" | "y" => return None,
+        unit => unit_of_time(unit)?,
+    };
+    matches!(code, "d" | "h" | "min" | "s").then_some((count, code, words))
+}
+
+/// RXE-22, a unit and how many of it (HL7 v2.5 chapter 4): `H8` is each eight hours; without a number it is one.
+fn give_per(text: &str) -> Option<Per> {
+    let text = narrow(text.trim());
+    let unit = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let count = &text[unit.len()..];
+    let count = if count.is_empty() { 1 } else { count.parse().ok().filter(|n| *n > 0)? };
+    let (code, words) = unit_of_time(unit)?;
+    Some((count, code, words))
 }
 
 /// The UCUM code and Japanese word for a unit of time as hospitals write it.

@@ -1,0 +1,75 @@
+//! Conditions that several maps ask of one instance, looked at once.
+//!
+//! Where data types divide the lines of a message among them, each map says by its `for` which lines are not its own, and
+//! they say nearly the same.
+
+use super::plan::{Cond, Map};
+use super::run::{Inst, Run, Scope};
+use std::collections::HashMap;
+
+/// Numbers the conditions of `for` and `when` that more than one map has. Those of the rules are not among them:
+/// names that a map gives are seen by its rules alone.
+pub(crate) fn find(maps: &mut [Map]) {
+    // Two conditions are the same where they print the same.
+    let mut maps_of: HashMap<String, (usize, usize)> = HashMap::new();
+    for (n, map) in maps.iter().enumerate() {
+        for cond in map.only.iter().chain(&map.when) {
+            count(cond, n, &mut maps_of);
+        }
+    }
+    let mut numbers = HashMap::new();
+    for map in maps {
+        for cond in map.only.iter_mut().chain(&mut map.when) {
+            number(cond, &maps_of, &mut numbers);
+        }
+    }
+}
+
+/// Counts the maps that have a condition, and those inside it.
+fn count(cond: &Cond, map: usize, maps_of: &mut HashMap<String, (usize, usize)>) {
+    let (last, maps) = maps_of.entry(format!("{cond:?}")).or_insert((map, 1));
+    *maps += usize::from(*last != map);
+    *last = map;
+    match cond {
+        Cond::All(inner) | Cond::Any(inner) => inner.iter().for_each(|cond| count(cond, map, maps_of)),
+        Cond::Not(inner) => count(inner, map, maps_of),
+        _ => {}
+    }
+}
+
+/// Marks the outermost conditions that several maps have.
+fn number(cond: &mut Cond, maps_of: &HashMap<String, (usize, usize)>, numbers: &mut HashMap<String, u32>) {
+    let printed = format!("{cond:?}");
+    if maps_of.get(&printed).is_some_and(|(_, maps)| *maps > 1) {
+        let next = numbers.len() as u32;
+        let n = *numbers.entry(printed).or_insert(next);
+        let inner = std::mem::replace(cond, Cond::All(Vec::new()));
+        *cond = Cond::Shared(n, Box::new(inner));
+        return;
+    }
+    match cond {
+        Cond::All(inner) | Cond::Any(inner) => {
+            inner.iter_mut().for_each(|cond| number(cond, maps_of, numbers));
+        }
+        Cond::Not(inner) => number(inner, maps_of, numbers),
+        _ => {}
+    }
+}
+
+impl<'m> Run<'m> {
+    /// Whether a shared condition holds for the instance of a scope.
+    pub(super) fn shared(&mut self, scope: &Scope<'_, 'm>, n: u32, cond: &'m Cond) -> bool {
+        let key = match &scope.inst {
+            Inst::Segment(s) => (n, false, *s),
+            Inst::Group(g) => (n, true, *g),
+            _ => return self.holds(scope, None, cond),
+        };
+        // Its names are those of the message: a map has none of its own yet when it is asked for whom it is.
+        if let Some(known) = self.shared.get(&key) {
+            return *known;
+        }
+        let holds = self.holds(scope, None, cond);
+        self.shared.insert(key, holds);
+        holds
+    }
+}
