@@ -402,7 +402,7 @@ fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Vec<(Inst<'m>, Option<u32>)> {
             .filter(|(_, parent)| within(*parent))
             .map(|(g, parent)| (Inst::Group(g), parent))
             .collect(),
-        For::By(name, path) => by_field(run, map, *name, path),
+        For::By(name, paths) => by_fields(run, map, *name, paths),
         For::Field(name, field) => by_repetition(run, *name, *field, within),
         For::Datatype | For::Nothing => Vec::new(),
     }
@@ -433,16 +433,16 @@ fn by_repetition<'m>(
     out
 }
 
-/// `SEG by .n`: the segments of the enclosing instance that share the field.
-fn by_field<'m>(
+/// `SEG by .n, .m`: the segments of the enclosing instance that share the fields.
+fn by_fields<'m>(
     run: &Run<'m>,
     map: &'m Map,
     name: super::plan::Sym,
-    path: &'m super::plan::Path,
+    paths: &'m [super::plan::Path],
 ) -> Vec<(Inst<'m>, Option<u32>)> {
     let cut = &run.cut;
-    let mut order: Vec<(Option<u32>, String)> = Vec::new();
-    let mut lists: HashMap<(Option<u32>, String), Vec<u32>> = HashMap::new();
+    let mut order: Vec<(Option<u32>, Vec<String>)> = Vec::new();
+    let mut lists: HashMap<(Option<u32>, Vec<String>), Vec<u32>> = HashMap::new();
     for s in (0..cut.names.len() as u32).filter(|s| cut.names[*s as usize] == Some(name)) {
         let mut group = cut.owner[s as usize];
         if let Some(wanted) = map.within {
@@ -456,7 +456,7 @@ fn by_field<'m>(
             }
         }
         let segment = run.message.segment(s as usize);
-        let text = match path.parts.as_slice() {
+        let text = |path: &super::plan::Path| match path.parts.as_slice() {
             [super::plan::Part::Number(field), rest @ ..] => {
                 let repetition = segment.field(usize::from(*field)).repetition(1);
                 match rest {
@@ -468,7 +468,7 @@ fn by_field<'m>(
             }
             _ => String::new(),
         };
-        let slot = (group, text);
+        let slot = (group, paths.iter().map(text).collect());
         if !lists.contains_key(&slot) {
             order.push(slot.clone());
         }

@@ -189,6 +189,7 @@ fn note(cond: &Cond, holds: bool, facts: &mut HashMap<String, Facts>) {
         Cond::In(path, _)
         | Cond::InTable(path, _)
         | Cond::Starts(path, _)
+        | Cond::Ends(path, _)
         | Cond::Number(path)
         | Cond::Date(path) => (path, is_one(path)),
         _ => return,
@@ -213,7 +214,7 @@ fn note(cond: &Cond, holds: bool, facts: &mut HashMap<String, Facts>) {
             of.valued = true;
             of.starts.push(list.clone());
         }
-        (Cond::InTable(..) | Cond::Number(_) | Cond::Date(_), true) => of.valued = true,
+        (Cond::InTable(..) | Cond::Ends(..) | Cond::Number(_) | Cond::Date(_), true) => of.valued = true,
         _ => {}
     }
 }

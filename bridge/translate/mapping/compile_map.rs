@@ -394,8 +394,8 @@ fn instances(draft: &Draft, cx: &mut Cx<'_>) -> For {
         && let Some((segment, by)) = draft.instances.split_once(" by ")
     {
         let segment = cx.segment(cell, segment.trim(), Used::Field(0));
-        let path = cx.path(cell, by);
-        return path.map_or(For::Nothing, |path| For::By(segment, path));
+        let paths: Option<Vec<_>> = by.split(',').map(|path| cx.path(cell, path.trim())).collect();
+        return paths.map_or(For::Nothing, |paths| For::By(segment, paths));
     }
     let name = only.map_or(draft.instances.trim(), |(name, _)| name.trim());
     // `ZE1-9`: one resource for each repetition of a field.

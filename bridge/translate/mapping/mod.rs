@@ -56,6 +56,8 @@
 //! is not whole has no id. A later row that writes a place takes it from an earlier one, and joins it where both are objects. `cancel` and other conditions of a
 //! message file see every segment; bare `ORC-1` there is the first ORC.
 //!
+//! `for = "RXA by .3, .20"` makes one instance of the lines in the enclosing group that share all of these fields (their
+//! first repetitions, as written; empty ones are alike too).
 //! `for = "ITEM[cond]"` makes a map for those only for which the condition holds, and says nothing of the others;
 //! `when` and its `else` are about what is left. `GROUP/SEG` is every SEG inside the enclosing GROUP, inner groups
 //! included: `RESULT/OBX[.4 = OBX-4]` in an ITEM are the lines of its result that share its OBX-4. `find = "OBX in

@@ -338,6 +338,7 @@ impl Parser<'_> {
                 literal => Ok(Cond::In(path, list(&unquoted(literal)?))),
             },
             "starts" => Ok(Cond::Starts(path, list(&unquoted(next()?)?))),
+            "ends" => Ok(Cond::Ends(path, list(&unquoted(next()?)?))),
             "is" => match next()? {
                 "number" => Ok(Cond::Number(path)),
                 "date" => Ok(Cond::Date(path)),
@@ -347,8 +348,10 @@ impl Parser<'_> {
                 )),
             },
             other => Err(words(
-                format!("条件の「{other}」は読めません。valued・missing・=・in・starts・is のどれかです。"),
-                format!("'{other}' is not known: valued, missing, =, in, starts or is"),
+                format!(
+                    "条件の「{other}」は読めません。valued・missing・=・in・starts・ends・is のどれかです。"
+                ),
+                format!("'{other}' is not known: valued, missing, =, in, starts, ends or is"),
             )),
         }
     }

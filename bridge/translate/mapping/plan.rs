@@ -109,6 +109,7 @@ pub(crate) enum Cond {
     In(Path, Vec<String>),
     InTable(Path, usize),
     Starts(Path, Vec<String>),
+    Ends(Path, Vec<String>),
     Same(Path, Path),
     Number(Path),
     Date(Path),
@@ -128,6 +129,7 @@ impl Cond {
             | Self::In(path, _)
             | Self::InTable(path, _)
             | Self::Starts(path, _)
+            | Self::Ends(path, _)
             | Self::Number(path)
             | Self::Date(path) => own(path),
             Self::Same(a, b) => own(a) && own(b),
@@ -319,7 +321,8 @@ pub(crate) enum For {
     Message,
     Segment(Sym),
     Group(Sym),
-    By(Sym, Path),
+    /// Segments of one instance around that share these fields.
+    By(Sym, Vec<Path>),
     /// The repetitions of a field, each one instance.
     Field(Sym, u16),
     /// A datatype: made by `ref` only.

@@ -527,6 +527,7 @@ impl<'m> Run<'m> {
                 any(path, &|text| !text.is_empty() && set.tables[*table].by_source.contains_key(text))
             }
             Cond::Starts(path, list) => any(path, &|text| list.iter().any(|l| text.starts_with(l.as_str()))),
+            Cond::Ends(path, list) => any(path, &|text| list.iter().any(|l| text.ends_with(l.as_str()))),
             Cond::Number(path) => any(path, &|text| super::functions::number(text).is_some()),
             Cond::Date(path) => any(path, &|text| super::functions::is_date(text)),
             Cond::Same(a, b) => {

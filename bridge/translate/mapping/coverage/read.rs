@@ -228,6 +228,7 @@ impl<'p> Reader<'p> {
             | Cond::In(path, _)
             | Cond::InTable(path, _)
             | Cond::Starts(path, _)
+            | Cond::Ends(path, _)
             | Cond::Number(path)
             | Cond::Date(path) => one(out, path),
             Cond::Same(a, b) => {

@@ -194,10 +194,10 @@ impl<'p> Walk<'p> {
         self.note_cond(&goal, "for", &scope, map.only.as_ref());
         self.note_cond(&goal, "when", &scope, map.when.as_ref());
         self.note_paths(&goal, "key", &scope, &map.key);
-        if let For::By(segment, path) = &map.instances {
+        if let For::By(segment, paths) = &map.instances {
             let segment = self.read.segment(*segment);
             let inner = Scope { base: Some(&segment), ..scope };
-            self.note_paths(&goal, "for", &inner, std::slice::from_ref(path));
+            self.note_paths(&goal, "for", &inner, paths);
         }
         self.note_lets(&goal, &scope);
         self.rules(map, &scope, &goal, 0);

@@ -17,6 +17,8 @@ pub(crate) struct Stamp {
     time: Option<(u32, u32, u32)>,
     fraction: String,
     zone: Cow<'static, str>,
+    /// A time of nothing but zeros stood behind the date: midnight, or no time at all.
+    zeros: bool,
     /// The hour was 24-47 and went to the next day.
     pub(crate) rolled: bool,
 }
@@ -71,6 +73,7 @@ pub(crate) fn parse(text: &str) -> Option<Stamp> {
         time: None,
         fraction: fraction.chars().take(9).collect(),
         zone,
+        zeros: false,
         rolled: false,
     };
     if let (Some(month), Some(day)) = (month, day)
@@ -81,6 +84,7 @@ pub(crate) fn parse(text: &str) -> Option<Stamp> {
     let time = &digits[digits.len().min(8)..];
     // A time of nothing but zeros after a date means that there is only the date.
     if time.is_empty() || (time.bytes().all(|b| b == b'0') && stamp.fraction.bytes().all(|b| b == b'0')) {
+        stamp.zeros = !time.is_empty() && stamp.day.is_some();
         return Some(stamp);
     }
     stamp.day?;
@@ -150,6 +154,14 @@ impl Stamp {
         out
     }
 
+    /// Zeros behind the date taken for midnight, where something else says that times are meant.
+    fn to_the_hour(mut self) -> Self {
+        if self.zeros {
+            self.time = Some((0, 0, 0));
+        }
+        self
+    }
+
     /// An instant, where there is a time.
     pub(crate) fn instant(&self) -> Option<String> {
         self.time.map(|_| self.date_time())
@@ -188,8 +200,8 @@ impl<'m> Run<'m> {
         start: Option<&Item<'m>>,
         end: Option<&Item<'m>>,
     ) -> Result<Made, &'static str> {
-        let mut texts = [None, None];
-        for (slot, item) in texts.iter_mut().zip([start, end]) {
+        let mut stamps = [None, None];
+        for (slot, item) in stamps.iter_mut().zip([start, end]) {
             let Some(item) = item else { continue };
             let text = item.text();
             if text.is_empty() {
@@ -200,11 +212,17 @@ impl<'m> Run<'m> {
                     if stamp.rolled {
                         self.finding(Severity::Warning, "hour-rolled", item.pos());
                     }
-                    *slot = Some(stamp.date_time());
+                    *slot = Some(stamp);
                 }
                 None => self.finding(Severity::Warning, "date-invalid", item.pos()),
             }
         }
+        // FHIR reads an end that is a day as the end of that day. Beside an end that has a time, zeros are midnight.
+        let timed = stamps.iter().flatten().any(|stamp| stamp.time.is_some());
+        let texts = stamps.map(|stamp| {
+            let stamp = stamp?;
+            Some(if timed { stamp.to_the_hour() } else { stamp }.date_time())
+        });
         let [start, mut until] = texts;
         // FHIR per-1: a period may not end before it starts. Only what both say is compared.
         if let (Some(a), Some(b)) = (&start, &until) {

@@ -152,6 +152,28 @@ impl<'m> Run<'m> {
         }
     }
 
+    /// A field as its writer meant it who knew nothing of repetitions: all of them with `~` between, the empty ones
+    /// too, for they are the open end of a range (`~0.3`, `40~`). Empty ones behind count where nothing follows.
+    fn written(&self, values: &[Item<'m>]) -> String {
+        let mut out = String::new();
+        let mut at = 1;
+        for (n, value) in values.iter().enumerate() {
+            let repetition = value.pos().repetition;
+            let apart = repetition.saturating_sub(at).max(u16::from(n > 0));
+            out.extend((0..apart).map(|_| '~'));
+            out.push_str(&whole(value));
+            at = repetition.max(1);
+        }
+        if let Some(Item::Repetition(_, pos)) = values.last() {
+            let field = self.message.segment(pos.segment as usize).field(pos.field.into());
+            let rest = usize::from(pos.repetition) + 1..=field.repetition_count();
+            if rest.clone().all(|n| field.repetition(n).raw().trim().is_empty()) {
+                out.extend(rest.map(|_| '~'));
+            }
+        }
+        out
+    }
+
     /// Text, or a quantity where it is written as one.
     fn plain(&mut self, values: &[Item<'m>], unit: Option<&Item<'m>>) -> Made {
         // Only the source itself still has the spaces in front, which say which part is missing.
@@ -162,6 +184,13 @@ impl<'m> Run<'m> {
             return self.shaped(Shape::Text, &parts.concat()).ok().flatten();
         }
         let words: Vec<_> = values.iter().map(whole).collect();
+        // Numbers with `~` between or beside them are one range, neither lines nor a number without its side.
+        if words.iter().all(|word| number(word).is_some()) {
+            let written = self.written(values);
+            if written.contains('~') {
+                return self.shaped(Shape::Text, &written).ok().flatten();
+            }
+        }
         let text = words.join("\n");
         if let Some((comparator, number)) = compared(&text) {
             return Some(("Quantity", self.number_quantity(&number, comparator, unit, "unit")));
@@ -180,8 +209,7 @@ impl<'m> Run<'m> {
         items: &[Item<'m>],
         unit: Option<&Item<'m>>,
     ) -> Result<Made, &'static str> {
-        let words: Vec<_> = items.iter().map(whole).collect();
-        let text = words.join("~");
+        let text = self.written(items);
         if text.is_empty() {
             return Ok(None);
         }
