@@ -9,6 +9,7 @@
 //! position, the sentence of the mapping facts), and every row a value: nothing is pasted from the output.
 
 mod merges;
+mod order_control;
 mod pair_messages;
 mod pairs;
 mod stays;
