@@ -8,6 +8,7 @@
 //! nobody can derive by hand. Every value in `expected.json` has a row in `why.tsv` (path, value, source
 //! position, the sentence of the mapping facts), and every row a value: nothing is pasted from the output.
 
+mod arrival;
 mod merges;
 mod order_control;
 mod pair_messages;
