@@ -1,8 +1,8 @@
 //! Applying a translation to the record: its unit, and the resources that units share.
 //!
 //! Shared resources: the newest order time wins, and no unit deletes them. A Patient made from the record's
-//! source (ADT-00) outranks a provisional one for ever; of provisional ones the first stands, as
-//! its message says it when it is translated again.
+//! source (ADT-00) outranks a provisional one for ever; of provisional ones the oldest order time wins, whatever the
+//! order of arrival. A superseded message counts here too: had it come in time, it would have said so.
 
 use super::{Entry, Stamp, UnitState, fold, hash};
 use renkei_translate::finding::{Finding, Location};
@@ -98,9 +98,6 @@ pub fn apply<G: Ground>(
     let folded = fold(old.as_ref(), incoming, sequence);
     let mut findings = folded.findings;
     let version = folded.state.version;
-    if folded.superseded {
-        return Ok(Applied { version, changed: false, superseded: true, findings });
-    }
     let stamp = Stamp { time: incoming.unit.as_ref().map_or_else(String::new, |u| u.time.clone()), sequence };
     for resource in incoming.resources.iter().filter(|resource| resource.role != Role::Unit) {
         let Some(entry) = Entry::of(resource, &stamp) else { continue };
@@ -108,15 +105,18 @@ pub fn apply<G: Ground>(
         let take = match (&known, resource.role) {
             (None, _) => true,
             (Some(known), Role::Shared) => known.role == Role::Shared && known.stamp <= stamp,
-            // The same message translated again, by a mapping that was mended: its id stays, its content may not.
+            // The same message translated again counts too, by a mapping that was mended: its content may differ.
             (Some(known), Role::Provisional) => {
-                known.role == Role::Provisional && !known.withdrawn && known.stamp == stamp
+                known.role == Role::Provisional && !known.withdrawn && known.stamp >= stamp
             }
             (Some(_), Role::Unit) => false,
         };
         if take && known.is_none_or(|known| known.hash != entry.hash || known.stamp != stamp) {
             ground.put_standing(&standing(entry, resource.role))?;
         }
+    }
+    if folded.superseded {
+        return Ok(Applied { version, changed: false, superseded: true, findings });
     }
     let state = &folded.state;
     for entry in state.entries.iter().filter(|entry| entry.standing) {

@@ -184,7 +184,8 @@ impl Merges for MemoryView<'_> {
     }
 
     fn floor(&mut self, patient: &str, kind: &str) -> Result<Stamp, Infallible> {
-        let lists = self.memory.units.values().filter(|unit| unit.list && unit.kind == kind);
+        // A list that was taken back before it was ever told does not know that it is one; its kind does.
+        let lists = self.memory.units.values().filter(|unit| unit.kind == kind);
         Ok(lists
             .filter(|unit| unit.patient == patient)
             .map(|unit| unit.floor.clone())

@@ -52,7 +52,8 @@ impl Merges for Facts<'_> {
         let units = select.query_map([patient, kind], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
         let mut newest = Stamp::default();
         for unit in units {
-            if let Some(state) = ground::load(self.connection, "id", &unit)?.filter(|state| state.list) {
+            // A list that was taken back before it was ever told does not know that it is one; its kind does.
+            if let Some(state) = ground::load(self.connection, "id", &unit)? {
                 newest = newest.max(state.floor);
             }
         }

@@ -12,8 +12,10 @@
 //! `expected.json` has a row in `why.tsv` (path, value, source position, and the sentence of the facts with its file
 //! and line: [`whys`]), and every row a value: nothing is pasted from the output.
 
+mod arrival;
 mod coverage;
 mod merges;
+mod order_control;
 mod pair_messages;
 mod pairs;
 mod rows;

@@ -16,20 +16,25 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A message as it comes: its text, and the name of its file where it has one.
-struct Message {
-    text: String,
-    file: Option<FileName>,
+pub(super) struct Message {
+    pub(super) text: String,
+    pub(super) file: Option<FileName>,
 }
 
-const PATIENT: &str = "0000000123";
+pub(super) const PATIENT: &str = "0000000123";
 
-fn message(trigger: &str, hour: u32, segments: &[&str]) -> Message {
+pub(super) fn message(trigger: &str, hour: u32, segments: &[&str]) -> Message {
+    told(trigger, PATIENT, &format!("20240402{hour:02}0000"), segments)
+}
+
+/// A message of a patient, told at a time (`YYYYMMDDHHMMSS`).
+pub(super) fn told(trigger: &str, patient: &str, time: &str, segments: &[&str]) -> Message {
     let mut lines = vec![
-        format!("MSH|^~\\&|HIS|S|GW|R|20240402{hour:02}0000||{trigger}|{hour}|P|2.5||||||UNICODE UTF-8"),
-        format!("PID|||{PATIENT}||見本^太郎^^^^^L^I~ミホン^タロウ^^^^^L^P||19700203|M"),
+        format!("MSH|^~\\&|HIS|S|GW|R|{time}||{trigger}|{time}|P|2.5||||||UNICODE UTF-8"),
+        format!("PID|||{patient}||見本^太郎^^^^^L^I~ミホン^タロウ^^^^^L^P||19700203|M"),
     ];
     if trigger.starts_with("ADT") {
-        lines.insert(1, format!("EVN||20240402{hour:02}0000"));
+        lines.insert(1, format!("EVN||{time}"));
     }
     lines.extend(segments.iter().map(|line| (*line).to_owned()));
     Message { text: lines.join("\r"), file: None }
@@ -45,16 +50,23 @@ impl Pair {
     }
 
     fn withdrawn(&self) -> Message {
+        self.withdrawn_at(PATIENT, "20240402110000")
+    }
+
+    /// How it is withdrawn, told at a time (`YYYYMMDDHHMMSS`).
+    pub(super) fn withdrawn_at(&self, patient: &str, time: &str) -> Message {
         match self.withdrawal {
-            Withdrawal::Trigger(trigger, segments) => message(trigger, 11, segments),
-            Withdrawal::Content(segments) => message(self.trigger, 11, segments),
+            Withdrawal::Trigger(trigger, segments) => told(trigger, patient, time, segments),
+            Withdrawal::Content(segments) => told(self.trigger, patient, time, segments),
             Withdrawal::Flag => {
                 let name = format!(
-                    "000/000/{PATIENT}/-/{kind}/{PATIENT}_-_{kind}_999999999999999_20240402110000000_-_0",
+                    "{}/{}/{patient}/-/{kind}/{patient}_-_{kind}_999999999999999_{time}000_-_0",
+                    &patient[..3],
+                    &patient[3..6],
                     kind = self.data_type
                 );
                 let file = FileName::parse(&name).expect("the name is that of a storage");
-                Message { file: Some(file), ..self.whole() }
+                Message { file: Some(file), ..told(self.trigger, patient, time, self.whole) }
             }
         }
     }

@@ -96,7 +96,7 @@ fn translated(Told(trigger, told, fields): &Told) -> Translation {
 }
 
 /// The messages, translated once: each event and its cancel.
-fn messages() -> &'static [(Translation, Translation)] {
+pub(super) fn messages() -> &'static [(Translation, Translation)] {
     static ONCE: OnceLock<Vec<(Translation, Translation)>> = OnceLock::new();
     ONCE.get_or_init(|| {
         EVENTS.iter().map(|(event, cancel)| (translated(event), translated(cancel))).collect()

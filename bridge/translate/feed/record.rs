@@ -8,8 +8,9 @@ use super::layout::{Layout, position};
 use super::rows::{self, Row};
 use crate::charset::GaijiTable;
 use crate::finding::{Finding, Location};
-use crate::hl7v2::Message;
+use crate::hl7v2::{Delimiters, Message, escape};
 use crate::translation::Facility;
+use std::borrow::Cow;
 
 /// Where the segments of a message come from.
 #[derive(Clone, Debug)]
@@ -213,23 +214,6 @@ fn parted(name: &str) -> (&str, &str) {
 }
 
 /// A cell as a field holds it.
-fn escaped(cell: &str) -> String {
-    let mut out = String::with_capacity(cell.len());
-    let mut chars = cell.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '|' => out.push_str("\\F\\"),
-            '^' => out.push_str("\\S\\"),
-            '&' => out.push_str("\\T\\"),
-            '~' => out.push_str("\\R\\"),
-            '\\' => out.push_str("\\E\\"),
-            '\r' => {
-                chars.next_if_eq(&'\n');
-                out.push_str("\\.br\\");
-            }
-            '\n' => out.push_str("\\.br\\"),
-            _ => out.push(c),
-        }
-    }
-    out
+fn escaped(cell: &str) -> Cow<'_, str> {
+    escape::write(cell, &Delimiters::default())
 }

@@ -1,6 +1,6 @@
 //! Escape sequences: `\F\ \S\ \T\ \R\ \E\ \P\`, `\X0D\`, `\H\ \N\`, `\.br\` and the other formatting commands.
 //!
-//! HL7 v2.5 ch. 2.7. What is no sequence is text: nothing is dropped, `C:\temp` stays as it is.
+//! HL7 v2.5 ch. 2.7, there ([`resolve`]) and back ([`write()`]). What is no sequence is text: nothing is dropped, `C:\temp` stays as it is.
 
 use super::Delimiters;
 use std::borrow::Cow;
@@ -177,6 +177,44 @@ pub fn escape(text: &str, delimiters: &Delimiters) -> String {
         }
     }
     out
+}
+
+/// A text as a subcomponent holds it: the inverse of [`resolve`], with every line end (CR, LF, both) as `\.br\`.
+///
+/// Delimiters that the message does not declare separate nothing and stand as they are, and so does all of it where
+/// no escape character is declared: such a message has no way to say them.
+pub fn write<'a>(text: &'a str, delimiters: &Delimiters) -> Cow<'a, str> {
+    let escape = delimiters.escape;
+    // A message may declare the point itself.
+    let line_end = if escape == '.' { "X0A" } else { ".br" };
+    let sequence = |c: char| match c {
+        '\0' => None,
+        '\r' | '\n' => Some(line_end),
+        _ if c == delimiters.field => Some("F"),
+        _ if c == delimiters.component => Some("S"),
+        _ if c == delimiters.subcomponent => Some("T"),
+        _ if c == delimiters.repetition => Some("R"),
+        _ if c == escape => Some("E"),
+        _ => None,
+    };
+    if escape == '\0' || !text.contains(|c| sequence(c).is_some()) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let Some(body) = sequence(c) else {
+            out.push(c);
+            continue;
+        };
+        if c == '\r' {
+            chars.next_if_eq(&'\n');
+        }
+        out.push(escape);
+        out.push_str(body);
+        out.push(escape);
+    }
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::charset::{GaijiTable, decode};
 use crate::trial::{Random, samples, seeds, storage};
 
 /// Every value with its place, as text: two trees are equal where these are.
-fn tree(message: &Message) -> Vec<String> {
+pub(super) fn tree(message: &Message) -> Vec<String> {
     let mut out = Vec::new();
     for segment in message.segments() {
         out.push(format!("{} {}", segment.name(), segment.field_count()));

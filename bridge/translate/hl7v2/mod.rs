@@ -15,6 +15,8 @@ mod write;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod tests;
 
 use crate::hl7v2::position::Position;

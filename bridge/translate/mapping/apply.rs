@@ -122,6 +122,8 @@ pub(crate) fn apply<'m>(
     if run.patient.is_empty() {
         run.findings.push(Finding::error("patient-id-missing", Location::field("PID", 3)));
     }
+    // What it took to tell which message this is says nothing of what becomes of a segment.
+    let told_by = run.read.clone();
     message_lets(&mut run);
     let unit = unit(&mut run);
     let withdrawn = unit.as_ref().is_some_and(|unit| unit.withdrawn);
@@ -136,7 +138,7 @@ pub(crate) fn apply<'m>(
             let found: Vec<Finding> = run.built.iter().flat_map(|built| checked(&run, built)).collect();
             run.findings.extend(found);
         }
-        out.unread = unread(&run);
+        out.unread = unread(&mut run, &told_by);
     } else {
         not_sent(&mut run);
     }
@@ -534,9 +536,11 @@ fn checked(run: &Run<'_>, built: &Built) -> Vec<Finding> {
     findings
 }
 
-/// Valued fields that nothing read and no `skip` names, without occurrence.
-fn unread(run: &Run<'_>) -> Vec<String> {
+/// Valued fields that nothing read and no `skip` names, without occurrence. A segment that other messages are read
+/// for, and of which nothing at all was read here, is said by its place: a diagnosis in an order is no diagnosis.
+fn unread(run: &mut Run<'_>, told_by: &[u128]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
+    let mut lost = Vec::new();
     for segment in run.message.segments() {
         let n = segment.index();
         let name = run.cut.names[n];
@@ -544,6 +548,10 @@ fn unread(run: &Run<'_>) -> Vec<String> {
             run.plan.skip.iter().filter(|(s, _)| Some(*s) == name).map(|(_, f)| *f).collect();
         if skipped.contains(&0) || segment.name() == "MSH" {
             continue;
+        }
+        if run.sources.is_none() && name.is_some() && run.cut.owner[n].is_none() && run.read[n] == told_by[n]
+        {
+            lost.push(Pos { segment: n as u32, ..NOWHERE });
         }
         for field in 1..=segment.field_count().min(128) {
             if skipped.contains(&(field as u16)) {
@@ -570,6 +578,9 @@ fn unread(run: &Run<'_>) -> Vec<String> {
                 out.push(position);
             }
         }
+    }
+    for pos in lost {
+        run.finding(Severity::Information, "segment-not-read", pos);
     }
     out
 }
