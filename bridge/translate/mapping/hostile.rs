@@ -100,7 +100,7 @@ fn an_error_is_kept_behind_any_number_of_remarks() {
         "SPM|1|L1||023^血清^JC10|||||||||||||202404010830\rOBR|1|O1||3^検査^JC10|||202404010830\r",
     );
     for i in 0..4_500 {
-        text += &format!("OBX|{i}|NM|3A015{i:012}^項目^JC10||1.5|mg/dL^mg/dL|1-2|||F\r");
+        text += &format!("OBX|{i}|NM|3A015{i:012}^項目^JC10||1.5|mg/dL^mg/dL|1-2||||F\r");
     }
     text += "SPM|2|L2||023^血清^JC10\rOBR|2|O2||3^検査^JC10\rOBX|1|NM|3A0159^項目^JC10||1||||||F\r";
     let (message, _) = Message::parse(message("OUL^R22", &text)).unwrap();

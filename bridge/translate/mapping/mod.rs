@@ -116,6 +116,7 @@ mod table;
 mod target;
 mod test_draft;
 mod unmapped;
+mod unread;
 mod walk;
 mod write;
 

@@ -155,7 +155,7 @@ impl Stamp {
     }
 
     /// Zeros behind the date taken for midnight, where something else says that times are meant.
-    fn to_the_hour(mut self) -> Self {
+    fn at_the_hour(mut self) -> Self {
         if self.zeros {
             self.time = Some((0, 0, 0));
         }
@@ -221,7 +221,7 @@ impl<'m> Run<'m> {
         let timed = stamps.iter().flatten().any(|stamp| stamp.time.is_some());
         let texts = stamps.map(|stamp| {
             let stamp = stamp?;
-            Some(if timed { stamp.to_the_hour() } else { stamp }.date_time())
+            Some(if timed { stamp.at_the_hour() } else { stamp }.date_time())
         });
         let [start, mut until] = texts;
         // FHIR per-1: a period may not end before it starts. Only what both say is compared.
