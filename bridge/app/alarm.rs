@@ -66,12 +66,17 @@ impl Alarms {
                 standing.insert(format!("disk-low {}", facility.code()));
             }
         }
-        let lists = store.audit().last_of(["consent-refused", "consent-import"]).unwrap_or_default();
+        let lists = store.audit().last_of(["consent-refused", "consent-import"]);
+        if let Err(error) = &lists {
+            warn!(%error, "The audit trail cannot be read: alarms of consent lists stay as they are.");
+        }
         for facility in store.facilities() {
-            let refused = |(target, action): &(String, String)| {
-                target == facility.code() && action == "consent-refused"
+            let refused = match &lists {
+                Ok(lists) => lists
+                    .iter()
+                    .any(|(target, action)| target == facility.code() && action == "consent-refused"),
+                Err(_) => self.on(&format!("consent-refused {}", facility.code())),
             };
-            let refused = lists.iter().any(refused);
             metrics::gauge!("renkei_consent_refused", "facility" => facility.code().to_owned())
                 .set(f64::from(u8::from(refused)));
             if refused {

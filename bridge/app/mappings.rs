@@ -216,18 +216,19 @@ impl<'s> Sources<'s> {
             Some((instead, number)) if instead == name => Ok(number),
             _ => layers.active(name),
         };
-        let read = |number: u32| -> Result<Option<Files>, String> {
-            let Some(bytes) = layers.archive(name, number).map_err(|error| error.to_string())? else {
-                return Ok(None);
-            };
-            archive::unpack(bytes).map(Some).map_err(|refusal| refusal.to_string())
+        let read = |number: u32| -> Result<Files, String> {
+            let bytes = layers.archive(name, number).map_err(|error| error.to_string())?;
+            // Without it the messages would be translated as if nothing lay there.
+            let bytes = bytes.ok_or_else(|| format!("version {number} is missing"))?;
+            archive::unpack(bytes).map_err(|refusal| refusal.to_string())
         };
-        match number.map_err(|error| error.to_string()).and_then(|number| {
-            let files = number.map(read).transpose()?.flatten();
-            Ok(files.zip(number))
-        }) {
-            Ok(None) => (None, Lies::Nothing),
-            Ok(Some((files, number))) => {
+        let read = match number {
+            Ok(None) => return (None, Lies::Nothing),
+            Ok(Some(number)) => read(number).map(|files| (files, number)),
+            Err(error) => Err(error.to_string()),
+        };
+        match read {
+            Ok((files, number)) => {
                 let layer = layer(rank, files.into_iter().collect(), problems);
                 (Some(layer), Lies::Version(number))
             }
@@ -310,9 +311,9 @@ impl<'s> Sources<'s> {
     pub fn build(&self) -> Result<Built, Vec<Problem>> {
         let (common, mut problems) = match self.common() {
             Ok(common) => (common, Vec::new()),
-            // Nothing to lie over: what is wrong with the other layers is said over the shipped set all the same.
-            Err(problems) => match MappingSet::load(shipped()) {
-                Ok(set) => (Named { set, name: SetName::default() }, problems),
+            // What is wrong with the facilities' layers is said all the same, over what is whole of those below.
+            Err(problems) => match self.common_of(None) {
+                Ok(shipped) => (shipped, problems),
                 Err(_) => return Err(problems),
             },
         };
