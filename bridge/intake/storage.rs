@@ -362,8 +362,10 @@ impl Walker {
         let Some(text) = path.to_str() else { return walked.trouble("name") };
         let file = match FileName::parse(text) {
             Ok(file) => file,
-            // It is part of what is taken: nothing that somebody should mend.
-            Err(findings) if findings.iter().any(|finding| finding.code == "storage-attachment") => return,
+            // A document is not read yet: how many there are is told, so that nobody takes them for sent.
+            Err(findings) if findings.iter().any(|finding| finding.code == "storage-attachment") => {
+                return walked.trouble("document");
+            }
             Err(_) => return walked.trouble("name"),
         };
         let (size, modified) = (metadata.len(), modified_ns(metadata));

@@ -1,11 +1,12 @@
 //! Facts about following a storage, on a real file system.
 
-use super::{SURELY_STILL, spawn};
+use super::{Candidates, SURELY_STILL, Walker, spawn};
 use crate::intake::feed::{Feed, Kind, StorageFeed};
+use crate::store::follow::Followed;
 use crate::store::{self, FacilityStore, Store};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 
@@ -146,6 +147,29 @@ async fn a_content_folder_is_one_message_and_its_rename_to_flag_0_withdraws_it()
     assert_eq!(bench.wait(2).await, [entry('1', "vitals"), entry('0', "vitals")]);
     assert_eq!(bench.walked(2, 90).await.len(), 3);
     following.end().await;
+}
+
+#[test]
+fn documents_of_a_content_folder_are_counted_and_not_passed_over_in_silence() {
+    let bench = Bench::new();
+    let kind = "^退院時サマリー^^18842-5^退院時サマリー^LN";
+    let day = bench.root.path().join("storage/000/000/0000000012/20260101").join(kind);
+    let folder = day.join(format!("0000000012_20260101_{kind}_K1_20260101090000000_01_1"));
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["main_document.xml", "figure.png"] {
+        fs::write(folder.join(name), "x").unwrap();
+    }
+    let followed = Followed::open(bench.store().dir(), "b-storage").unwrap();
+    let mut walker = Walker {
+        storage: StorageFeed::new(bench.root.path().join("storage")),
+        followed: Arc::new(Mutex::new(followed)),
+        candidates: Candidates::new(),
+        shutdown: CancellationToken::new(),
+    };
+    let (sender, _receiver) = tokio::sync::mpsc::channel(1);
+    let walked = walker.walk(&sender);
+    assert_eq!(walked.trouble.into_iter().collect::<Vec<_>>(), [("document", 2)]);
+    assert_eq!((walked.taken, walked.waiting), (0, 0));
 }
 
 #[tokio::test]
