@@ -5,10 +5,9 @@ use super::compile_map::Draft;
 use super::compile_map::Line;
 use super::functions;
 use super::plan::{Cond, Fixed, Make, Path, Pick, Root, Rule, Source, Target};
-use super::problem::{Place, words};
+use super::problem::words;
 use super::rows::{Cell, Cx, no_next};
-use super::target::CHOICES;
-use crate::profile::{r4, rule};
+use crate::profile::r4;
 use std::collections::{HashMap, HashSet};
 
 /// The key names fields, columns, names or texts; a bare segment is none of them.
@@ -18,29 +17,6 @@ pub(crate) fn key(cell: Cell<'_>, texts: &[String], paths: &[Path], cx: &mut Cx<
             let said = words(
                 format!("key の「{text}」はフィールドを指していません({text}-1 のように番号まで書きます)。"),
                 format!("'{text}' in the key names no field: write its number, {text}-1"),
-            );
-            cx.wrong(cell, said);
-        }
-    }
-}
-
-/// The profile is one that is checked before anything is sent, and for this type.
-pub(crate) fn profile(cell: Cell<'_>, url: &str, makes: &str, cx: &mut Cx<'_>) {
-    let name = url.rsplit('/').next().unwrap_or(url);
-    match rule::profile(url) {
-        Some(known) if known.resource_type == makes => {}
-        Some(known) => {
-            let of = known.resource_type;
-            let said = words(
-                format!("プロファイル {name} は {of} のもので、{makes} には使えません。"),
-                format!("The profile {name} is for {of}, not for {makes}."),
-            );
-            cx.wrong(cell, said);
-        }
-        None => {
-            let said = words(
-                format!("{name} というプロファイルはありません。名乗らないときは \"none\" と書きます。"),
-                format!("There is no profile '{name}'; write \"none\" where none is claimed."),
             );
             cx.wrong(cell, said);
         }
@@ -231,52 +207,6 @@ fn is_one(path: &Path) -> bool {
         }
 }
 
-/// Elements that must be there by FHIR R4 or the profile and that no rule writes.
-pub(crate) fn required(draft: &Draft, profile: Option<&str>, cx: &mut Cx<'_>) {
-    let written: Vec<&str> =
-        draft.rules.iter().map(|line| line.to.split(['.', '[']).next().unwrap_or("")).collect();
-    // A target that cannot be read may be the one that is missing, and is said already.
-    if draft
-        .rules
-        .iter()
-        .any(|line| line.to.is_empty() || r4::element(&head(&draft.makes, &line.to)).is_none())
-    {
-        return;
-    }
-    let writes = |name: &str, choice: bool| {
-        written
-            .iter()
-            .any(|to| *to == name || choice && to.strip_prefix(name).is_some_and(|t| CHOICES.contains(&t)))
-    };
-    let mut missing: Vec<(String, String)> = Vec::new();
-    for element in r4::children(&draft.makes).unwrap_or_default() {
-        if element.min > 0 && !writes(element.name, element.choice) {
-            missing.push((element.name.to_owned(), format!("FHIR R4 {}", draft.makes)));
-        }
-    }
-    if let Some(known) = profile.and_then(rule::profile) {
-        for (name, choice) in rule::required(known) {
-            if !writes(name, choice) && !missing.iter().any(|(known, _)| known == name) {
-                missing.push((name.to_owned(), known.name.to_owned()));
-            }
-        }
-    }
-    for (name, by) in missing {
-        let said = words(
-            format!("{by} では {name} が必ず要りますが、それを書く規則がありません。"),
-            format!("{by} needs '{name}', and no rule writes it."),
-        );
-        cx.wrong(Cell { place: &draft.place, rule: &draft.id, column: "to" }, said);
-    }
-}
-
-/// The path of the first part of a target: `Observation.value[x]`.
-fn head(makes: &str, to: &str) -> String {
-    let name = to.split(['.', '[']).next().unwrap_or(to);
-    let choice = to.strip_prefix(name).is_some_and(|rest| rest.starts_with("[x]"));
-    format!("{makes}.{name}{}", if choice { "[x]" } else { "" })
-}
-
 /// What `as` makes fits the type of the target.
 pub(crate) fn kinds(
     line: &Line,
@@ -356,80 +286,4 @@ fn function_fits(made: &str, kind: &str, primitive: bool) -> bool {
         "value[x]" => !primitive,
         other => other == kind,
     }
-}
-
-/// A URI that a rule writes by itself: in a fixed cell, or as part of the slice that it names.
-struct Uri {
-    /// Where to, without brackets: `identifier.system`.
-    path: String,
-    text: String,
-    place: Place,
-    rule: String,
-    column: &'static str,
-}
-
-/// An OID where the profile asks for a URL that no rule of the map writes.
-pub(crate) fn systems(draft: &Draft, profile: Option<&str>, rules: &[Rule], cx: &mut Cx<'_>) {
-    let mut uris: Vec<Uri> = Vec::new();
-    for rule in rules {
-        let names = names(&rule.target.text);
-        if let Source::Fixed(Fixed::Text(text)) = &rule.source
-            && matches!(rule.target.kind.as_str(), "uri" | "url" | "canonical")
-        {
-            let (text, place, id) = (text.clone(), rule.place.clone(), format!("{}/{}", draft.id, rule.id));
-            uris.push(Uri { path: names.clone(), text, place, rule: id, column: "fixed" });
-        }
-        for (depth, slice) in slices(&rule.target) {
-            let path: Vec<&str> = names.split('.').take(depth + 1).collect();
-            for row in cx.known.slices.get(slice).into_iter().flatten() {
-                let path = format!("{}.{}", path.join("."), row.path.join("."));
-                let (text, place) = (row.value.clone(), row.place.clone());
-                uris.push(Uri { path, text, place, rule: slice.to_owned(), column: "value" });
-            }
-        }
-    }
-    let known = profile.and_then(rule::profile);
-    for uri in &uris {
-        let Some(bare) = oid(&uri.text) else { continue };
-        let asked = known.map(|known| rule::systems(known, &uri.path)).unwrap_or_default();
-        let written = |wanted: &str| uris.iter().any(|other| other.path == uri.path && other.text == wanted);
-        let unwritten =
-            asked.iter().find(|(text, needed)| *needed && text.starts_with("http") && !written(text));
-        let wanted = match unwritten {
-            Some((text, _)) if asked.iter().all(|(text, _)| *text != uri.text) => (*text).to_owned(),
-            _ if bare => format!("urn:oid:{}", uri.text),
-            _ => continue,
-        };
-        let said = words(
-            format!("ここには OID({})ではなく、決められた URL を書きます: {wanted}", uri.text),
-            format!("Not an OID ({}) but the URL that is fixed here: {wanted}", uri.text),
-        );
-        cx.wrong(Cell { place: &uri.place, rule: &uri.rule, column: uri.column }, said);
-    }
-}
-
-/// `identifier[rpNumber].system` → `identifier.system`.
-fn names(target: &str) -> String {
-    let parts = super::target::split(target);
-    parts.iter().map(|part| part.split('[').next().unwrap_or(part)).collect::<Vec<_>>().join(".")
-}
-
-/// The named elements of a target, with how deep they stand.
-fn slices(target: &Target) -> impl Iterator<Item = (usize, &str)> {
-    let parts = super::target::split(&target.text);
-    parts.into_iter().enumerate().filter_map(|(depth, part)| {
-        let (_, slice) = part.split_once('[')?;
-        Some((depth, slice.strip_suffix(']')?))
-    })
-}
-
-/// Whether a text is an OID, and if so whether it is a bare one, without `urn:oid:`.
-fn oid(text: &str) -> Option<bool> {
-    let (bare, digits) = match text.strip_prefix("urn:oid:") {
-        Some(rest) => (false, rest),
-        None => (true, text),
-    };
-    let parts: Vec<&str> = digits.split('.').collect();
-    let numbers = parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-    (parts.len() > 3 && numbers).then_some(bare)
 }

@@ -1,6 +1,5 @@
 //! From files to a plan: everything that can be wrong with a set is found here, all of it at once.
 
-use super::check_set;
 use super::compile_map::{Draft, Parts, finish_map, read_map};
 use super::compile_message::{MessageDraft, finish_message, read_message};
 use super::describe::{self, SetText, Source as Stand, TableText};
@@ -12,6 +11,7 @@ use super::reader::{File, Tab, line_starts};
 use super::shared;
 use super::table;
 use super::test_draft::{TestDraft, finish_test, lay_test, read_test};
+use super::{check_profile, check_set};
 use crate::feed;
 use crate::fhir::Keys;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -117,6 +117,7 @@ pub(crate) fn compile(
     }
     plan.messages.sort_by(|a, b| a.id.cmp(&b.id));
     check_set::uses(&plan, &mut problems);
+    check_profile::table_codes(&plan, layers, &mut problems);
     plan.uses = Vec::new();
     for draft in tests {
         if let Some(test) = finish_test(draft, &map_ids, &known, &mut problems) {

@@ -1,6 +1,5 @@
 //! Maps, submaps and datatype maps: read from TOML, then compiled against the rest of the set.
 
-use super::check_map;
 use super::compile::Known;
 use super::describe::Title;
 use super::functions;
@@ -10,6 +9,7 @@ use super::problem::{Place, Problems, words};
 use super::reader::{File, Tab, plain};
 use super::rows::{Cell, Cx};
 use super::target;
+use super::{check_map, check_profile};
 use std::collections::HashMap;
 
 /// Which of the three a draft is.
@@ -315,7 +315,7 @@ pub(crate) fn finish_map(
         }
     });
     if let Some(url) = &profile {
-        check_map::profile(cell("profile"), url, &draft.makes, &mut cx);
+        check_profile::profile(cell("profile"), url, &draft.makes, &mut cx);
     }
     let mut rules: Vec<Rule> = Vec::new();
     let mut written: HashMap<String, usize> = HashMap::new();
@@ -349,8 +349,9 @@ pub(crate) fn finish_map(
     }
     check_map::chains(draft, &rules, &mut cx);
     check_map::whens(draft, only.as_ref(), when.as_ref(), &rules, &mut cx);
-    check_map::required(draft, profile.as_deref(), &mut cx);
-    check_map::systems(draft, profile.as_deref(), &rules, &mut cx);
+    check_profile::required(draft, profile.as_deref(), &mut cx);
+    check_profile::slices_needed(draft, profile.as_deref(), &rules, &mut cx);
+    check_profile::fixed(draft, profile.as_deref(), &rules, &mut cx);
     let shared = draft.shared.unwrap_or_default()
         || matches!(draft.makes.as_str(), "Practitioner" | "Organization" | "Location" | "Device");
     Map {

@@ -20,7 +20,8 @@ struct Edit {
     en: &'static str,
 }
 
-const EDITS: [Edit; 20] = [
+/// The twenty that the project promises, and some that are like them.
+const EDITS: [Edit; 25] = [
     Edit {
         what: "wrong segment",
         file: "maps/patient.toml",
@@ -240,6 +241,61 @@ const EDITS: [Edit; 20] = [
         column: "source_display",
         ja: "CP932(Shift_JIS)で保存されています",
         en: "saved as CP932",
+    },
+    Edit {
+        what: "another text where a slice has its own",
+        file: "maps/prescription-administration.toml",
+        old: "  { id = \"seq\", ",
+        new: "  { id = \"rp-system\", to = \"identifier[rpNumber].system\", fixed = \"http://example.jp/rp\" },\n  { id = \"seq\", ",
+        line: r#"  { id = "rp-system""#,
+        rule: "prescription-administration/rp-system",
+        column: "fixed",
+        ja: "rpNumber のここは http://jpfhir.jp/fhir/core/mhlw/IdSystem/Medication-RPGroupNumber と決まっています",
+        en: "Of rpNumber this is fixed as http://jpfhir.jp/fhir/core/mhlw/IdSystem/Medication-RPGroupNumber",
+    },
+    Edit {
+        what: "an element that the profile tells by its text unwritten",
+        file: "maps/prescription-request.toml",
+        old: "  { id = \"rp\", ",
+        new: "  #{ id = \"rp\", ",
+        line: "[map]",
+        rule: "prescription-request",
+        column: "to",
+        ja: "identifier.system が http://jpfhir.jp/fhir/core/mhlw/IdSystem/Medication-RPGroupNumber のものが必ず要ります",
+        en: "needs one with identifier.system = http://jpfhir.jp/fhir/core/mhlw/IdSystem/Medication-RPGroupNumber",
+    },
+    Edit {
+        what: "a code that FHIR does not have",
+        file: "maps/coverage.toml",
+        old: r#"to = "status",       fixed = "active""#,
+        new: r#"to = "status",       fixed = "complete""#,
+        line: r#"  { id = "status""#,
+        rule: "coverage/status",
+        column: "fixed",
+        ja: "「complete」は status に書けるコードではありません",
+        en: "'complete' is no code of status: active, cancelled",
+    },
+    Edit {
+        what: "another text than the profile fixes",
+        file: "maps/injection-request.toml",
+        old: r#"to = "dispenseRequest.expectedSupplyDuration", from = "TQ1[1]-6", as = "Quantity.duration days""#,
+        new: r#"to = "dispenseRequest.expectedSupplyDuration.unit", fixed = "週""#,
+        line: r#"  { id = "supply""#,
+        rule: "injection-request/supply",
+        column: "fixed",
+        ja: "JP_MedicationRequest_Injection ではここは 日 と決まっています",
+        en: "JP_MedicationRequest_Injection fixes this as 日",
+    },
+    Edit {
+        what: "a code of a table that FHIR does not have",
+        file: "tables/observation-status.csv",
+        old: ",corrected,",
+        new: ",correct,",
+        line: ",C,",
+        rule: "observation-status",
+        column: "target_code",
+        ja: "「correct」は Observation.status のコードではありません",
+        en: "'correct' is no code of Observation.status",
     },
 ];
 

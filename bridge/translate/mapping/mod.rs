@@ -88,12 +88,14 @@
 mod apply;
 mod build;
 mod check_map;
+mod check_profile;
 mod check_set;
 mod compile;
 mod compile_map;
 mod compile_message;
 pub mod coverage;
 pub mod describe;
+mod difference;
 pub mod functions;
 mod groups;
 mod inside;
@@ -143,6 +145,7 @@ use crate::identity::hex;
 use crate::translation::{Context, Facility, Translation};
 use sha2::{Digest, Sha256};
 
+pub use difference::Difference;
 pub use layer::{Layer, Rank, read};
 pub use problem::Problem;
 pub use table::line as line_of;
@@ -180,8 +183,8 @@ pub struct TestResult {
     pub line: usize,
     /// Its name.
     pub name: String,
-    /// What differs, one sentence each; empty = passed.
-    pub failures: Vec<String>,
+    /// What differs; empty = passed.
+    pub failures: Vec<Difference>,
 }
 
 /// Where one written value came from.

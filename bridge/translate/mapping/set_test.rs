@@ -1,6 +1,7 @@
 //! Runs the `[[test]]` of a set: a few segments in, expectations on what the map makes.
 
 use super::apply::{enumerate, make, start};
+use super::difference::{self, Difference};
 use super::groups::Cut;
 use super::plan::{For, MessagePlan, Plan, Sym, TestPlan};
 use super::run::{Built, Inst, Run, Scope};
@@ -38,12 +39,18 @@ pub(crate) fn run_tests(set: &MappingSet) -> Vec<TestResult> {
             file: test.place.file.to_string(),
             line: test.place.line,
             name: test.name.clone(),
-            failures: run_one(&set.plan, test),
+            failures: run_one(set, test),
         })
         .collect()
 }
 
-fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
+/// Why a test could not be run at all.
+fn unable(why: &str) -> Vec<Difference> {
+    vec![Difference { path: "message".into(), got: Some(why.into()), ..Difference::default() }]
+}
+
+fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
+    let plan = &set.plan;
     let context = context();
     // A test of rows: its message is no HL7 and the map belongs to a feed's messages.
     let of_feed = |m: &&MessagePlan| match &test.of {
@@ -59,9 +66,9 @@ fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
             Ok((message, sources, found)) => {
                 let mut run = start(plan, kind, &message, &context, Some(&sources));
                 run_maps(&mut run, test, found);
-                compare(&run, test, None)
+                compare(set, &run, test, None)
             }
-            Err(why) => vec![why],
+            Err(why) => unable(&why),
         };
     }
     let (mut text, mut has_patient) = (String::new(), false);
@@ -88,7 +95,7 @@ fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
         }
     }
     whole.push_str(&text);
-    let Ok((message, _)) = Message::parse(whole) else { return vec!["the message cannot be parsed".into()] };
+    let Ok((message, _)) = Message::parse(whole) else { return unable("it cannot be parsed") };
     let empty = MessagePlan {
         id: String::new(),
         is: super::plan::Cond::All(Vec::new()),
@@ -110,7 +117,7 @@ fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
         None => !test.is_type && fits(plan, m, test, &message),
     });
     if test.of.is_some() && chosen.is_none() {
-        return vec!["there is no message file of that id".into()];
+        return unable("there is no message file of the id that `of` names");
     }
     let mut run = start(plan, chosen.unwrap_or(&empty), &message, &context, None);
     let subject;
@@ -125,13 +132,14 @@ fn run_one(plan: &Plan, test: &TestPlan) -> Vec<String> {
         let node = run.arena.object();
         let mut writing =
             super::build::Writing { named: Vec::new(), map: 0, id: String::new(), prefix: String::new() };
+        run.tracing = true;
         run.rules(map, node, &scope, &mut writing);
         subject = Some(Built { map: 0, id: String::new(), node, named: writing.named });
     } else {
         run_maps(&mut run, test, Vec::new());
         subject = None;
     }
-    compare(&run, test, subject.as_ref())
+    compare(set, &run, test, subject.as_ref())
 }
 
 /// Cuts, finds instances and runs their rules, as for a message.
@@ -141,6 +149,7 @@ fn run_maps(run: &mut Run<'_>, test: &TestPlan, mut findings: Vec<Finding>) {
     run.findings = findings;
     super::apply::message_lets(run);
     enumerate(run);
+    run.tracing = true;
     make(run);
     if let For::Datatype = plan.maps[test.map].instances {
         // The value of the first segment's first field that is valued is the instance.
@@ -186,7 +195,7 @@ fn datatype(run: &mut Run<'_>, map: usize) {
     }
 }
 
-fn compare(run: &Run<'_>, test: &TestPlan, subject: Option<&Built>) -> Vec<String> {
+fn compare(set: &MappingSet, run: &Run<'_>, test: &TestPlan, subject: Option<&Built>) -> Vec<Difference> {
     let mut failures = Vec::new();
     for (path, expected) in &test.expect {
         // What is not there has no elements.
@@ -198,21 +207,48 @@ fn compare(run: &Run<'_>, test: &TestPlan, subject: Option<&Built>) -> Vec<Strin
             _ => expected.clone(),
         };
         if found.as_deref() != Some(expected.as_str()) {
-            let found = found.map_or("nothing".to_owned(), |f| format!("'{f}'"));
-            failures.push(format!("{path}: expected '{expected}', found {found}"));
+            failures.push(Difference {
+                source: sources(set, run, test, subject, path),
+                path: path.clone(),
+                expected: Some(expected),
+                got: found,
+            });
         }
     }
+    let finding = |source, expected, got| Difference { source, path: "finding".into(), expected, got };
     for code in &test.findings {
         if !run.findings.iter().any(|finding| finding.code == code.as_str()) {
-            failures.push(format!("finding {code}: expected, not found"));
+            failures.push(finding(Vec::new(), Some(code.clone()), None));
         }
     }
     if test.findings.is_empty() {
-        for finding in run.findings.iter().filter(|f| f.severity == crate::finding::Severity::Error) {
-            failures.push(format!("finding {} at {} was not expected", finding.code, finding.location.rule));
+        for found in run.findings.iter().filter(|f| f.severity == crate::finding::Severity::Error) {
+            let source = vec![found.location.position.clone()];
+            let source = source.into_iter().filter(|position| !position.is_empty()).collect();
+            let got = format!("{} ({})", found.code, found.location.rule);
+            failures.push(finding(source, None, Some(got)));
         }
     }
     failures
+}
+
+/// Where the value at a path of a test came from, or what would have given it.
+fn sources(
+    set: &MappingSet,
+    run: &Run<'_>,
+    test: &TestPlan,
+    subject: Option<&Built>,
+    path: &str,
+) -> Vec<String> {
+    let own = subject.or_else(|| run.built.iter().find(|built| built.map == test.map));
+    let (built, rest, map) = match resource(run, path) {
+        Some((built, rest)) if subject.is_none() => (Some(built), rest, &run.map(built.map).id),
+        _ if test.is_type => (own, path, &set.plan.inner[test.map].id),
+        _ => (own, path, &run.map(test.map).id),
+    };
+    let (written, positions) = difference::sources(run, built, rest);
+    let (meant, cells) = difference::cells(set, map, test.is_type, rest);
+    if positions.is_empty() || meant > written { cells } else { positions }
 }
 
 /// A resource that a path begins with: `micro-organism[1]`, and what remains of the path.

@@ -135,7 +135,8 @@ fn the_shipped_set_loads_and_its_tests_pass() {
         .into_iter()
         .filter(|test| !test.failures.is_empty())
         .map(|test| {
-            format!("{}:{} {}\n    {}", test.file, test.line, test.name, test.failures.join("\n    "))
+            let failures: Vec<String> = test.failures.iter().map(ToString::to_string).collect();
+            format!("{}:{} {}\n    {}", test.file, test.line, test.name, failures.join("\n    "))
         })
         .collect();
     assert!(failed.is_empty(), "{} failed\n{}", failed.len(), failed.join("\n"));

@@ -81,6 +81,16 @@ impl Pick {
         }
     }
 
+    /// All texts that it asks for below a path, with their paths.
+    fn all_texts(&self, at: &str, out: &mut Vec<(String, &'static str)>) {
+        match self {
+            Self::Is(name, text) => out.push((format!("{at}.{name}"), text)),
+            Self::Has(name, picks) => {
+                picks.iter().for_each(|pick| pick.all_texts(&format!("{at}.{name}"), out));
+            }
+        }
+    }
+
     pub fn fits<'t, T: Tree<'t>>(&self, node: T) -> bool {
         match self {
             Self::Is(name, text) => node.text_of(name) == Some(text),
@@ -148,6 +158,38 @@ pub fn systems(profile: &'static Profile, path: &str) -> Vec<(&'static str, bool
     let mut out: Vec<_> = out.into_iter().collect();
     out.sort_unstable();
     out
+}
+
+/// The elements of the resource itself that a profile wants with a fixed text: path without brackets, and the text.
+pub fn slices(profile: &'static Profile) -> Vec<(String, &'static str)> {
+    let own = profile.groups.iter().filter(|group| group.parents.is_empty());
+    let mut out = Vec::new();
+    for rule in own.flat_map(|group| &group.rules).filter(|rule| matches!(rule.demand, Demand::Min(1..))) {
+        for pick in &rule.step.picks {
+            pick.all_texts(rule.step.name, &mut out);
+        }
+    }
+    out
+}
+
+/// The text that a profile fixes at a path without brackets, whatever stands around.
+pub fn fixed(profile: &'static Profile, path: &str) -> Option<&'static str> {
+    profile.groups.iter().find_map(|group| {
+        let plain = group.parents.iter().all(|step| step.picks.is_empty());
+        group.rules.iter().find_map(|rule| {
+            let steps = group.parents.iter().chain([&rule.step]);
+            match rule.demand {
+                Demand::Fixed(text)
+                    if plain
+                        && rule.step.picks.is_empty()
+                        && steps.map(|step| step.name).eq(path.split('.')) =>
+                {
+                    Some(text)
+                }
+                _ => None,
+            }
+        })
+    })
 }
 
 /// The sentence of the rule that a finding of this module names in its detail.
