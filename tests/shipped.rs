@@ -42,7 +42,8 @@ fn every_rule_test_of_the_set_passes() {
         .into_iter()
         .filter(|test| !test.failures.is_empty())
         .map(|test| {
-            format!("{}:{} {}\n    {}", test.file, test.line, test.name, test.failures.join("\n    "))
+            let failures: Vec<String> = test.failures.iter().map(ToString::to_string).collect();
+            format!("{}:{} {}\n    {}", test.file, test.line, test.name, failures.join("\n    "))
         })
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));

@@ -8,8 +8,8 @@ use crate::console::page::Frame;
 use crate::console::request::Request;
 use crate::store::{LayerVersion, NETWORK};
 use askama::Template;
-use renkei_translate::mapping::TestResult;
 use renkei_translate::mapping::describe::{MapText, MessageText, RowText, TablePage, TableText, Title};
+use renkei_translate::mapping::{Rank, TestResult};
 use std::collections::BTreeMap;
 
 /// Rows of a table on one page.
@@ -26,10 +26,13 @@ struct Line {
     title: Title,
     of: String,
     makes: String,
+    /// The highest layer that has rows of it, and whether that is another than the shipped one.
+    layer: &'static str,
+    laid: bool,
     rules: usize,
     passed: usize,
     tests: usize,
-    messages: String,
+    messages: Vec<String>,
 }
 
 /// A position that no rule reads.
@@ -128,12 +131,18 @@ pub fn list(request: &Request) -> Result<Answer, Failure> {
         Line {
             id: map.id.clone(),
             title: map.title.clone(),
-            of: map.of.clone(),
+            of: without_condition(&map.of),
             makes: map.makes.clone(),
+            layer: match highest(map) {
+                Rank::Shipped => "layer.standard",
+                Rank::Network => "layer.network",
+                Rank::Facility => "layer.facility",
+            },
+            laid: highest(map) != Rank::Shipped,
             rules: map.rules(),
             passed: own.iter().filter(|test| test.failures.is_empty()).count(),
             tests: own.len(),
-            messages: used.map(|message| message.id.as_str()).collect::<Vec<_>>().join(" "),
+            messages: used.map(|message| message.id.clone()).collect(),
         }
     };
     Answer::page(&ListPage {
@@ -149,6 +158,17 @@ pub fn list(request: &Request) -> Result<Answer, Failure> {
         messages: text.messages.into_iter().filter(|message| !message.id.is_empty()).collect(),
         tables: text.tables,
     })
+}
+
+/// What a map is for, its condition only hinted at: `ITEM […]`. The page of the map has it whole.
+fn without_condition(of: &str) -> String {
+    of.split_once('[').map_or_else(|| of.to_owned(), |(of, _)| format!("{of} […]"))
+}
+
+/// The highest layer that has written, or switched off, a row of a map or of its submaps.
+fn highest(map: &MapText) -> Rank {
+    let own = map.rows.iter().chain(&map.off).map(|row| row.source.layer);
+    own.chain(map.inner.iter().map(highest)).max().unwrap_or(Rank::Shipped)
 }
 
 /// The saved versions of the layers whose facilities this person sees, the newest of each layer first.
@@ -295,4 +315,29 @@ pub fn table(request: &Request) -> Result<Answer, Failure> {
         table,
         used,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{highest, without_condition};
+    use renkei_translate::mapping::Rank;
+    use renkei_translate::mapping::describe::{MapText, RowText, Source};
+
+    #[test]
+    fn a_map_is_of_the_highest_layer_that_wrote_or_switched_off_a_row_of_it() {
+        let row = |layer| RowText { source: Source { layer, ..Source::default() }, ..RowText::default() };
+        let mut map = MapText { rows: vec![row(Rank::Shipped)], ..MapText::default() };
+        assert_eq!(highest(&map), Rank::Shipped);
+        map.inner = vec![MapText { rows: vec![row(Rank::Network)], ..MapText::default() }];
+        assert_eq!(highest(&map), Rank::Network);
+        map.off = vec![row(Rank::Facility)];
+        assert_eq!(highest(&map), Rank::Facility);
+        assert_eq!(highest(&MapText::default()), Rank::Shipped);
+    }
+
+    #[test]
+    fn the_list_of_maps_hints_at_a_condition() {
+        assert_eq!(without_condition("ITEM[not OBX-3.3 = 'JANIS' and OBX-4[1] valued]"), "ITEM […]");
+        assert_eq!(without_condition("PID"), "PID");
+    }
 }
