@@ -127,6 +127,11 @@ pub fn sentence(code: &str, language: Language) -> Option<&'static str> {
     })
 }
 
+/// The codes of the catalogue.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    catalogue().keys().copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -73,12 +73,31 @@ fn off(out: &mut String, row: &RowText) {
     let _ = writeln!(out, "  {}: off\n      {}", row.id, stands(&row.source));
 }
 
+/// Keys of a heading: what decides for whom a map is, what its ids are made of, what a message replaces.
+fn heading<'t>(out: &mut String, keys: impl Iterator<Item = (&'static str, &'t str, &'t Source)>) {
+    for (key, value, source) in keys {
+        let _ = writeln!(out, "  {key} = {value}\n      {}", stands(source));
+    }
+}
+
 fn map(out: &mut String, map: &MapText, all: bool) {
     let laid = |row: &&RowText| all || row.source.layer != Rank::Shipped;
     let rows: Vec<&RowText> = map.rows.iter().filter(laid).collect();
-    if all || !rows.is_empty() || !map.off.is_empty() {
+    let own = map.heading.iter().map(|(key, value)| (*key, value.as_str()));
+    let own = own.chain([
+        ("for", map.of.as_str()),
+        ("makes", map.makes.as_str()),
+        ("profile", map.profile.as_str()),
+    ]);
+    let keys = own.zip(&map.heading_sources).map(|((key, value), source)| (key, value, source));
+    let keys: Vec<_> = keys
+        .filter(|(_, value, source)| !value.is_empty() && (all || source.layer != Rank::Shipped))
+        .collect();
+    // A map of a layer's own has a heading of its own; a row of it stands there too.
+    if all || !keys.is_empty() || !rows.is_empty() || !map.off.is_empty() {
         let of = if map.of.is_empty() { String::new() } else { format!("{} → ", map.of) };
         let _ = writeln!(out, "{} ({of}{})", map.id, map.makes);
+        heading(out, keys.into_iter());
         rows.iter().for_each(|one| row(out, one));
         map.off.iter().for_each(|one| off(out, one));
     }
@@ -92,8 +111,17 @@ fn message(out: &mut String, message: &MessageText, all: bool) {
         .zip(&message.skip_sources)
         .filter(|(_, source)| all || source.layer != Rank::Shipped)
         .collect();
-    if all || !skips.is_empty() {
+    let keys = message.heading.iter().zip(&message.heading_sources);
+    let keys: Vec<_> = keys
+        .map(|((key, value), source)| (*key, value.as_str(), source))
+        .filter(|(_, _, source)| all || source.layer != Rank::Shipped)
+        .collect();
+    let rows: Vec<&RowText> =
+        message.rows.iter().filter(|row| all || row.source.layer != Rank::Shipped).collect();
+    if all || !skips.is_empty() || !keys.is_empty() || !rows.is_empty() {
         let _ = writeln!(out, "{} ({})", message.id, message.maps.join(" "));
+        heading(out, keys.into_iter());
+        rows.iter().for_each(|one| row(out, one));
     }
     for ((from, why), source) in skips {
         let _ = writeln!(out, "  skip {from}: {} / {}\n      {}", why.ja, why.en, stands(source));

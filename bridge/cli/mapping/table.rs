@@ -90,6 +90,11 @@ fn import(arguments: &Import) -> anyhow::Result<ExitCode> {
     let bytes = lay::read(&arguments.file)?;
     let shown = arguments.file.display().to_string();
     let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    // A download that failed looks like this: a table would be emptied by it.
+    if start.iter().all(u8::is_ascii_whitespace) {
+        eprintln!("{shown}: the file is empty / ファイルが空です");
+        return Ok(ExitCode::from(super::super::EXIT_DATA));
+    }
     let is_json = start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     let stem = arguments.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     if !is_json {
@@ -156,6 +161,9 @@ mod tests {
         assert_eq!(text(&placed), good);
         std::fs::write(&csv, head).unwrap();
         assert!(mapping(&again));
+        assert_eq!(text(&placed), head);
+        std::fs::write(&csv, "\u{feff}\n").unwrap();
+        assert!(!mapping(&again), "an empty file empties no table");
         assert_eq!(text(&placed), head);
         assert!(!mapping(&["table", "import", csv_name, "--table", "../x", "--into", layer_name]));
         assert!(!dir.path().join("x.csv").exists());

@@ -25,13 +25,21 @@ struct Which {
     layer: String,
 }
 
+/// A reason that says something: it is all that others will know of why a version came.
+fn said(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("the reason must not be blank / 理由を書いてください".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
 /// The arguments of `mapping save`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Save {
     #[command(flatten)]
     which: Which,
     /// Why: what changes for whom.
-    #[arg(long)]
+    #[arg(long, value_parser = said)]
     reason: String,
     /// Who wrote it, where that is not who types this.
     #[arg(long)]
@@ -57,7 +65,7 @@ pub(in crate::cli) struct Activate {
     #[command(flatten)]
     which: Which,
     /// Why.
-    #[arg(long)]
+    #[arg(long, value_parser = said)]
     reason: String,
     /// The number of the version; 0 lets nothing lie there.
     #[arg(value_name = "NUMBER")]
@@ -70,7 +78,7 @@ pub(in crate::cli) struct Rollback {
     #[command(flatten)]
     which: Which,
     /// Why.
-    #[arg(long)]
+    #[arg(long, value_parser = said)]
     reason: String,
 }
 

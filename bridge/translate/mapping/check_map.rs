@@ -236,14 +236,17 @@ pub(crate) fn kinds(
     let (made, fits) = match make {
         Some(Make::Function(n, _)) => {
             let made = functions::LIST[*n].makes;
-            (made.to_owned(), function_fits(made, kind, primitive))
+            let fits = function_fits(made, kind, primitive);
+            (made.to_owned(), fits && !(made == "text" && as_sent(source) && has_a_form(kind)))
         }
         Some(Make::Type(n)) => (cx.known.makes[*n].clone(), cx.known.makes[*n] == kind),
         Some(Make::Table(_) | Make::Code(_)) => {
             ("code".into(), primitive || matches!(kind, "Coding" | "CodeableConcept"))
         }
         Some(Make::RefType(..) | Make::RefMade { .. }) => ("Reference".into(), kind == "Reference"),
-        Some(Make::Text(_) | Make::Form(_)) | None => ("text".into(), primitive),
+        Some(Make::Text(_) | Make::Form(_)) => ("text".into(), primitive),
+        // A fixed text is looked at by itself; what a message gives is a text until something makes more of it.
+        None => ("text".into(), primitive && !(as_sent(source) && has_a_form(kind))),
         Some(Make::Ordinal { .. }) => ("number".into(), primitive),
         Some(Make::TableOf(..)) => return,
     };
@@ -265,6 +268,21 @@ pub(crate) fn kinds(
         );
         cx.wrong(cell("fixed"), said);
     }
+}
+
+/// Whether a value comes as the message has it: a fixed one and a name's have been made by a person or a row.
+pub(crate) fn as_sent(source: &Source) -> bool {
+    let sent = |path: &Path| matches!(path.root, Root::Segment { .. } | Root::Relative | Root::Column { .. });
+    match source {
+        Source::From(paths) => paths.iter().any(sent),
+        Source::Each(path, None) => sent(path),
+        _ => false,
+    }
+}
+
+/// Whether a type wants its text in a form that HL7 v2 does not write.
+fn has_a_form(kind: &str) -> bool {
+    matches!(kind, "date" | "dateTime" | "instant" | "time" | "base64Binary" | "oid" | "uuid")
 }
 
 /// Whether what a function makes may stand at a target of that type.

@@ -1,6 +1,8 @@
 //! What FHIR and the profile would refuse of what the rules of a map write: said before anything is translated.
 
-use super::compile_map::Draft;
+use super::check_map::as_sent;
+use super::compile_map::{Draft, Line};
+use super::functions;
 use super::layer::Layer;
 use super::plan::{Fixed, Make, Map, Piece, Plan, Root, Rule, Source, Target};
 use super::problem::{Place, Problems, words};
@@ -132,6 +134,76 @@ pub(crate) fn slices_needed(draft: &Draft, profile: Option<&str>, rules: &[Rule]
             format!("{} needs one with {path} = {text}, and no rule writes it.", known.name),
         );
         cx.wrong(Cell { place: &draft.place, rule: &draft.id, column: "to" }, said);
+    }
+}
+
+/// What stands in a code of FHIR's own, an extension or a reference and can never be right.
+pub(crate) fn never_right(draft: &Draft, rules: &[Rule], cx: &mut Cx<'_>) {
+    for rule in rules {
+        let id = format!("{}/{}", draft.id, rule.id);
+        let element = r4::element(&format!("{}.{}", draft.makes, rule.target.text));
+        // An `as` that could not be compiled is said already.
+        let written = |line: &&Line| line.place == rule.place && line.name == rule.id;
+        let unread = draft.rules.iter().find(written).is_some_and(|line| line.make.is_some());
+        let as_it_comes = match &rule.make {
+            None => !unread,
+            Some(Make::Function(n, _)) => functions::LIST[*n].makes == "text",
+            _ => false,
+        } && as_sent(&rule.source);
+        if let Some(codes) = element.as_ref().and_then(|element| element.codes)
+            && rule.target.kind == "code"
+            && as_it_comes
+        {
+            let all: Vec<&str> = codes.codes.iter().map(|(_, code)| *code).take(8).collect();
+            let said = words(
+                format!(
+                    "{} に書けるのは決まったコード({} など)だけです。対応表を使います(as = \"table 表の名\")。",
+                    rule.target.text,
+                    all.join("、")
+                ),
+                format!(
+                    "{} takes codes of its own only ({} …): use a code table (as = \"table NAME\").",
+                    rule.target.text,
+                    all.join(", ")
+                ),
+            );
+            cx.wrong(Cell { place: &rule.place, rule: &id, column: "as" }, said);
+        }
+        let parts: Vec<&str> = split(&rule.target.text);
+        if parts.len() > 1 && parts[..parts.len() - 1].contains(&"extension[]") {
+            let said = words(
+                "url のない拡張になります。tables/extensions.csv に名前と url の行を足し、extension[名前] と書きます。",
+                "This would be an extension without a url: add its name and url to tables/extensions.csv and write extension[NAME].",
+            );
+            cx.wrong(Cell { place: &rule.place, rule: &id, column: "to" }, said);
+        }
+    }
+}
+
+/// References to a type that their element does not take.
+pub(crate) fn references(plan: &Plan, problems: &mut Problems) {
+    for map in plan.maps.iter().chain(&plan.inner) {
+        for rule in &map.rules {
+            let to = match &rule.make {
+                Some(Make::RefType(_, Some(n)) | Make::RefMade { index: Some(n), .. }) => {
+                    &plan.maps[*n].makes
+                }
+                _ => continue,
+            };
+            let Some(element) = r4::element(&format!("{}.{}", map.makes, rule.target.text)) else { continue };
+            if element.targets.is_empty() || element.targets.contains(&to.as_str()) {
+                continue;
+            }
+            let said = words(
+                format!(
+                    "{} が指せるのは {} で、{to} ではありません。",
+                    element.path,
+                    element.targets.join("、")
+                ),
+                format!("{} refers to {}, not to {to}.", element.path, element.targets.join(", ")),
+            );
+            problems.cell(&rule.place, format!("{}/{}", map.id, rule.id), "as", said);
+        }
     }
 }
 

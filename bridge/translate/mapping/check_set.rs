@@ -67,7 +67,17 @@ fn segment(plan: &Plan, field: u16, used: &Use, problems: &mut Problems) {
             format!("{name} のフィールドは {most} までです。{name}-{field} はありません。"),
             format!("{name} has {most} fields: there is no {name}-{field}."),
         ),
-        Some(_) => return,
+        Some(_) => match out_of_reach(plan, used) {
+            Some(message) => words(
+                format!(
+                    "{name} は、このマップを使う電文({message} など)の構造(groups)に入りません。綴りを確かめてください。"
+                ),
+                format!(
+                    "{name} is in no structure (groups) of the messages of this map ({message} …): check its spelling."
+                ),
+            ),
+            None => return,
+        },
         // No message uses the map yet: nobody has said what is sent.
         None if name.starts_with('Z')
             && !used.owner.is_empty()
@@ -85,6 +95,20 @@ fn segment(plan: &Plan, field: u16, used: &Use, problems: &mut Problems) {
         ),
     };
     problems.cell(&used.place, used.rule.clone(), &used.column, said);
+}
+
+/// A message of a map that reads a segment which none of its messages can hold, as far as that can be told: the
+/// segment is a member of groups elsewhere, and of none where all have groups.
+fn out_of_reach<'p>(plan: &'p Plan, used: &'p Use) -> Option<&'p str> {
+    let holds = |message: &MessagePlan| {
+        message.groups.iter().flat_map(|group| &group.members).any(|member| member.name == used.name)
+    };
+    if used.owner.is_empty() || !plan.messages.iter().any(holds) {
+        return None;
+    }
+    let all: Vec<&MessagePlan> = of_messages(plan, used).collect();
+    let out = !all.is_empty() && all.iter().all(|message| !message.groups.is_empty() && !holds(message));
+    out.then(|| all[0].id.as_str())
 }
 
 /// The messages that a cell is read for.
@@ -181,6 +205,16 @@ fn inside(plan: &Plan, group: Sym, used: &Use, problems: &mut Problems) {
 pub(crate) fn target_systems(table: &str, rows: &[Cells], problems: &mut Problems) {
     for row in rows {
         let system = &row.cells[3];
+        if !system.is_empty()
+            && !system.contains(':')
+            && !system.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        {
+            let said = words(
+                format!("「{system}」はコード体系の URL ではありません(http:// などから書きます)。"),
+                format!("'{system}' is no URL of a code system: write it from its http:// on."),
+            );
+            problems.cell(&row.place(), table, "target_system", said);
+        }
         let digits = system.contains('.') && system.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         if digits {
             let said = words(

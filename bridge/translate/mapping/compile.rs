@@ -118,6 +118,7 @@ pub(crate) fn compile(
     plan.messages.sort_by(|a, b| a.id.cmp(&b.id));
     check_set::uses(&plan, &mut problems);
     check_profile::table_codes(&plan, layers, &mut problems);
+    check_profile::references(&plan, &mut problems);
     plan.uses = Vec::new();
     for draft in tests {
         if let Some(test) = finish_test(draft, &map_ids, &known, &mut problems) {

@@ -172,7 +172,7 @@ pub(crate) fn read_map(
         profile: whole.then(|| tab.text(file, "profile")).flatten(),
         when: whole.then(|| tab.text(file, "when")).flatten(),
         otherwise: whole.then(|| tab.text(file, "else")).flatten(),
-        key: if whole { tab.texts(file, "key").unwrap_or_default() } else { Vec::new() },
+        key: if whole { tab.some_texts(file, "key").unwrap_or_default() } else { Vec::new() },
         like: whole.then(|| tab.text(file, "like")).flatten(),
         same: whole.then(|| tab.text(file, "same")).flatten(),
         shared: (whole && tab.has("shared")).then(|| tab.boolean(file, "shared")),
@@ -343,6 +343,23 @@ pub(crate) fn finish_map(
                 );
                 cx.wrong(to, said);
             }
+            let choice = |other: &&Rule| {
+                other.target.text != rule.target.text && target::same_choice(&other.target, &rule.target)
+            };
+            if rule.when.is_none()
+                && let Some(earlier) = rules.iter().find(choice).filter(|earlier| earlier.when.is_none())
+            {
+                let (earlier, first, second) = (&earlier.id, &earlier.target.text, &rule.target.text);
+                let said = words(
+                    format!(
+                        "{first} と {second} は一つの要素で、同時には書けません。規則 {earlier} がもう書いています。when で分けるか、すぐ次の行にして else = \"next\" を付けます。"
+                    ),
+                    format!(
+                        "{first} and {second} are one element, which '{earlier}' already writes: part them by 'when', or put this row straight after one that says else = \"next\"."
+                    ),
+                );
+                cx.wrong(to, said);
+            }
             written.insert(rule.target.text.clone(), rules.len());
         }
         rules.push(rule);
@@ -352,6 +369,7 @@ pub(crate) fn finish_map(
     check_profile::required(draft, profile.as_deref(), &mut cx);
     check_profile::slices_needed(draft, profile.as_deref(), &rules, &mut cx);
     check_profile::fixed(draft, profile.as_deref(), &rules, &mut cx);
+    check_profile::never_right(draft, &rules, &mut cx);
     let shared = draft.shared.unwrap_or_default()
         || matches!(draft.makes.as_str(), "Practitioner" | "Organization" | "Location" | "Device");
     Map {

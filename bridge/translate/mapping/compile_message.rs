@@ -153,7 +153,7 @@ pub(crate) fn read_message(
         is: tab.text(file, "is"),
         feed: tab.text(file, "feed"),
         groups: tab.texts(file, "groups").unwrap_or_default(),
-        unit: tab.texts(file, "unit").unwrap_or_default(),
+        unit: tab.some_texts(file, "unit").unwrap_or_default(),
         replaces: if full {
             tab.needed(file, "replaces")
         } else {

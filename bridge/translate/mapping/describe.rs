@@ -69,6 +69,8 @@ pub struct MapText {
     pub profile: String,
     /// The keys of its heading besides, as they are written: `key`, `when` and so on.
     pub heading: Vec<(&'static str, String)>,
+    /// Where each of these stands, in the same order, and where `for`, `makes` and `profile` do behind them.
+    pub heading_sources: Vec<Source>,
     /// Names and rules, in order.
     pub rows: Vec<RowText>,
     /// Rows that a higher layer took away: their ids, and where that is said.
@@ -94,6 +96,8 @@ pub struct MessageText {
     pub title: Title,
     /// The keys of its heading besides, as they are written: `is`, `groups`, `unit` and so on.
     pub heading: Vec<(&'static str, String)>,
+    /// Where each of these stands, in the same order.
+    pub heading_sources: Vec<Source>,
     /// Its names.
     pub rows: Vec<RowText>,
     /// The maps that it uses.
@@ -204,6 +208,13 @@ fn map(draft: &Draft) -> MapText {
         of: draft.instances.clone(),
         makes: draft.makes.clone(),
         profile: draft.profile.clone().unwrap_or_default(),
+        heading_sources: draft
+            .heading()
+            .iter()
+            .map(|(key, _)| *key)
+            .chain(["for", "makes", "profile"])
+            .map(|key| source(draft.at(key), None))
+            .collect(),
         heading: draft.heading(),
         rows: names.chain(draft.rules.iter().map(row)).collect(),
         off: draft.switched_off.iter().map(row).collect(),
@@ -235,6 +246,7 @@ fn message(draft: &MessageDraft) -> MessageText {
     MessageText {
         id: draft.id.clone(),
         title: draft.title.clone(),
+        heading_sources: draft.heading().iter().map(|(key, _)| source(draft.at(key), None)).collect(),
         heading: draft.heading(),
         rows: draft.lets.iter().map(|line| RowText { id: format!("${}", line.name), ..row(line) }).collect(),
         maps: draft.maps.clone(),

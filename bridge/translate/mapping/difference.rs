@@ -144,14 +144,14 @@ rules = [
 [[submap]]
 id = "contact"
 makes = "Patient.contact"
-rules = [{ id = "name", to = "name.family", from = "NK1-2.1" }, { id = "sex", to = "gender", from = "NK1-15" }]
+rules = [{ id = "name", to = "name.family", from = "NK1-2.1" }, { id = "kana", to = "name.text", from = "NK1-15" }]
 [[test]]
 name = "all of it is told"
 message = '''
 PID|||1||山田^太郎||19700102
 NK1|1|鈴木
 '''
-expect = { "name[0].family" = "田中", "birthDate" = "1970-01-03", "contact[0].name.family" = "佐藤", "contact[0].gender" = "male", "language" = "ja" }
+expect = { "name[0].family" = "田中", "birthDate" = "1970-01-03", "contact[0].name.family" = "佐藤", "contact[0].name.text" = "スズキ", "language" = "ja" }
 findings = ["field-empty"]
 "#;
         let message = "[message]\nid = \"A\"\ntitle = { ja = \"患者\", en = \"Patient\" }\nis = \"MSH-9.1 = 'ADT'\"\nunit = [\"'a'\"]\nreplaces = \"unit\"\nmaps = [\"patient\"]\n";
@@ -164,9 +164,9 @@ findings = ["field-empty"]
             told,
             [
                 "PID-7 → birthDate: expected '1970-01-03' → got '1970-01-02'",
-                // Nothing was written: what the rule of that place reads.
-                "NK1-15 → contact[0].gender: expected 'male' → got nothing",
                 "NK1-2.1 → contact[0].name.family: expected '佐藤' → got '鈴木'",
+                // Nothing was written: what the rule of that place reads.
+                "NK1-15 → contact[0].name.text: expected 'スズキ' → got nothing",
                 // No rule writes there.
                 "language: expected 'ja' → got nothing",
                 "PID-5.1 → name[0].family: expected '田中' → got '山田'",

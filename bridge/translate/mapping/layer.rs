@@ -70,7 +70,18 @@ pub fn read(rank: Rank, path: &str, bytes: Vec<u8>) -> (SourceFile, Option<Probl
     let line = 1 + error.as_bytes()[..upto].iter().filter(|byte| **byte == b'\n').count();
     let column = if path.ends_with(".csv") { cell_at(error.as_bytes(), upto) } else { String::new() };
     let (cp932, _, broken) = encoding_rs::SHIFT_JIS.decode(error.as_bytes());
-    let (text, ja, en) = if broken {
+    let utf16 = match error.as_bytes() {
+        [0xFF, 0xFE, ..] => Some(encoding_rs::UTF_16LE),
+        [0xFE, 0xFF, ..] => Some(encoding_rs::UTF_16BE),
+        _ => None,
+    };
+    let (text, ja, en) = if let Some(utf16) = utf16 {
+        (
+            utf16.decode(error.as_bytes()).0,
+            "ファイルが UTF-8 ではなく、UTF-16(「Unicode テキスト」)で保存されています。UTF-8 で保存し直してください。Excel では「CSV UTF-8(コンマ区切り)」を選びます。",
+            "The file is saved as UTF-16 ('Unicode text'), not as UTF-8. Save it as UTF-8; in Excel choose 'CSV UTF-8 (comma delimited)'.",
+        )
+    } else if broken {
         (
             String::from_utf8_lossy(error.as_bytes()),
             "ファイルが UTF-8 ではありません。UTF-8 で保存し直してください。",

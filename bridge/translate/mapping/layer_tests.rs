@@ -180,3 +180,57 @@ fn the_last_row_of_a_chain_taken_away_leaves_no_next_dangling() {
     assert_eq!(problems.len(), 1);
     assert_eq!((problems[0].rule.as_str(), problems[0].column.as_str()), ("patient/gender", "else"));
 }
+
+#[test]
+fn what_a_layer_brings_about_in_a_lower_file_is_told_as_that() {
+    let problems = stack(&layer("  { id = \"gender-2\", off = true },"), &[]).err().unwrap();
+    let problem = problems.first().unwrap();
+    assert_eq!((problem.layer, problem.file.as_str()), (Rank::Shipped, "maps/patient.toml"));
+    assert!(problem.ja.contains("重ねた層(地域まで)"), "{}", problem.ja);
+    assert!(problem.en.ends_with("(up to 'network') changes or switches off."), "{}", problem.en);
+    // Its own are told without it.
+    let problems = stack(&layer("  { id = \"gender-3\", off = true },"), &[]).err().unwrap();
+    assert!(problems.iter().all(|p| p.layer == Rank::Network && !p.ja.contains("重ねた層")), "{problems:?}");
+}
+
+#[test]
+fn an_empty_list_in_a_heading_is_a_slip() {
+    for (path, text, rule, column) in [
+        ("maps/patient.toml", "[map]\nid = \"patient\"\nkey = []\n", "patient", "key"),
+        ("messages/ADT.toml", "[message]\nid = \"ADT\"\nunit = []\n", "ADT", "unit"),
+    ] {
+        let problems = stack(&[file(path, text)], &[]).err().unwrap();
+        let told: Vec<_> = problems.iter().map(|p| (p.line, p.rule.as_str(), p.column.as_str())).collect();
+        assert_eq!(told, [(3, rule, column)], "{problems:?}");
+    }
+}
+
+#[test]
+fn what_a_layer_says_in_a_heading_is_told_with_its_place() {
+    let network = [file("messages/ADT.toml", "[message]\nid = \"ADT\"\nreplaces = \"list\"\n")];
+    let text = stack(&network, &[]).unwrap().describe();
+    let message = &text.messages[0];
+    let at = message.heading.iter().position(|(key, _)| *key == "replaces").unwrap();
+    assert_eq!(message.heading[at].1, "list");
+    let source = &message.heading_sources[at];
+    assert_eq!((source.layer, source.line), (Rank::Network, 3));
+    assert!(message.heading_sources.iter().filter(|source| source.layer == Rank::Network).count() == 1);
+}
+
+#[test]
+fn a_file_of_utf_16_is_told_as_that() {
+    let bytes: Vec<u8> = "\u{feff}id,名称\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (file, problem) = super::read(Rank::Network, "tables/t.csv", bytes);
+    assert_eq!(file.text, "id,名称\r\n");
+    let problem = problem.unwrap();
+    assert!(problem.ja.contains("UTF-16") && problem.en.contains("UTF-16"), "{problem:?}");
+}
+
+#[test]
+fn a_test_with_a_segment_that_nobody_knows_fails() {
+    let test = "[[test]]\nname = \"slip\"\nmessage = \"PDI|||1\"\nexpect = { \"gender\" = \"unknown\" }\n";
+    let network = [file("maps/patient.toml", &format!("[map]\nid = \"patient\"\n{test}"))];
+    let results = stack(&network, &[]).unwrap().run_tests();
+    let slip = results.iter().find(|result| result.name == "slip").unwrap();
+    assert!(slip.failures[0].to_string().contains("'PDI'"), "{:?}", slip.failures);
+}

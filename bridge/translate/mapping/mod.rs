@@ -245,7 +245,8 @@ impl MappingSet {
     }
 
     fn compiled(mut layers: Vec<Layer>, below: Option<&Self>) -> Result<Self, Vec<Problem>> {
-        let (plan, text) = compile::compile(&layers, below.map(|set| (&set.plan, &set.text)))?;
+        let (plan, text) = compile::compile(&layers, below.map(|set| (&set.plan, &set.text)))
+            .map_err(|problems| problem::of_layers(&layers, problems))?;
         layers.retain(|layer| layer.rank == Rank::Shipped || !layer.files.is_empty());
         let version = version(&layers);
         let messages = plan.messages.iter().map(|message| message.id.clone()).collect();

@@ -125,6 +125,19 @@ impl<'t> Tab<'t> {
         all
     }
 
+    /// The same where an empty list says nothing.
+    pub(crate) fn some_texts(&mut self, file: &mut File<'_>, key: &str) -> Option<Vec<String>> {
+        let entry = self.entries.iter().find(|entry| entry.0 == key);
+        let offset = entry.map_or(self.offset, |entry| entry.1);
+        let all = self.texts(file, key)?;
+        if all.is_empty() {
+            let ja = format!("{key} が空の並びです。下の層のままにするなら、この行を消します。");
+            let en = format!("{key} is an empty list: leave it out to keep what a lower layer says.");
+            self.wrong_cell(file, offset, key, &ja, &en);
+        }
+        Some(all)
+    }
+
     pub(crate) fn boolean(&mut self, file: &mut File<'_>, key: &str) -> bool {
         let Some((offset, value)) = self.take(key) else { return false };
         value.as_bool().unwrap_or_else(|| {

@@ -7,7 +7,8 @@ use super::path::Parser;
 use super::plan::{
     Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Many, Name, Path, Piece, Plan, Sym, Use, Used,
 };
-use super::problem::{Place, Problems, Words, words};
+use super::problem::{Place, Problems, Words, nearest, words};
+use crate::finding::{self, Language};
 use std::collections::HashMap;
 
 /// A cell of a row: where it stands, `map/rule` and its key.
@@ -110,6 +111,21 @@ impl Cx<'_> {
     pub(crate) fn otherwise(&mut self, cell: Cell<'_>, text: Option<&String>) -> Else {
         let Some(text) = text else { return Else::Default };
         let (word, code) = text.split_once(' ').map_or((text.as_str(), None), |(w, c)| (w, Some(c.trim())));
+        if let Some(code) = code.filter(|code| finding::sentence(code, Language::Ja).is_none()) {
+            let near = nearest(code, finding::codes());
+            let (ja, en) = match near {
+                Some(near) => (format!("{near} のことですか。"), format!(" Did you mean '{near}'?")),
+                None => (
+                    "もう使われているものを選びます。".to_owned(),
+                    " Choose one that other rules use.".to_owned(),
+                ),
+            };
+            let said = words(
+                format!("{code} という所見はありません。{ja}"),
+                format!("There is no finding '{code}'.{en}"),
+            );
+            self.wrong(Cell { column: "else", ..cell }, said);
+        }
         match (word, code) {
             ("empty", None) => Else::Empty,
             ("next", code) => Else::Next(code.map(str::to_owned)),

@@ -96,6 +96,11 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
     }
     whole.push_str(&text);
     let Ok((message, _)) = Message::parse(whole) else { return unable("it cannot be parsed") };
+    if !test.is_type
+        && let Some(unknown) = message.segments().find(|segment| !reads(plan, segment.name()))
+    {
+        return unable(&format!("no rule and no group of the set knows its segment '{}'", unknown.name()));
+    }
     let empty = MessagePlan {
         id: String::new(),
         is: super::plan::Cond::All(Vec::new()),
@@ -140,6 +145,12 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
         subject = None;
     }
     compare(set, &run, test, subject.as_ref())
+}
+
+/// Whether the set knows a segment: what it does not is a slip, and the test would show nothing.
+fn reads(plan: &Plan, name: &str) -> bool {
+    matches!(name, "MSH" | "EVN" | "PID")
+        || plan.symbols.find(name).is_some_and(|sym| plan.known.contains(&sym))
 }
 
 /// Cuts, finds instances and runs their rules, as for a message.

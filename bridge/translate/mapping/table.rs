@@ -281,6 +281,10 @@ fn rows(layer: Rank, file: &SourceFile, table: &str, problems: &mut Problems) ->
             }
             continue;
         }
+        // A row without a letter is what spreadsheet programs leave behind the last one.
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
         let wanted = width + usize::from(ranked);
         if record.len() != wanted {
             let (missing, has) = (header.get(record.len()).copied().unwrap_or(RANK), record.len());

@@ -23,6 +23,11 @@ fn check(rows: &str, expected: &[&str]) {
 }
 
 #[test]
+fn rows_without_a_letter_are_no_rows() {
+    check("HOT9,1,x,http://a,2,y,equal\n,,,,,,\n ,,,,,,\n,,,\n", &[]);
+}
+
+#[test]
 fn a_row_with_too_few_or_too_many_cells_names_the_cell() {
     check("HOT9,1,x,http://a,2,y,equal\nHOT9,2,x\n", &["3 target_system"]);
     check("HOT9,1,x,http://a,2,y\n", &["2 equivalence"]);

@@ -225,7 +225,7 @@ mod tests {
 
     fn set(skip: &str) -> MappingSet {
         let map = "[map]\nid = \"p\"\ntitle = { ja = \"患\", en = \"p\" }\nfor = \"PID\"\nmakes = \"Patient\"\nprofile = \"none\"\n\
-                   key = [\"PID-3.1\"]\nrules = [{ id = \"sex\", to = \"gender\", from = \"PID-8\" }]\n";
+                   key = [\"PID-3.1\"]\nrules = [{ id = \"sex\", to = \"language\", from = \"PID-8\" }]\n";
         let other = map.replace("\"p\"", "\"q\"").replace("\"PID-8\"", "\"PID-5\"");
         let message = |id: &str, map: &str, skip: &str| SourceFile {
             path: format!("messages/{id}.toml"),
