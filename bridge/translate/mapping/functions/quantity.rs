@@ -48,6 +48,19 @@ pub(crate) fn number(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(out))
 }
 
+/// Whether it is a number and zero, however it is written: `0`, `0.000`, `.0`, `00`, `+0`, `-0.0`.
+fn is_zero(text: &str) -> bool {
+    number(text).is_some_and(|number| number.bytes().all(|b| matches!(b, b'0' | b'.' | b'-')))
+}
+
+/// A number other than zero in its shortest form, so that two ways to write it are one.
+pub(super) fn amount(text: &str) -> Option<String> {
+    let number = number(text).filter(|_| !is_zero(text))?;
+    let short =
+        if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { &number };
+    Some(short.to_owned())
+}
+
 impl<'m> Run<'m> {
     /// Unit, system and code of a quantity from a CWE.
     pub(super) fn put_unit(&mut self, quantity: Id, unit: Option<&Item<'m>>, context: &str) {
@@ -114,7 +127,7 @@ impl<'m> Run<'m> {
         value: Option<&Item<'m>>,
         unit: Option<&Item<'m>>,
     ) -> Result<Made, &'static str> {
-        if value.is_some_and(|v| v.text().bytes().all(|b| b == b'0' || b == b'.')) {
+        if value.is_some_and(|v| is_zero(&v.text())) {
             return Ok(None);
         }
         self.quantity(value, unit, "unit")
@@ -305,7 +318,17 @@ fn unit_of_time(text: &str) -> Option<(&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::number;
+    use super::{amount, number};
+
+    #[test]
+    fn zero_is_no_amount_however_it_is_written() {
+        for zero in ["0", "0.0", "0.000", "0.", ".0", "00", "+0", "-0", "-0.00", "", ".", "適量"] {
+            assert_eq!(amount(zero), None, "{zero}");
+        }
+        for (text, expected) in [("1", "1"), ("1.50", "1.5"), ("01.0", "1"), ("100", "100"), (".50", "0.5")] {
+            assert_eq!(amount(text).as_deref(), Some(expected), "{text}");
+        }
+    }
 
     #[test]
     fn decimals_keep_their_digits() {
