@@ -62,6 +62,7 @@ list![
     InsuredText: "insured-text", "", Inputs::Each, "text", "被保険者の記号・番号の文字規則。", "The character rules of insured-person symbols and numbers.";
     StripZeros: "strip-zeros", "", Inputs::Each, "text", "先頭のゼロを取る。", "Leading zeros are taken off.";
     Amount: "amount", "", Inputs::Each, "text", "0でない数を、余計な0のない形にする(`01.50`は`1.5`)。0と、数でないものからは何も作らない。比べるため、量があるかを問うため。", "A number that is not zero, in its shortest form (`01.50` is `1.5`); nothing of zero or of what is no number. To compare, and to ask whether there is an amount.";
+    Nothing: "nothing", "", Inputs::Each, "text", "何も作らない。名前(let)の行で、`when` が成り立つときに `else` の所見を、その位置に付けて残す。", "Makes nothing: in a row of `let` it leaves the finding of `else`, with its position, where `when` holds.";
     TwoDigits: "two-digits", "", Inputs::Each, "text", "2桁にゼロ埋めする。", "Padded to two digits.";
     Characters: "characters", "FROM COUNT", Inputs::Each, "text", "FROM文字目からCOUNT文字。短ければ何も作らない。", "COUNT characters from the FROMth; nothing where the text is shorter.";
     PatientId: "patient-id", "", Inputs::Each, "text", "施設の患者IDの規則で正規化する。", "A patient id in the facility's normal form.";
@@ -148,6 +149,7 @@ impl<'m> Run<'m> {
                 Cow::Owned(if bare.is_empty() { "0".to_owned() } else { bare.to_owned() })
             }
             Op::Amount => return Ok(quantity::amount(&text).map(Cow::Owned)),
+            Op::Nothing => return Ok(None),
             Op::TwoDigits => {
                 let text = narrow(&text);
                 Cow::Owned(if text.len() == 1 { format!("0{text}") } else { text })
