@@ -144,23 +144,7 @@ impl<'m> Run<'m> {
     }
 
     pub(super) fn duration(&mut self, item: &Item<'m>, days: bool) -> Result<Made, &'static str> {
-        let value = item.part(1).map(|i| i.text()).unwrap_or_default();
-        if value.is_empty() {
-            return Ok(None);
-        }
-        let number = number(&value).ok_or("number-invalid")?;
-        let unit = item.part(2);
-        let code = unit.as_ref().and_then(|u| u.part(1)).map(|i| i.text()).unwrap_or_default();
-        let words = unit.as_ref().and_then(|u| u.part(2)).map(|i| i.text()).unwrap_or_default();
-        let (code, words) =
-            unit_of_time(if code.is_empty() { &words } else { &code }).ok_or("unit-unknown")?;
-        // JP_MedicationRequest counts in days and nothing else.
-        let number = match (days, code) {
-            (false, _) | (true, "d") => number,
-            (true, "wk") => Cow::Owned((number.parse::<u32>().map_err(|_| "unit-unknown")? * 7).to_string()),
-            _ => return Err("unit-unknown"),
-        };
-        let (code, words) = if days { ("d", "日") } else { (code, words) };
+        let Some((number, code, words)) = period(item, days)? else { return Ok(None) };
         Ok(Some(("Duration", self.ucum(&number, code, words))))
     }
 
@@ -195,7 +179,7 @@ impl<'m> Run<'m> {
             let (amount, rest) = (&words[..end], words[end..].trim());
             let is_rate = rest.rsplit_once('/').is_some_and(|(u, t)| is_unit(u) && time_in_rate(t).is_some());
             if number(amount).is_none() || !is_rate {
-                return Ok(None);
+                return Err(UNREADABLE);
             }
             (text, whole) = (Cow::Owned(amount.to_owned()), Some(Cow::Owned(rest.to_owned())));
         }
@@ -254,6 +238,48 @@ impl<'m> Run<'m> {
         self.arena.put_text(denominator, key::CODE, "KAI");
         Ok(self.ratio(numerator, denominator))
     }
+}
+
+/// Value, unit and words of the unit of a CQ that is a duration.
+fn cq(item: &Item<'_>) -> [String; 3] {
+    let unit = item.part(2);
+    let text = |part: Option<Item<'_>>| part.map(|i| i.text().into_owned()).unwrap_or_default();
+    [
+        text(item.part(1)),
+        text(unit.as_ref().and_then(|u| u.part(1))),
+        text(unit.as_ref().and_then(|u| u.part(2))),
+    ]
+}
+
+/// Number, UCUM code and Japanese word of a duration; nothing where no value is said.
+fn period(item: &Item<'_>, days: bool) -> Result<Option<(String, &'static str, &'static str)>, &'static str> {
+    let [value, code, words] = cq(item);
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let number = number(&value).ok_or("number-invalid")?.into_owned();
+    let (code, words) = unit_of_time(if code.is_empty() { &words } else { &code }).ok_or("unit-unknown")?;
+    // JP_MedicationRequest counts in days and nothing else.
+    Ok(Some(match (days, code) {
+        (false, _) => (number, code, words),
+        (true, "d") => (number, "d", "日"),
+        (true, "wk") => {
+            let weeks = number.parse::<u32>().ok().and_then(|n| n.checked_mul(7)).ok_or("unit-unknown")?;
+            (weeks.to_string(), "d", "日")
+        }
+        _ => return Err("unit-unknown"),
+    }))
+}
+
+/// What is written where a duration should be and is none: value and unit in their words.
+pub(super) fn duration_words(item: &Item<'_>, days: bool) -> Option<String> {
+    if matches!(period(item, days), Ok(Some(_))) {
+        return None;
+    }
+    let [value, code, words] = cq(item);
+    let unit = if words.is_empty() { code } else { words };
+    let all = [value, unit].join(" ").trim().to_owned();
+    (!all.is_empty()).then_some(all)
 }
 
 /// The UCUM code of an amount in a rate.
