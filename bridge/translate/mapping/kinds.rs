@@ -39,6 +39,7 @@ fn a_drug_order_is_told_by_its_most_certain_field() {
             ("ORC|NW|O1 / RXE||1^軟膏^HOT9|1 / RXC|A|2^末^HOT9", prescription, false),
             // 自己注射: a route alone makes no injection of it.
             ("ORC|NW|O1 / RXE||1^インスリン^HOT9|1 / RXR|SC", prescription, false),
+            ("ORC|NW|O1 / RXE||1^注^HOT9|1 / RXR|IV", prescription, true),
             ("ORC|NW|O1 / RXE||1^注^HOT9|1 / RXR|IV / RXC|A|2^生食^HOT9", prescription, true),
             // Tables of one kind.
             (
@@ -102,6 +103,7 @@ fn an_administration_is_told_by_its_order_then_by_rate_and_route() {
         // What the order says comes first.
         (format!("ORC|NW|O1||1 / RXE||00^一般^99I02|1 / {rxa} / RXR|ZZ"), injection, false),
         (format!("ORC|NW|O1||1 / RXE||1^薬^HOT9|1 / {rxa} / RXR|SC"), prescription, false),
+        (format!("ORC|NW|O1||1 / RXE||1^薬^HOT9|1 / {rxa} / RXR|IV"), prescription, true),
         (format!("ORC|NW|O1||1 / RXE||1^薬^HOT9|1 / {rate} / RXR|IV"), prescription, true),
         (
             format!("ORC|NW|O1||1 / RXE||M1^軟膏^99X|1 / RXC|A|2^末^HOT9 / {rxa} / RXR|AP"),
