@@ -131,6 +131,8 @@ mod fields;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod layer_tests;
 #[cfg(test)]
 mod mutations;

@@ -61,6 +61,9 @@ list![
     Narrow: "narrow", "", Inputs::Each, "text", "全角英数字を半角にする。", "Full-width letters and digits become half-width.";
     InsuredText: "insured-text", "", Inputs::Each, "text", "被保険者の記号・番号の文字規則。", "The character rules of insured-person symbols and numbers.";
     StripZeros: "strip-zeros", "", Inputs::Each, "text", "先頭のゼロを取る。", "Leading zeros are taken off.";
+    Amount: "amount", "", Inputs::Each, "text", "0でない数を、余計な0のない形にする(`01.50`は`1.5`)。0と、数でないものからは何も作らない。比べるため、量があるかを問うため。", "A number that is not zero, in its shortest form (`01.50` is `1.5`); nothing of zero or of what is no number. To compare, and to ask whether there is an amount.";
+    Nothing: "nothing", "", Inputs::Each, "text", "何も作らない。名前(let)の行で、`when` が成り立つときに `else` の所見を、その位置に付けて残す。", "Makes nothing: in a row of `let` it leaves the finding of `else`, with its position, where `when` holds.";
+    DurationWords: "duration-words", "[days]", Inputs::Each, "text", "Quantity.duration が読めない期間(`医師の指示まで`、`5^回`)の言葉。読めるものからは何も作らない。", "The words of a period that Quantity.duration cannot read (`5^回`); nothing of one that it can.";
     TwoDigits: "two-digits", "", Inputs::Each, "text", "2桁にゼロ埋めする。", "Padded to two digits.";
     Characters: "characters", "FROM COUNT", Inputs::Each, "text", "FROM文字目からCOUNT文字。短ければ何も作らない。", "COUNT characters from the FROMth; nothing where the text is shorter.";
     PatientId: "patient-id", "", Inputs::Each, "text", "施設の患者IDの規則で正規化する。", "A patient id in the facility's normal form.";
@@ -133,6 +136,9 @@ impl<'m> Run<'m> {
         argument: Option<&str>,
         item: &Item<'m>,
     ) -> Result<Option<Cow<'m, str>>, &'static str> {
+        if OPS[n] == Op::DurationWords {
+            return Ok(quantity::duration_words(item, argument == Some("days")).map(Cow::Owned));
+        }
         let text = item.text();
         if text.is_empty() {
             return Ok(None);
@@ -146,6 +152,8 @@ impl<'m> Run<'m> {
                 let bare = text.trim_start_matches('0');
                 Cow::Owned(if bare.is_empty() { "0".to_owned() } else { bare.to_owned() })
             }
+            Op::Amount => return Ok(quantity::amount(&text).map(Cow::Owned)),
+            Op::Nothing => return Ok(None),
             Op::TwoDigits => {
                 let text = narrow(&text);
                 Cow::Owned(if text.len() == 1 { format!("0{text}") } else { text })

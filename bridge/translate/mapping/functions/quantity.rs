@@ -48,6 +48,19 @@ pub(crate) fn number(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(out))
 }
 
+/// Whether it is a number and zero, however it is written: `0`, `0.000`, `.0`, `00`, `+0`, `-0.0`.
+fn is_zero(text: &str) -> bool {
+    number(text).is_some_and(|number| number.bytes().all(|b| matches!(b, b'0' | b'.' | b'-')))
+}
+
+/// A number other than zero in its shortest form, so that two ways to write it are one.
+pub(super) fn amount(text: &str) -> Option<String> {
+    let number = number(text).filter(|_| !is_zero(text))?;
+    let short =
+        if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { &number };
+    Some(short.to_owned())
+}
+
 impl<'m> Run<'m> {
     /// Unit, system and code of a quantity from a CWE.
     pub(super) fn put_unit(&mut self, quantity: Id, unit: Option<&Item<'m>>, context: &str) {
@@ -114,7 +127,7 @@ impl<'m> Run<'m> {
         value: Option<&Item<'m>>,
         unit: Option<&Item<'m>>,
     ) -> Result<Made, &'static str> {
-        if value.is_some_and(|v| v.text().bytes().all(|b| b == b'0' || b == b'.')) {
+        if value.is_some_and(|v| is_zero(&v.text())) {
             return Ok(None);
         }
         self.quantity(value, unit, "unit")
@@ -131,23 +144,7 @@ impl<'m> Run<'m> {
     }
 
     pub(super) fn duration(&mut self, item: &Item<'m>, days: bool) -> Result<Made, &'static str> {
-        let value = item.part(1).map(|i| i.text()).unwrap_or_default();
-        if value.is_empty() {
-            return Ok(None);
-        }
-        let number = number(&value).ok_or("number-invalid")?;
-        let unit = item.part(2);
-        let code = unit.as_ref().and_then(|u| u.part(1)).map(|i| i.text()).unwrap_or_default();
-        let words = unit.as_ref().and_then(|u| u.part(2)).map(|i| i.text()).unwrap_or_default();
-        let (code, words) =
-            unit_of_time(if code.is_empty() { &words } else { &code }).ok_or("unit-unknown")?;
-        // JP_MedicationRequest counts in days and nothing else.
-        let number = match (days, code) {
-            (false, _) | (true, "d") => number,
-            (true, "wk") => Cow::Owned((number.parse::<u32>().map_err(|_| "unit-unknown")? * 7).to_string()),
-            _ => return Err("unit-unknown"),
-        };
-        let (code, words) = if days { ("d", "日") } else { (code, words) };
+        let Some((number, code, words)) = period(item, days)? else { return Ok(None) };
         Ok(Some(("Duration", self.ucum(&number, code, words))))
     }
 
@@ -182,7 +179,7 @@ impl<'m> Run<'m> {
             let (amount, rest) = (&words[..end], words[end..].trim());
             let is_rate = rest.rsplit_once('/').is_some_and(|(u, t)| is_unit(u) && time_in_rate(t).is_some());
             if number(amount).is_none() || !is_rate {
-                return Ok(None);
+                return Err(UNREADABLE);
             }
             (text, whole) = (Cow::Owned(amount.to_owned()), Some(Cow::Owned(rest.to_owned())));
         }
@@ -241,6 +238,48 @@ impl<'m> Run<'m> {
         self.arena.put_text(denominator, key::CODE, "KAI");
         Ok(self.ratio(numerator, denominator))
     }
+}
+
+/// Value, unit and words of the unit of a CQ that is a duration.
+fn cq(item: &Item<'_>) -> [String; 3] {
+    let unit = item.part(2);
+    let text = |part: Option<Item<'_>>| part.map(|i| i.text().into_owned()).unwrap_or_default();
+    [
+        text(item.part(1)),
+        text(unit.as_ref().and_then(|u| u.part(1))),
+        text(unit.as_ref().and_then(|u| u.part(2))),
+    ]
+}
+
+/// Number, UCUM code and Japanese word of a duration; nothing where no value is said.
+fn period(item: &Item<'_>, days: bool) -> Result<Option<(String, &'static str, &'static str)>, &'static str> {
+    let [value, code, words] = cq(item);
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let number = number(&value).ok_or("number-invalid")?.into_owned();
+    let (code, words) = unit_of_time(if code.is_empty() { &words } else { &code }).ok_or("unit-unknown")?;
+    // JP_MedicationRequest counts in days and nothing else.
+    Ok(Some(match (days, code) {
+        (false, _) => (number, code, words),
+        (true, "d") => (number, "d", "日"),
+        (true, "wk") => {
+            let weeks = number.parse::<u32>().ok().and_then(|n| n.checked_mul(7)).ok_or("unit-unknown")?;
+            (weeks.to_string(), "d", "日")
+        }
+        _ => return Err("unit-unknown"),
+    }))
+}
+
+/// What is written where a duration should be and is none: value and unit in their words.
+pub(super) fn duration_words(item: &Item<'_>, days: bool) -> Option<String> {
+    if matches!(period(item, days), Ok(Some(_))) {
+        return None;
+    }
+    let [value, code, words] = cq(item);
+    let unit = if words.is_empty() { code } else { words };
+    let all = [value, unit].join(" ").trim().to_owned();
+    (!all.is_empty()).then_some(all)
 }
 
 /// The UCUM code of an amount in a rate.
@@ -305,7 +344,17 @@ fn unit_of_time(text: &str) -> Option<(&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::number;
+    use super::{amount, number};
+
+    #[test]
+    fn zero_is_no_amount_however_it_is_written() {
+        for zero in ["0", "0.0", "0.000", "0.", ".0", "00", "+0", "-0", "-0.00", "", ".", "適量"] {
+            assert_eq!(amount(zero), None, "{zero}");
+        }
+        for (text, expected) in [("1", "1"), ("1.50", "1.5"), ("01.0", "1"), ("100", "100"), (".50", "0.5")] {
+            assert_eq!(amount(text).as_deref(), Some(expected), "{text}");
+        }
+    }
 
     #[test]
     fn decimals_keep_their_digits() {

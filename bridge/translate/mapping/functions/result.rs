@@ -1,7 +1,7 @@
 //! OBX: values by their type and reference ranges.
 
 use super::super::build::Made;
-use super::super::item::Item;
+use super::super::item::{Item, Pos};
 use super::super::plan::Shape;
 use super::super::run::Run;
 use super::{narrow, number};
@@ -108,7 +108,19 @@ impl<'m> Run<'m> {
         let Some(value) = values.first() else { return Ok(None) };
         let kind = kind.map(|k| k.text()).unwrap_or_default();
         let text = value.text();
-        if values.len() > 1 && matches!(kind.as_ref(), "NM" | "SN" | "CWE" | "CE" | "CNE" | "CF") {
+        // `~5.5` is one number to HL7 and an open range to its writer: without its side it would be another result.
+        if matches!(kind.as_ref(), "NM" | "SN") && self.repeats(values) {
+            let written = self.written(values);
+            let code = if values.len() > 1 { "value-repeated" } else { "range-open" };
+            self.finding(Severity::Warning, code, value.pos());
+            let ranged = values.iter().all(|value| number(&whole(value)).is_some());
+            if ranged || values.len() == 1 {
+                return self.shaped(Shape::Text, &written);
+            }
+            let words: Vec<_> = values.iter().map(whole).collect();
+            return self.shaped(Shape::Text, &words.join("\n"));
+        }
+        if values.len() > 1 && matches!(kind.as_ref(), "CWE" | "CE" | "CNE" | "CF") {
             // An Observation has one number or concept: all of them are kept, as words.
             self.finding(Severity::Warning, "value-repeated", value.pos());
             let words: Vec<_> = values.iter().map(whole).collect();
@@ -150,6 +162,13 @@ impl<'m> Run<'m> {
                 self.shaped(Shape::Text, &words.join("\n"))
             }
         }
+    }
+
+    /// Whether there is a `~` in the field.
+    fn repeats(&self, values: &[Item<'m>]) -> bool {
+        let several =
+            |pos: &Pos| self.message.segment(pos.segment as usize).field(pos.field.into()).repeats();
+        values.len() > 1 || matches!(values, [Item::Repetition(_, pos)] if several(pos))
     }
 
     /// A field as its writer meant it who knew nothing of repetitions: all of them with `~` between, the empty ones
