@@ -74,6 +74,25 @@ pub fn folder_bytes(dir: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
+/// The files of a layer's folder that are no part of it, by their paths inside it: what is no `.toml`, which the loader
+/// says its word about, and no `.csv` of a table. None of an archive.
+pub fn strangers(dir: &Path) -> Vec<String> {
+    let known = |path: &str| {
+        // `tables/NAME.csv`, `tables/NAME/PART.csv`.
+        let of_table = path.rsplit('/').skip(1).take(2).any(|folder| folder == "tables");
+        path.ends_with(".toml") || (path.ends_with(".csv") && of_table)
+    };
+    let hidden = |path: &str| path.split('/').any(|part| part.starts_with('.'));
+    let files = walkdir::WalkDir::new(dir).sort_by_file_name().into_iter().flatten();
+    files
+        .filter(|entry| entry.file_type().is_file() && entry.path() != dir)
+        .map(|entry| {
+            entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/")
+        })
+        .filter(|path| !known(path) && !hidden(path))
+        .collect()
+}
+
 /// The files of a folder, by their paths inside it.
 ///
 /// # Errors
@@ -368,7 +387,29 @@ impl Built {
 
 #[cfg(test)]
 mod tests {
-    use super::{folder, shipped};
+    use super::{folder, shipped, strangers};
+
+    #[test]
+    fn what_a_layer_does_not_take_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [
+            "tables/x.csv",
+            "tables/x/one.csv",
+            "maps/a.toml",
+            "tables/y.xlsx",
+            "tables/z.CSV",
+            "maps/memo.txt",
+            "codes.csv",
+            ".git/config",
+        ] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        assert_eq!(strangers(dir.path()), ["codes.csv", "maps/memo.txt", "tables/y.xlsx", "tables/z.CSV"]);
+        let archive = dir.path().join("codes.csv");
+        assert!(strangers(&archive).is_empty());
+    }
 
     #[test]
     fn the_shipped_set_is_the_folder() {

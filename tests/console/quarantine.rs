@@ -156,7 +156,7 @@ fn maps_rules_tables_and_tests_are_read_in_both_languages() {
     let table = page("/mappings/tables/code-systems", "ja");
     assert!(table.contains("JLAC10 17桁") && table.contains("target_system"));
     // A page of a large table.
-    let rows = (0..250).map(|n| format!(",K{n},,http://x,T{n},,equal\n")).collect::<String>();
+    let rows = (0..250).map(|n| format!(",K{n},,,other,T{n},equal\n")).collect::<String>();
     let more =
         format!("source_code,source_display,target_system,target_code,target_display,equivalence\n{rows}");
     ward.mend(

@@ -41,6 +41,7 @@ pub(in crate::cli) struct Import {
 pub(super) fn export(arguments: &Export) -> anyhow::Result<ExitCode> {
     let (bytes, out) = match (arguments.paths.as_slice(), arguments.stored.is_asked()) {
         ([layer, out], false) => {
+            super::say_strangers(layer);
             let files =
                 match archive::read(layer).with_context(|| format!("cannot read {}", layer.display()))? {
                     Ok(files) => files,

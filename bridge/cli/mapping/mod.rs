@@ -16,7 +16,7 @@ use crate::app::mappings::{self, Folders};
 use crate::config::Config;
 use crate::store::{Layers as Versions, SetName};
 use renkei_translate::mapping::{MappingSet, Problem, Rank};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What to do with a mapping set.
@@ -137,7 +137,10 @@ impl Set {
 /// Does it.
 pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
     Ok(match command {
-        Mapping::Check(set) => set.load()?.map_or_else(|code| code, |set| check(&set)),
+        Mapping::Check(set) => {
+            set.layers.layers.iter().for_each(|layer| say_strangers(layer));
+            set.load()?.map_or_else(|code| code, |set| check(&set))
+        }
         Mapping::Test(set) => set.load()?.map_or_else(|code| code, |set| test(&set)),
         Mapping::Show(arguments) => show::run(arguments)?,
         Mapping::Export(arguments) => archive::export(arguments)?,
@@ -152,6 +155,20 @@ pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
         Mapping::Diff(arguments) => diff::run(arguments)?,
         Mapping::Coverage(arguments) => super::coverage::run(arguments)?,
     })
+}
+
+/// Says which files of a layer's folder are no part of it: a table saved as `.xlsx` or `.CSV` changes nothing.
+pub(super) fn say_strangers(layer: &Path) {
+    const MOST: usize = 20;
+    let all = mappings::strangers(layer);
+    for path in all.iter().take(MOST) {
+        eprintln!(
+            "{path}: no part of the layer, which is its .toml files and the .csv files in tables / 層に入りません。層になるのは .toml のファイルと tables の中の .csv だけです"
+        );
+    }
+    if all.len() > MOST {
+        eprintln!("… {} more / ほか {} 件", all.len() - MOST, all.len() - MOST);
+    }
 }
 
 fn check(set: &MappingSet) -> ExitCode {
