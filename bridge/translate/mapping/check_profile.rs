@@ -180,6 +180,25 @@ pub(crate) fn never_right(draft: &Draft, rules: &[Rule], cx: &mut Cx<'_>) {
     }
 }
 
+/// A fixed code that is no target of its table.
+pub(crate) fn codes(draft: &Draft, rules: &[Rule], cx: &mut Cx<'_>) {
+    for rule in rules {
+        let (Some(Make::Code(n)), Source::Fixed(Fixed::Text(text))) = (&rule.make, &rule.source) else {
+            continue;
+        };
+        let table = &cx.plan.tables[*n];
+        if table.by_target.contains_key(text) {
+            continue;
+        }
+        let said = words(
+            format!("表 {} の target_code に {text} の行がありません。", table.name),
+            format!("No row of the table '{}' has the target_code '{text}'.", table.name),
+        );
+        let id = format!("{}/{}", draft.id, rule.id);
+        cx.wrong(Cell { place: &rule.place, rule: &id, column: "fixed" }, said);
+    }
+}
+
 /// References to a type that their element does not take.
 pub(crate) fn references(plan: &Plan, problems: &mut Problems) {
     for map in plan.maps.iter().chain(&plan.inner) {

@@ -370,6 +370,7 @@ pub(crate) fn finish_map(
     check_profile::slices_needed(draft, profile.as_deref(), &rules, &mut cx);
     check_profile::fixed(draft, profile.as_deref(), &rules, &mut cx);
     check_profile::never_right(draft, &rules, &mut cx);
+    check_profile::codes(draft, &rules, &mut cx);
     let shared = draft.shared.unwrap_or_default()
         || matches!(draft.makes.as_str(), "Practitioner" | "Organization" | "Location" | "Device");
     Map {

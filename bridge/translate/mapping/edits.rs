@@ -21,7 +21,7 @@ struct Edit {
 }
 
 /// The twenty that the project promises, and some that are like them.
-const EDITS: [Edit; 33] = [
+const EDITS: [Edit; 34] = [
     Edit {
         what: "wrong segment",
         file: "maps/patient.toml",
@@ -385,6 +385,17 @@ const EDITS: [Edit; 33] = [
         column: "target_system",
         ja: "「medis.or.jp/CodeSystem/master-HOT13」はコード体系の URL ではありません",
         en: "'medis.or.jp/CodeSystem/master-HOT13' is no URL of a code system",
+    },
+    Edit {
+        what: "a code that its table does not have",
+        file: "maps/insurer.toml",
+        old: r#"to = "type[]", fixed = "ins""#,
+        new: r#"to = "type[]", fixed = "insurer""#,
+        line: r#"  { id = "type""#,
+        rule: "insurer/type",
+        column: "fixed",
+        ja: "表 organization-type の target_code に insurer の行がありません",
+        en: "No row of the table 'organization-type' has the target_code 'insurer'",
     },
 ];
 
