@@ -53,6 +53,8 @@ pub(crate) fn words(ja: impl Into<String>, en: impl Into<String>) -> Words {
 #[derive(Default, Debug)]
 pub(crate) struct Problems {
     pub(crate) list: Vec<Problem>,
+    /// The texts of files that could not be read: what they have is missing for no other reason.
+    pub(crate) unread: Vec<std::sync::Arc<str>>,
 }
 
 impl Problems {
@@ -64,6 +66,29 @@ impl Problems {
         en: impl Into<String>,
     ) {
         self.cell(place, rule, "", words(ja, en));
+    }
+
+    /// Something that a cell names is not there. Nothing is said where an unreadable file has that name.
+    pub(crate) fn absent(
+        &mut self,
+        place: &Place,
+        rule: impl Into<String>,
+        column: &str,
+        name: &str,
+        said: Words,
+    ) {
+        if !self.is_unread(name) {
+            self.cell(place, rule, column, said);
+        }
+    }
+
+    /// Whether a file that could not be read has a word.
+    pub(crate) fn is_unread(&self, name: &str) -> bool {
+        let part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+        let whole =
+            |text: &str, at: usize| !text[..at].ends_with(part) && !text[at + name.len()..].starts_with(part);
+        !name.is_empty()
+            && self.unread.iter().any(|text| text.match_indices(name).any(|(at, _)| whole(text, at)))
     }
 
     /// A problem of one cell.

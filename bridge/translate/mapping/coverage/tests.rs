@@ -558,6 +558,7 @@ fn what_counts_as_executed_is_seen_in_a_message() {
             (16, "20240201"),
         ],
     );
-    let ended = [("PRB", 9, "abatementDateTime"), ("PRB", 16, "onsetDateTime"), ("PRB", 4, "identifier.value")];
+    let ended =
+        [("PRB", 9, "abatementDateTime"), ("PRB", 16, "onsetDateTime"), ("PRB", 4, "identifier.value")];
     check("PPR^ZD1^PPR_ZD1", "PPR-01", &[problem], &ended);
 }
