@@ -220,7 +220,10 @@ impl Known<'_> {
             return allowed.iter().any(|text| self.takes(plan, text));
         }
         match self.tables.iter().find(|(_, holds)| *holds) {
-            Some((table, _)) => plan.tables[*table].by_source.keys().any(|text| self.takes(plan, text)),
+            Some((table, _)) => {
+                let codes = plan.tables[*table].by_source.keys();
+                codes.filter(|text| !text.is_empty()).any(|text| self.takes(plan, text))
+            }
             None => true,
         }
     }
