@@ -16,8 +16,6 @@ const SYSTEM: &str = "urn:x-renkei:code-system:";
 const TABLE: &str = "urn:x-renkei:code-table";
 /// The extension of a target's rank.
 const RANK: &str = "urn:x-renkei:rank";
-/// Says that an equivalence is not known, where the table says none.
-const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 /// ConceptMap, constraint cmd-1: a target that is narrower or inexact has a comment. Tables have none.
 const COMMENT: &str = "The code table gives no further comment.";
 
@@ -66,10 +64,7 @@ struct Target<'r> {
     code: &'r str,
     #[serde(skip_serializing_if = "str::is_empty")]
     display: &'r str,
-    #[serde(skip_serializing_if = "str::is_empty")]
     equivalence: &'r str,
-    #[serde(rename = "_equivalence", skip_serializing_if = "Option::is_none")]
-    absent: Option<Absent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     comment: Option<&'static str>,
 }
@@ -80,13 +75,6 @@ struct Extension {
     url: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     value_positive_int: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    value_code: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Absent {
-    extension: Vec<Extension>,
 }
 
 /// The ConceptMap of a table, as JSON with an end of line behind it.
@@ -135,17 +123,12 @@ pub(super) fn write(table: &str, rows: &[Row]) -> anyhow::Result<Vec<u8>> {
 }
 
 fn target(row: &Row) -> Target<'_> {
-    let extension = |url: &str| Extension { url: url.into(), value_positive_int: None, value_code: None };
-    let rank = (row.rank > 0).then(|| [Extension { value_positive_int: Some(row.rank), ..extension(RANK) }]);
-    let absent = row.equivalence.is_empty().then(|| Absent {
-        extension: vec![Extension { value_code: Some("unknown".into()), ..extension(ABSENT) }],
-    });
+    let rank = (row.rank > 0).then(|| [Extension { url: RANK.into(), value_positive_int: Some(row.rank) }]);
     Target {
         extension: rank,
         code: &row.target_code,
         display: &row.target_display,
         equivalence: &row.equivalence,
-        absent,
         comment: matches!(row.equivalence.as_str(), "narrower" | "inexact").then_some(COMMENT),
     }
 }
@@ -251,8 +234,6 @@ struct TargetIn {
     display: String,
     #[serde(default)]
     equivalence: String,
-    #[serde(rename = "_equivalence")]
-    absent: Option<Absent>,
     comment: Option<String>,
     depends_on: Option<serde_json::Value>,
     product: Option<serde_json::Value>,
@@ -387,11 +368,15 @@ impl<'t> Reader<'t> {
                 );
             }
         }
-        let unknown =
-            to.absent.as_ref().is_some_and(|absent| absent.extension.iter().any(|e| e.url == ABSENT));
-        if to.equivalence.is_empty() && !unknown {
+        // A table's row says one too; which of the others is none of R4's is said when the table is read.
+        if to.equivalence.is_empty() {
             let en = "The equivalence is missing (R4 is read; 'relationship' is R5).";
             let ja = "equivalence がありません(読めるのは R4 です。relationship は R5)。";
+            self.problem(line, format!("{place}.equivalence"), ja, en);
+        }
+        if to.equivalence == "off" {
+            let en = "'off' is a word of layers and no equivalence of R4.";
+            let ja = "off は層の言葉で、R4 の equivalence ではありません。";
             self.problem(line, format!("{place}.equivalence"), ja, en);
         }
         if to.comment.as_ref().is_some_and(|comment| comment != COMMENT) {

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 /// Bytes of a file that is taken in: HOT's master has 20 MiB, a ConceptMap of 100,000 rows 30.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Problems that are printed; a file of another kind has one in every row.
-const MAX_PRINTED: usize = 50;
+const MAX_PRINTED: usize = 20;
 
 /// Where a table goes.
 #[derive(Debug, clap::Args)]
@@ -70,15 +70,20 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// Prints problems, the first of them where they are many.
 pub(super) fn refused(problems: &[Problem]) -> ExitCode {
-    for problem in problems.iter().take(MAX_PRINTED) {
-        eprintln!("{problem}\n    {}", problem.ja);
-    }
-    if problems.len() > MAX_PRINTED {
-        let more = problems.len() - MAX_PRINTED;
-        eprintln!("… and {more} more problems / ほかに {more} 件");
-    }
-    eprintln!("{} problems, nothing was written / 書き込んでいません", problems.len());
+    eprint!("{}", listed(problems));
     ExitCode::from(super::super::EXIT_DATA)
+}
+
+/// Problems with file, line and column, in both languages.
+pub(super) fn listed(problems: &[Problem]) -> String {
+    let mut out = String::new();
+    for problem in problems.iter().take(MAX_PRINTED) {
+        out += &format!("{problem}\n    {}\n", problem.ja);
+    }
+    if let Some(more) = problems.len().checked_sub(MAX_PRINTED).filter(|more| *more > 0) {
+        out += &format!("and {more} more / ほかに {more} 件\n");
+    }
+    out + &format!("{} problems, nothing was written / 書き込んでいません\n", problems.len())
 }
 
 impl Target {

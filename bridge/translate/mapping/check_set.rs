@@ -94,7 +94,7 @@ fn segment(plan: &Plan, field: u16, used: &Use, problems: &mut Problems) {
             format!("There is no segment or group '{name}': check its spelling."),
         ),
     };
-    problems.cell(&used.place, used.rule.clone(), &used.column, said);
+    problems.absent(&used.place, used.rule.clone(), &used.column, name, said);
 }
 
 /// A message of a map that reads a segment which none of its messages can hold, as far as that can be told: the
@@ -125,6 +125,7 @@ fn column(plan: &Plan, used: &Use, problems: &mut Problems) {
     // A layout that is not there is said where it is named.
     let unknown = |message: &MessagePlan| {
         problems.list.iter().any(|problem| problem.column == "feed" && problem.rule == message.id)
+            || message.feed.is_none() && problems.unread.iter().any(|text| text.contains("[layout]"))
     };
     let missing = of_messages(plan, used).find(|message| {
         !unknown(message) && message.feed.is_none_or(|n| !plan.layouts[n].columns.contains_key(&used.name))
@@ -166,7 +167,7 @@ fn group(plan: &Plan, used: &Use, problems: &mut Problems) {
         format!("{name} というグループはどの電文にもありません。"),
         format!("No message has a group '{name}'."),
     );
-    problems.cell(&used.place, used.rule.clone(), &used.column, said);
+    problems.absent(&used.place, used.rule.clone(), &used.column, name, said);
 }
 
 /// A segment that is sought in a named group stands in it, or in one inside it, where a message has that group.

@@ -4,7 +4,7 @@ use super::compile_map::{Draft, Parts, finish_map, read_map};
 use super::compile_message::{MessageDraft, finish_message, read_message};
 use super::describe::{self, SetText, Source as Stand, TableText};
 use super::functions;
-use super::layer::{self, Layer};
+use super::layer::{self, Layer, Rank};
 use super::plan::{LayoutPlan, Make, Plan, Table};
 use super::problem::{Place, Problem, Problems, words};
 use super::reader::{File, Tab, line_starts};
@@ -145,14 +145,14 @@ fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mu
         let name: Arc<str> = source.path.as_str().into();
         let lines = line_starts(&source.text);
         let (document, errors) = DeTable::parse_recoverable(&source.text);
-        for error in &errors {
+        // What stands behind the first error is told of text that was read wrongly.
+        if let Some(error) = errors.first() {
             let line = error.span().map_or(0, |s| lines.partition_point(|start| *start <= s.start));
             let place = Place { layer: rank, file: name.clone(), line };
             let en = format!("The file is no TOML: {}", error.message());
             let ja = "TOML として読めません。この行の括弧、引用符、= を確かめてください。";
             problems.add(&place, "", ja, en);
-        }
-        if !errors.is_empty() {
+            problems.unread.push(source.text.as_str().into());
             continue;
         }
         let mut file = File { layer: rank, name: name.clone(), lines, problems };
@@ -160,9 +160,10 @@ fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mu
         match folder(&name) {
             "messages" => {
                 if let Some(mut tab) = single(&mut root, &mut file, "message") {
-                    let below = |id: &str| drafts.messages.iter().any(|m| m.id == id && m.place.layer < rank);
-                    let draft = read_message(&mut tab, &mut file, &below);
-                    if drafts.is_new("message", None, &draft.id, &draft.place, file.problems) {
+                    let here = |id: &str| drafts.messages.iter().any(|m| m.id == id && m.place.layer < rank);
+                    let unread = waits(&tab, &file, &here);
+                    let draft = read_message(&mut tab, &mut file, &|id| unread || here(id));
+                    if !unread && drafts.is_new("message", None, &draft.id, &draft.place, file.problems) {
                         layer::lay_message(&mut drafts.messages, draft, file.problems);
                     }
                 }
@@ -197,8 +198,19 @@ fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mu
 fn read_map_file(root: &mut Tab<'_>, file: &mut File<'_>, drafts: &mut Drafts) {
     let Some(mut tab) = single(root, file, "map") else { return };
     let rank = file.layer;
-    let below = |id: &str| drafts.maps.iter().any(|map| map.id == id && map.place.layer < rank);
-    let draft = read_map(&mut tab, file, Parts::Map, None, &below);
+    let lower = |map: &&Draft| map.place.layer < rank;
+    let here = |id: &str| drafts.maps.iter().filter(lower).any(|map| map.id == id);
+    let unread = waits(&tab, file, &here);
+    let names: Vec<&str> = drafts.maps.iter().filter(lower).map(|map| map.id.as_str()).collect();
+    let lost = !unread && layer::lies_over_nothing(&tab, file, &names);
+    let draft = read_map(&mut tab, file, Parts::Map, None, &|id| unread || lost || here(id));
+    if unread || lost {
+        // Its rows, submaps and tests are of a map that is not there.
+        for key in ["submap", "test"] {
+            root.take(key);
+        }
+        return;
+    }
     let owner = draft.id.clone();
     if drafts.is_new("map", None, &owner, &draft.place, file.problems) {
         layer::lay_map(&mut drafts.maps, draft, file.problems);
@@ -246,12 +258,22 @@ impl Drafts {
             let same = |d: &&Draft| d.parts == parts && d.id == id && d.owner == owner;
             self.inner.iter().find(same).is_some_and(|draft| draft.place.layer < rank)
         };
-        let draft = read_map(tab, file, parts, owner.clone(), &below);
+        let unread = waits(tab, file, &below);
+        let draft = read_map(tab, file, parts, owner.clone(), &|id| unread || below(id));
+        if unread {
+            return;
+        }
         let kind = if parts == Parts::Type { "type" } else { "submap" };
         if self.is_new(kind, owner, &draft.id, &draft.place, file.problems) {
             layer::lay_map(&mut self.inner, draft, file.problems);
         }
     }
+}
+
+/// Whether a file of a layer is about something of a lower file that could not be read.
+fn waits(tab: &Tab<'_>, file: &File<'_>, here: &dyn Fn(&str) -> bool) -> bool {
+    let id = tab.peek("id").unwrap_or_default();
+    file.layer > Rank::Shipped && !here(id) && file.problems.is_unread(id)
 }
 
 /// Takes out what higher layers switched off as a whole, with all that belongs to it.
@@ -400,7 +422,7 @@ fn link_types(plan: &mut Plan, map_ids: &HashMap<String, usize>, problems: &mut 
                 (None, None, _) => {
                     let said =
                         words(format!("{kind} を作るマップがありません。"), format!("No map makes {kind}."));
-                    problems.cell(place, rule, "as", said);
+                    problems.absent(place, rule, "as", kind, said);
                 }
             }
         }
@@ -409,7 +431,7 @@ fn link_types(plan: &mut Plan, map_ids: &HashMap<String, usize>, problems: &mut 
             None => {
                 let said =
                     words(format!("{map} というマップがありません。"), format!("There is no map '{map}'."));
-                problems.cell(place, rule, "as", said);
+                problems.absent(place, rule, "as", map, said);
             }
         },
         _ => {}

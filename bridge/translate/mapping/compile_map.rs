@@ -288,7 +288,7 @@ pub(crate) fn finish_map(
                     "like '{name}' wants a map of that id, and a key of the patient and that map's parts"
                 ),
             );
-            cx.wrong(cell("like"), said);
+            cx.absent(cell("like"), name, said);
         }
         found
     });

@@ -216,7 +216,7 @@ pub(crate) fn finish_message(
                 format!("{name} というレイアウトがありません(feeds/)。"),
                 format!("There is no layout '{name}'."),
             );
-            cx.wrong(cell("feed"), said);
+            cx.absent(cell("feed"), name, said);
         }
         found
     });
@@ -275,7 +275,7 @@ pub(crate) fn finish_message(
                         format!("{name} というマップがありません。"),
                         format!("There is no map '{name}'."),
                     );
-                    cx.wrong(cell(column), said);
+                    cx.absent(cell(column), name, said);
                 }
             }
         }

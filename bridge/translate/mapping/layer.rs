@@ -6,7 +6,9 @@
 
 use super::compile_map::{Draft, Line};
 use super::compile_message::{MessageDraft, Skip};
+use super::near::nearest;
 use super::problem::{Place, Problems, Words, words};
+use super::reader::{File, Tab};
 use super::{Problem, SourceFile};
 use std::sync::Arc;
 
@@ -204,7 +206,7 @@ pub(crate) fn lay<T: Named>(
                     format!("下の層に {name} という行がないので、止められません。"),
                     format!("No layer below has a row '{name}' to switch off."),
                 );
-                problems.cell(&place, &rule, "off", said);
+                problems.absent(&place, &rule, "off", &name, said);
             }
             off.append(&mut group);
             continue;
@@ -218,7 +220,7 @@ pub(crate) fn lay<T: Named>(
                         format!("after に書いた {after} という行がありません。"),
                         format!("There is no row '{after}' to stand after."),
                     );
-                    problems.cell(&place, &rule, "after", said);
+                    problems.absent(&place, &rule, "after", after, said);
                 }
             }
         }
@@ -230,6 +232,30 @@ pub(crate) fn lay<T: Named>(
         }
     }
     off
+}
+
+/// Whether a file of a layer only changes rows of a map that no layer below has, which is then said: a map of its own
+/// would say what it is for and what it makes.
+pub(crate) fn lies_over_nothing(tab: &Tab<'_>, file: &mut File<'_>, below: &[&str]) -> bool {
+    let id = tab.peek("id").unwrap_or_default();
+    let own = tab.has("for") || tab.has("makes") || tab.has("off");
+    if file.layer == Rank::Shipped || id.is_empty() || own || below.contains(&id) {
+        return false;
+    }
+    let mut said = words(
+        format!("下の層に {id} というマップはありません。"),
+        format!("No layer below has a map '{id}'"),
+    );
+    match nearest(id, below.iter().copied()) {
+        Some(near) => {
+            said.ja += &format!("{near} のことですか。");
+            said.en += &format!(": did you mean '{near}'?");
+        }
+        None => said.en += ".",
+    }
+    let place = tab.place_of(file, "id");
+    file.problems.cell(&place, id, "id", said);
+    true
 }
 
 /// Lays a map over the one of the same id, or adds it.
@@ -251,7 +277,7 @@ pub(crate) fn lay_map(all: &mut Vec<Draft>, upper: Draft, problems: &mut Problem
         None => {
             let mut new = upper;
             if new.off {
-                problems.cell(&new.place, new.id.clone(), "off", nothing_below(&new.id));
+                problems.absent(&new.place, new.id.clone(), "off", &new.id, nothing_below(&new.id));
                 return;
             }
             let (lets, rules) = (std::mem::take(&mut new.lets), std::mem::take(&mut new.rules));
@@ -284,7 +310,9 @@ pub(crate) fn lay_message(all: &mut Vec<MessageDraft>, upper: MessageDraft, prob
     let below = |lower: &&mut MessageDraft| lower.id == upper.id && lower.place.layer < upper.place.layer;
     match all.iter_mut().find(below) {
         Some(lower) => lower.take(upper, problems),
-        None if upper.off => problems.cell(&upper.place, upper.id.clone(), "off", nothing_below(&upper.id)),
+        None if upper.off => {
+            problems.absent(&upper.place, upper.id.clone(), "off", &upper.id, nothing_below(&upper.id));
+        }
         None => all.push(upper),
     }
 }

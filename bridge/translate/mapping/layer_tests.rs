@@ -234,3 +234,69 @@ fn a_test_with_a_segment_that_nobody_knows_fails() {
     let slip = results.iter().find(|result| result.name == "slip").unwrap();
     assert!(slip.failures[0].to_string().contains("'PDI'"), "{:?}", slip.failures);
 }
+
+#[test]
+fn rows_of_a_map_that_no_layer_below_has_are_one_problem_that_names_the_nearest() {
+    let check = |id: &str, ja: &str, en: &str| {
+        let text = format!(
+            "[map]\nid = \"{id}\"\nrules = [\n  {{ id = \"birth\", off = true }},\n  {{ id = \"x\", to = \"nowhere\", from = \"PID-7\", as = \"Nothing\" }},\n]\n\
+             [[test]]\nname = \"a\"\nmessage = \"PID|1\"\nexpect = {{ gender = \"male\" }}\n"
+        );
+        let problems = stack(&[file("maps/own.toml", &text)], &[]).map(|_| ()).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+        assert_eq!((problem.line, problem.rule.as_str(), problem.column.as_str()), (2, id, "id"));
+        assert_eq!((problem.ja.as_str(), problem.en.as_str()), (ja, en));
+    };
+    check(
+        "pateint",
+        "下の層に pateint というマップはありません。patient のことですか。",
+        "No layer below has a map 'pateint': did you mean 'patient'?",
+    );
+    check("mood", "下の層に mood というマップはありません。", "No layer below has a map 'mood'.");
+    // Of a map of one's own what is missing is said.
+    let own = file("maps/own.toml", "[map]\nid = \"mood\"\nfor = \"PID\"\nmakes = \"Patient\"\nrules = []\n");
+    let problems = stack(&[own], &[]).map(|_| ()).unwrap_err();
+    let missing: Vec<&str> = problems.iter().map(|problem| problem.column.as_str()).collect();
+    assert_eq!(missing, ["title", "profile", "key"], "{problems:#?}");
+}
+
+/// What the shipped set says where one file is broken.
+fn broken(path: &str, layer: &[SourceFile]) -> Vec<Problem> {
+    let mut files = shipped();
+    let hit = files.iter_mut().find(|one| one.path == path).unwrap_or_else(|| panic!("{path}"));
+    hit.text.push_str("\n[[broken = \n also this ]\n");
+    let layers = vec![Layer::new(Rank::Shipped, files), Layer::new(Rank::Network, layer.to_vec())];
+    MappingSet::layered(layers).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_one_problem_and_what_it_has_is_missed_by_nobody() {
+    for path in [
+        "maps/practitioner.toml",
+        "maps/insurer.toml",
+        "types/identifiers.toml",
+        "messages/OMP-12.toml",
+        "feeds/lab-csv44.toml",
+    ] {
+        let problems = broken(path, &[]);
+        let [problem] = problems.as_slice() else { panic!("{path}: {problems:#?}") };
+        assert!(problem.file == path && problem.en.starts_with("The file is no TOML"), "{problem:#?}");
+    }
+    // Rows of a layer over it wait; what is wrong for another reason is said.
+    let over = [
+        file("maps/a.toml", "[map]\nid = \"insurer\"\nrules = [{ id = \"name-2\", off = true }]\n"),
+        file("messages/a.toml", "[message]\nid = \"ADT-00\"\nmaps = [\"insurers\"]\n"),
+        file(
+            "maps/b.toml",
+            "[map]\nid = \"coverage\"\nrules = [{ id = \"x\", to = \"payor[]\", from = \"IN1\", as = \"ref made-by insurer\" },\n{ id = \"y\", to = \"stat\", fixed = \"a\" }]\n",
+        ),
+    ];
+    let problems = broken("maps/insurer.toml", &over);
+    let said: Vec<String> =
+        problems.iter().map(|one| format!("{} {} {}", one.file, one.rule, one.column)).collect();
+    assert_eq!(
+        said,
+        ["maps/insurer.toml  ", "maps/b.toml coverage/y to", "messages/a.toml ADT-00 maps"],
+        "{problems:#?}"
+    );
+}

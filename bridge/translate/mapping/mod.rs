@@ -102,6 +102,7 @@ mod inside;
 mod item;
 pub(crate) mod layer;
 mod names;
+mod near;
 mod path;
 mod peek;
 mod plan;

@@ -53,6 +53,8 @@ pub(crate) fn words(ja: impl Into<String>, en: impl Into<String>) -> Words {
 #[derive(Default, Debug)]
 pub(crate) struct Problems {
     pub(crate) list: Vec<Problem>,
+    /// The texts of files that could not be read: what they have is missing for no other reason.
+    pub(crate) unread: Vec<std::sync::Arc<str>>,
 }
 
 impl Problems {
@@ -64,6 +66,29 @@ impl Problems {
         en: impl Into<String>,
     ) {
         self.cell(place, rule, "", words(ja, en));
+    }
+
+    /// Something that a cell names is not there. Nothing is said where an unreadable file has that name.
+    pub(crate) fn absent(
+        &mut self,
+        place: &Place,
+        rule: impl Into<String>,
+        column: &str,
+        name: &str,
+        said: Words,
+    ) {
+        if !self.is_unread(name) {
+            self.cell(place, rule, column, said);
+        }
+    }
+
+    /// Whether a file that could not be read has a word.
+    pub(crate) fn is_unread(&self, name: &str) -> bool {
+        let part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+        let whole =
+            |text: &str, at: usize| !text[..at].ends_with(part) && !text[at + name.len()..].starts_with(part);
+        !name.is_empty()
+            && self.unread.iter().any(|text| text.match_indices(name).any(|(at, _)| whole(text, at)))
     }
 
     /// A problem of one cell.
@@ -97,57 +122,10 @@ pub(crate) fn of_layers(layers: &[Layer], mut problems: Vec<Problem>) -> Vec<Pro
     problems
 }
 
-/// The word of a list that one is likely to be a slip of: a letter or two more, less or other. The shorter the word,
-/// the nearer it must be.
-pub(crate) fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    let most = (word.chars().count() / 4).clamp(1, 3);
-    words
-        .map(|known| (distance(word, known), known))
-        .filter(|(far, _)| *far <= most)
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// How many letters two words differ by (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (n, x) in a.chars().enumerate() {
-        let mut corner = std::mem::replace(&mut row[0], n + 1);
-        for (m, y) in b.iter().enumerate() {
-            let other = corner + usize::from(x != *y);
-            corner = row[m + 1];
-            row[m + 1] = other.min(row[m] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
-}
-
 /// A file and a line of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) layer: Rank,
     pub(crate) file: std::sync::Arc<str>,
     pub(crate) line: usize,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nearest;
-
-    #[test]
-    fn a_slip_is_told_from_another_word() {
-        let known = ["patient", "patient-prior", "practitioner", "condition"];
-        for (word, near) in [
-            ("pateint", None),
-            ("patiant", Some("patient")),
-            ("patients", Some("patient")),
-            ("conditon", Some("condition")),
-            ("practitoiner", Some("practitioner")),
-            ("specimen", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(word, known.into_iter()), near, "{word}");
-        }
-    }
 }

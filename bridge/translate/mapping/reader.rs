@@ -61,6 +61,11 @@ impl<'t> Tab<'t> {
         file.problems.cell(&place, self.rule.clone(), key, words(ja, en));
     }
 
+    /// The text of a key, which is not taken by that.
+    pub(crate) fn peek(&self, key: &str) -> Option<&'t str> {
+        self.entries.iter().find(|entry| entry.0 == key)?.2.as_str()
+    }
+
     /// Whether a key is written.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.0 == key)

@@ -3,11 +3,12 @@
 use super::compile::Known;
 use super::compile_map::Line;
 use super::functions;
+use super::near::nearest;
 use super::path::Parser;
 use super::plan::{
     Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Many, Name, Path, Piece, Plan, Sym, Use, Used,
 };
-use super::problem::{Place, Problems, Words, nearest, words};
+use super::problem::{Place, Problems, Words, words};
 use crate::finding::{self, Language};
 use std::collections::HashMap;
 
@@ -37,12 +38,17 @@ impl Cx<'_> {
         self.problems.cell(cell.place, cell.rule, cell.column, said);
     }
 
+    /// Something that a cell names is not there.
+    pub(crate) fn absent(&mut self, cell: Cell<'_>, name: &str, said: Words) {
+        self.problems.absent(cell.place, cell.rule, cell.column, name, said);
+    }
+
     fn parsed<T>(
         &mut self,
         cell: Cell<'_>,
         parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Words>,
     ) -> Option<T> {
-        let (own, outer, message) = (&self.own, self.outer, self.message);
+        let (own, outer, message, problems) = (&self.own, self.outer, self.message, &*self.problems);
         let symbols = &mut self.plan.symbols;
         let seen = &mut self.plan.known;
         let message_syms: HashMap<&str, Sym> =
@@ -53,6 +59,8 @@ impl Cx<'_> {
                 .map(Name::Own)
                 .or_else(|| at(outer).map(Name::Outer))
                 .or_else(|| message_syms.get(name).copied().map(Name::Message))
+                // Of a message file that could not be read: the set is not loaded anyway.
+                .or_else(|| problems.is_unread(name).then_some(Name::Message(Sym(0))))
         };
         let tables = &self.known.tables;
         let mut find_table = |name: &str| tables.get(name).copied();
@@ -282,7 +290,7 @@ impl Cx<'_> {
                         "'{text}' is no datatype map, no function, no table, form, text, ordinal, ref or code"
                     ),
                 );
-                self.wrong(cell, said);
+                self.absent(cell, word, said);
                 None
             }
         }

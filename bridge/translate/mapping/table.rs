@@ -73,7 +73,8 @@ pub(crate) fn header(table: &str) -> &'static [&'static str] {
     OTHERS.iter().find(|other| other.0 == table).map_or(&HEADER, |other| &other.1)
 }
 
-/// What tells the rows of a table apart: source system and code; of a row without a code, what it is the code for.
+/// What tells the rows of a table apart: source system and code. A row without a source code is never looked up: it
+/// gives a target of `code T` its system and display, and is told from others by that target.
 fn key(table: &str, cells: &[String]) -> String {
     let parts = match OTHERS.iter().find(|other| other.0 == table) {
         Some(other) => &cells[..other.2],
@@ -357,11 +358,19 @@ fn trouble(column: &str, cell: &str) -> Option<Words> {
             "A spreadsheet has changed this code (scientific notation or an error value): make the column text and write it again.",
         ));
     }
-    (column == "equivalence" && !cell.is_empty() && cell != OFF && !EQUIVALENCES.contains(&cell)).then(|| {
-        words(
-            format!("equivalence に書けるのは {} のどれかです。", EQUIVALENCES.join("・")),
-            format!("An equivalence is one of {}.", EQUIVALENCES.join(", ")),
-        )
+    (column == "equivalence" && cell != OFF && !EQUIVALENCES.contains(&cell)).then(|| {
+        let all = words(EQUIVALENCES.join("・"), EQUIVALENCES.join(", "));
+        match cell.is_empty() {
+            // ConceptMap R4 wants one of each target, and nobody but who wrote the row knows which.
+            true => words(
+                format!("equivalence が空です。{} のどれかを書いてください。", all.ja),
+                format!("The equivalence is empty: it is one of {}.", all.en),
+            ),
+            false => words(
+                format!("equivalence に書けるのは {} のどれかです。", all.ja),
+                format!("An equivalence is one of {}.", all.en),
+            ),
+        }
     })
 }
 

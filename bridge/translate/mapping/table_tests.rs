@@ -55,7 +55,21 @@ fn what_a_spreadsheet_makes_of_a_code_is_refused_and_what_laboratories_write_is_
     check("HOT9,6.2E+12,,,#N/A,,equal\n", &["2 source_code", "2 target_code"]);
     check("HOT9,1,\"a\nb\",,2,,equal\n", &["2 source_display"]);
     check("HOT9,1,,,2,,same\n", &["2 equivalence"]);
-    check(",+,,,-,,equal\n,2+,,,(2+),,\n,1E+5X,,,E+1,,wider\n", &[]);
+    check(",+,,,-,,equal\n,2+,,,(2+),,equal\n,1E+5X,,,E+1,,wider\n", &[]);
+}
+
+#[test]
+fn an_equivalence_is_written_and_a_row_without_a_source_code_is_a_target_alone() {
+    check("HOT9,1,,,2,,\n", &["2 equivalence"]);
+    let problem = &load("HOT9,1,,,2,,\n").err().unwrap()[0];
+    assert!(problem.ja.starts_with("equivalence が空です") && problem.en.contains("is empty"), "{problem}");
+    // Told apart by their target, and found for no text that a message could have.
+    check(",,,http://a,x,X,equal\n,,,http://a,y,Y,equal\n", &[]);
+    check(",,,http://a,x,X,equal\n,,,http://a,x,Y,equal\n", &["3 target_code"]);
+    let set = load(",,,http://a,x,X,equal\nHOT9,1,,,2,,equal\n").unwrap();
+    assert!(set.knows("t", "HOT9", "1") && !set.knows("t", "", "x"));
+    let table = &set.plan.tables[0];
+    assert_eq!(table.rows[table.by_target["x"] as usize].target_display, "X");
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub(crate) fn finish_test(
             None => {
                 let said =
                     words(format!("{kind} という型がありません。"), format!("There is no type '{kind}'."));
-                problems.cell(&place, name, "type", said);
+                problems.absent(&place, name, "type", kind, said);
                 return None;
             }
         },

@@ -40,7 +40,7 @@ fn hard() -> Vec<Row> {
             ["HOT9", "620002559", "アドナ", "urn:oid:1.2.392.100495.20.1.73", "3321401A2089", "", "inexact"],
             2,
         ),
-        row(["CWE 独自%", "1", "x", "", "内服", "", ""], 0),
+        row(["CWE 独自%", "1", "x", "", "内服", "", "relatedto"], 0),
         row(["urn:x-renkei:code-system:A", "#2", "", "", "", "", "unmatched"], 0),
         row(["", "", "なし", "", "x", "", "narrower"], 0),
     ]
@@ -71,9 +71,10 @@ fn a_concept_map_says_what_r4_wants() {
     assert_eq!(targets[1]["extension"][0]["valuePositiveInt"], 2);
     // cmd-1: narrower and inexact have a comment.
     assert!(targets[1]["comment"].is_string() && targets[0].get("comment").is_none());
-    // 1..1 with nothing known.
-    let none = &map["group"][3]["element"][0]["target"][0];
-    assert_eq!(none["_equivalence"]["extension"][0]["valueCode"], "unknown");
+    // A row that is no source of anything has a target alone.
+    let last = map["group"].as_array().and_then(|groups| groups.last()).expect("a group");
+    let bare = &last["element"][0];
+    assert_eq!((bare.get("code"), &bare["target"][0]["code"]), (None, &"x".into()));
 }
 
 /// A ConceptMap of one group with these elements from line 4 on.
@@ -108,6 +109,12 @@ fn what_a_table_cannot_say_is_refused_with_its_line_and_place() {
     let place = "group[0].element[1].target[0]";
     for (target, expected) in [
         (r#"{ "code": "x" }"#, format!("5 {place}.equivalence")),
+        (r#"{ "code": "x", "equivalence": "off" }"#, format!("5 {place}.equivalence")),
+        // That it is not known is none that a table could say.
+        (
+            r#"{ "code": "x", "_equivalence": { "extension": [{ "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown" }] } }"#,
+            format!("5 {place}.equivalence"),
+        ),
         (r#"{ "code": "x", "relationship": "equivalent" }"#, format!("5 {place}.equivalence")),
         (
             r#"{ "code": "x", "equivalence": "equal", "dependsOn": [{ "property": "p", "value": "v" }] }"#,
@@ -140,4 +147,34 @@ fn no_change_of_a_concept_map_brings_the_reader_down() {
         changed[at] = changed[at].wrapping_add(1);
         let _ = read("x.json", &changed, &How { rank_by_order: true, source_system: None });
     }
+}
+
+#[test]
+fn each_equivalence_of_r4_and_rows_without_a_source_code_come_back_as_they_were() {
+    let all = [
+        "relatedto",
+        "equivalent",
+        "equal",
+        "wider",
+        "subsumes",
+        "narrower",
+        "specializes",
+        "inexact",
+        "unmatched",
+        "disjoint",
+    ];
+    let mut rows: Vec<Row> = Vec::new();
+    for (n, equivalence) in all.into_iter().enumerate() {
+        let code = n.to_string();
+        rows.push(row(["A", &code, "a", "http://b", &code, "b", equivalence], 0));
+        rows.push(row(["", "", "", "http://b", &code, "b", equivalence], 0));
+    }
+    let map = write("t", &rows).unwrap();
+    let back = read("x.json", &map, &How::default()).unwrap();
+    assert_eq!(rows::csv(&back.rows).unwrap(), rows::csv(&rows).unwrap());
+    assert_eq!(write("t", &back.rows).unwrap(), map);
+    // And the loader takes them: what is exported can be imported.
+    let text = String::from_utf8(rows::csv(&back.rows).unwrap()).unwrap();
+    let file = renkei_translate::mapping::SourceFile { path: "tables/t.csv".into(), text };
+    assert!(renkei_translate::mapping::MappingSet::load(vec![file]).is_ok());
 }

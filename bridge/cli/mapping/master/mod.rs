@@ -101,14 +101,26 @@ fn decode(file: &str, bytes: &[u8]) -> Result<String, Vec<Problem>> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Ok(text.to_owned());
     }
+    let mut problems = Vec::new();
     for (n, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        if encoding_rs::SHIFT_JIS.decode_without_bom_handling(line).1 {
+        let (text, broken) = encoding_rs::SHIFT_JIS.decode_without_bom_handling(line);
+        if broken {
+            let before = text.split('\u{fffd}').next().unwrap_or_default();
+            let column = 1 + before.matches(delimiter(&text) as char).count();
             let ja = "UTF-8 でも Shift_JIS(CP932)でもない文字があります。".to_owned();
             let en = "There is a character that is neither UTF-8 nor Shift_JIS (CP932).".to_owned();
-            return Err(vec![problem(file, n + 1, "", ja, en)]);
+            problems.push(problem(file, n + 1, &column.to_string(), ja, en));
         }
     }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     Ok(encoding_rs::SHIFT_JIS.decode_without_bom_handling(bytes).0.into_owned())
+}
+
+/// What stands between the cells of a line.
+fn delimiter(line: &str) -> u8 {
+    if line.contains('\t') && !line.contains(',') { b'\t' } else { b',' }
 }
 
 /// What a master was made into.
@@ -201,12 +213,10 @@ fn columns(
 fn make(arguments: &Arguments, file: &str, text: &str) -> Result<Made, Vec<Problem>> {
     let layout = arguments.kind.layout();
     let target_system = arguments.target_system.as_deref().or(layout.target_system);
-    let first_line = text.lines().next().unwrap_or_default();
-    let delimiter = if first_line.contains('\t') && !first_line.contains(',') { b'\t' } else { b',' };
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .delimiter(delimiter)
+        .delimiter(delimiter(text.lines().next().unwrap_or_default()))
         .from_reader(text.as_bytes());
     let (mut made, mut problems) = (Made::default(), Vec::new());
     let mut columns: Option<Columns> = None;
@@ -242,7 +252,10 @@ fn make(arguments: &Arguments, file: &str, text: &str) -> Result<Made, Vec<Probl
                 }
             }
             Ok(None) => made.left_out += 1,
-            Err((column, ja, en)) => problems.push(problem(file, line, &column, ja, en)),
+            Err(all) => {
+                let said = all.into_iter().map(|(column, ja, en)| problem(file, line, &column, ja, en));
+                problems.extend(said);
+            }
         }
     }
     if columns.is_none() {
@@ -298,6 +311,7 @@ fn make(arguments: &Arguments, file: &str, text: &str) -> Result<Made, Vec<Probl
         let ja = "使える行が一つもありません。".to_owned();
         problems.push(problem(file, 0, "", ja, "Not one row could be used.".into()));
     }
+    problems.sort_by_key(|problem| problem.line);
     if problems.is_empty() { Ok(made) } else { Err(problems) }
 }
 
@@ -313,42 +327,64 @@ struct Pair {
     line: usize,
 }
 
-/// Reads a row. `None` is a row that is no code; an error has the column and what is wrong with it.
+/// A column, and what is wrong in it in both languages.
+type Wrong = (String, String, String);
+
+/// Reads a row. `None` is a row that is no code; an error has all that is wrong in it.
 fn pair(
     layout: &Layout,
     at: &Columns,
     record: &csv::StringRecord,
     line: usize,
-) -> Result<Option<Pair>, (String, String, String)> {
-    let cell = |(n, title): &(usize, String)| {
-        let said = || {
-            let (ja, en) = ("この行には列が足りません。", "The row has too few cells.");
-            (title.clone(), ja.to_owned(), en.to_owned())
-        };
-        record.get(*n).map(|cell| narrow(cell.trim())).ok_or_else(said)
-    };
-    let mut code = String::new();
-    for column in &at.code {
-        code += &cell(column)?;
+) -> Result<Option<Pair>, Vec<Wrong>> {
+    // No cell of a master has lines: a quote that is not closed would take in the rows behind it.
+    if let Some(n) = record.iter().position(|cell| cell.contains('\n')) {
+        let ja = "引用符(\")が閉じていません。後ろの行まで一つのセルになっています。".to_owned();
+        let en = "A quote is not closed: the rows behind it are in this cell.".to_owned();
+        return Err(vec![(at.title(n), ja, en)]);
     }
-    let target = cell(&at.target)?;
+    let mut wrong: Vec<Wrong> = Vec::new();
+    let mut cell = |(n, title): &(usize, String)| match record.get(*n) {
+        Some(cell) => narrow(cell.trim()),
+        None => {
+            let (ja, en) = ("この行には列が足りません。", "The row has too few cells.");
+            wrong.push((title.clone(), ja.to_owned(), en.to_owned()));
+            String::new()
+        }
+    };
+    let code: String = at.code.iter().map(&mut cell).collect();
+    let target = cell(&at.target);
+    if !wrong.is_empty() {
+        // The cell of what becomes itself is that of the code.
+        wrong.dedup();
+        return Err(wrong);
+    }
     // A name keeps its width.
     let name = record.get(at.name.0).map(|cell| cell.trim().to_owned()).unwrap_or_default();
     if (layout.heading)(&code) {
         return Ok(None);
     }
-    let unfit = |form: &Form, column: &str| {
+    let mut unfit = |form: &Form, column: &str| {
         let ja = format!("この列の形({})ではありません。", form.1);
         let en = format!("It has not the form of this column ({}).", form.2);
-        (column.to_owned(), ja, en)
+        wrong.push((column.to_owned(), ja, en));
     };
     if !(layout.is_code.0)(&code) {
-        return Err(unfit(&layout.is_code, at.code.first().map_or("", |column| column.1.as_str())));
+        unfit(&layout.is_code, at.code.first().map_or("", |column| column.1.as_str()));
     }
-    if !target.is_empty() && !(layout.is_target.0)(&target) {
-        return Err(unfit(&layout.is_target, &at.target.1));
+    let itself = at.code.first().is_some_and(|column| column.0 == at.target.0);
+    if !itself && !target.is_empty() && !(layout.is_target.0)(&target) {
+        unfit(&layout.is_target, &at.target.1);
     }
-    Ok(Some(Pair { code, target, name, line }))
+    if wrong.is_empty() { Ok(Some(Pair { code, target, name, line })) } else { Err(wrong) }
+}
+
+impl Columns {
+    /// The title of a column, where it is one of those that are read; else its number.
+    fn title(&self, n: usize) -> String {
+        let read = self.code.iter().chain([&self.target, &self.name]);
+        read.into_iter().find(|column| column.0 == n).map_or_else(|| (n + 1).to_string(), |c| c.1.clone())
+    }
 }
 
 #[cfg(test)]

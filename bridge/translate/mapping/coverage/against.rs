@@ -3,14 +3,17 @@
 //! Two shapes are read: the JAMI SS-MIX2 draft (`ssmix2-jami/rows.csv`: kind, map, src, target with its resource) and
 //! the HL7 v2-to-FHIR guide (`rows.csv`: target below the resource or datatype in brackets in the map's name;
 //! `codes.csv`: map, code, to_code). A row is executed where the plan writes that element, or what lies in it,
-//! from that position. Conditions of the tables are not judged: they are in other words than ours.
+//! from that position, under conditions that a message of that type can have, and where the row is about what a
+//! reference leads to, the reference too. Conditions of the tables are not judged: they are in other words than ours.
 
-use super::row::{Element, below, ours, position, same_part, theirs, writes};
+use super::row::{
+    Element, below, bracketed, data_type, events, ours, position, referring, same_part, theirs, ties, writes,
+};
 use super::{Kind, MessageCoverage, Position, Reason, State, Use};
 use crate::mapping::MappingSet;
 use crate::mapping::describe::Title;
 use crate::mapping::functions;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Which file a row is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +147,9 @@ pub struct Judgement<'r> {
     pub idle: Vec<String>,
 }
 
+/// Datatype maps within datatype maps.
+const MAX_NESTED: usize = 4;
+
 /// Rules named for one row at most.
 const MAX_BY: usize = 4;
 
@@ -167,8 +173,17 @@ struct Judge<'c> {
     /// The v2 datatype of a field, as the tables say.
     datatypes: HashMap<(String, u16), String>,
     /// What executes the segment and datatype rows that name a code map or datatype map, by its name.
-    named: HashMap<&'c str, Vec<(&'c MessageCoverage, &'c Use)>>,
+    named: HashMap<&'c str, Named<'c>>,
+    /// Every map that a row names, executed or not.
+    spoken_of: HashSet<&'c str>,
     by_segment: HashMap<&'c str, Vec<usize>>,
+}
+
+/// The uses that stand for a map, and their addresses: there are some thousand of them.
+#[derive(Default)]
+struct Named<'c> {
+    uses: Vec<(&'c MessageCoverage, &'c Use)>,
+    known: HashSet<usize>,
 }
 
 /// What a row found: the uses that execute it, and whether anything else has to do with it.
@@ -201,7 +216,8 @@ pub fn judge<'r>(
         let segment = one.position.as_ref().map_or("", |position| position.segment.as_str());
         by_segment.entry(segment).or_default().push(n);
     }
-    let mut judge = Judge { set, all, uses, datatypes, named: HashMap::new(), by_segment };
+    let mut judge =
+        Judge { set, all, uses, datatypes, named: HashMap::new(), spoken_of: HashSet::new(), by_segment };
     judge.name(rows);
     let mut idle: Vec<bool> = vec![true; reasons.len()];
     let judged = rows
@@ -238,32 +254,44 @@ fn names(by: &[(&MessageCoverage, &Use)]) -> Vec<String> {
     out
 }
 
-/// The data type in the name of a JAMI map: `Segment ADT_00_IN1 to Coverage` is of ADT-00.
-fn data_type(map: &str) -> Option<String> {
-    let word = map.split_whitespace().nth(1)?;
-    let mut parts = word.split('_');
-    let (name, number) = (parts.next()?, parts.next()?);
-    let is_number = number.len() == 2 && number.bytes().all(|b| b.is_ascii_digit());
-    is_number.then(|| format!("{name}-{number}"))
-}
-
 impl<'c> Judge<'c> {
-    /// Follows the maps that other rows name.
+    /// Follows the maps that other rows name: segments name datatypes and codes, datatypes name further ones.
     fn name(&mut self, rows: &'c [TargetRow]) {
         let every: Vec<&MessageCoverage> = self.all.iter().collect();
-        let mut named = HashMap::<&str, Vec<(&MessageCoverage, &Use)>>::new();
-        for row in rows.iter().filter(|row| row.table == Table::Hl7 && row.kind != "message") {
+        let of_kind =
+            |kind: &'static str| rows.iter().filter(move |row| row.table == Table::Hl7 && row.kind == kind);
+        let named = rows.iter().flat_map(|row| [&row.codes, &row.through]);
+        self.spoken_of = named.filter(|map| !map.is_empty()).map(String::as_str).collect();
+        for row in of_kind("segment") {
             let by = self.found(row, &every).by;
-            for map in [&row.codes, &row.through] {
-                for one in by.iter().filter(|_| !map.is_empty()) {
-                    let list = named.entry(map).or_default();
-                    if !list.iter().any(|known| std::ptr::eq(known.1, one.1)) {
-                        list.push(*one);
-                    }
+            self.add(row, by);
+        }
+        // As deep as the guide nests them: XCN, its FN, the string of that.
+        for _ in 0..MAX_NESTED {
+            let before: usize = self.named.values().map(|one| one.uses.len()).sum();
+            for row in of_kind("datatype") {
+                let by = self.found(row, &every).by;
+                self.add(row, by);
+            }
+            if self.named.values().map(|one| one.uses.len()).sum::<usize>() == before {
+                break;
+            }
+        }
+    }
+
+    /// What executes a row executes the maps that it names, for its position.
+    fn add(&mut self, row: &'c TargetRow, by: Vec<(&'c MessageCoverage, &'c Use)>) {
+        for map in [&row.codes, &row.through].into_iter().filter(|map| !map.is_empty()) {
+            if by.is_empty() {
+                continue;
+            }
+            let list = self.named.entry(map).or_default();
+            for one in &by {
+                if list.known.insert(std::ptr::from_ref(one.1).addr()) {
+                    list.uses.push(*one);
                 }
             }
         }
-        self.named = named;
     }
 
     /// The messages that a row is about.
@@ -274,8 +302,14 @@ impl<'c> Judge<'c> {
                 None => self.all.iter().collect(),
             },
             (Table::Hl7, "message") => {
-                let code = row.map.split('_').next().unwrap_or_default();
-                self.all.iter().filter(|message| message.codes.iter().any(|known| known == code)).collect()
+                let (code, event) = row.map.split_once('_').unwrap_or((&row.map, ""));
+                let listed = events(&row.map);
+                let of_it =
+                    |known: &String| listed.contains(&known.as_str()) || listed.is_empty() && known == event;
+                let here = |message: &&MessageCoverage| {
+                    message.codes.iter().any(|known| known == code) && message.events.iter().any(of_it)
+                };
+                self.all.iter().filter(here).collect()
             }
             _ => self.all.iter().collect(),
         }
@@ -286,11 +320,9 @@ impl<'c> Judge<'c> {
             (_, "message") => self.of_message(row, messages),
             (Table::Jami, "segment") => {
                 let (resource, path) = row.target.split_once('.').unwrap_or((&row.target, ""));
-                self.of_segment(row, &theirs(resource, path), messages)
+                self.of_segment(row, (resource, path), messages)
             }
-            (Table::Hl7, "segment") => {
-                self.of_segment(row, &theirs(&bracketed(&row.map), &row.target), messages)
-            }
+            (Table::Hl7, "segment") => self.of_segment(row, (&bracketed(&row.map), &row.target), messages),
             (_, "datatype") => self.of_datatype(row),
             (_, "table") => self.of_table(row),
             (_, "code") => self.of_code(row),
@@ -310,10 +342,17 @@ impl<'c> Judge<'c> {
         let profile = head.strip_prefix("JP_");
         let resource = profile.map_or(head, |name| name.split('_').next().unwrap_or(name));
         let wanted = theirs(resource, path);
+        let holder = referring(resource, path);
+        let at = Position::field(&segment, 0);
         let mut found = Found::default();
         for (message, one, element) in self.reading(&segment) {
             let here = messages.iter().any(|m| m.id == message.id);
-            if !here || !one.kind.is_content() || element.resource != resource {
+            if !here || !one.kind.is_content() {
+                continue;
+            }
+            let held = || holder.as_ref().is_none_or(|holder| self.refers(message, &at, holder));
+            if element.resource != wanted.resource || !held() {
+                found.near |= element.resource == resource;
                 continue;
             }
             let claims = profile.is_none()
@@ -331,8 +370,15 @@ impl<'c> Judge<'c> {
     }
 
     /// A field becomes an element.
-    fn of_segment(&self, row: &TargetRow, wanted: &Element, messages: &[&'c MessageCoverage]) -> Found<'c> {
+    fn of_segment(
+        &self,
+        row: &TargetRow,
+        (resource, path): (&str, &str),
+        messages: &[&'c MessageCoverage],
+    ) -> Found<'c> {
         let at = position(&row.source);
+        let wanted = &theirs(resource, path);
+        let holder = referring(resource, path);
         let mut found = Found::default();
         for (message, one, element) in self.reading(&at.segment) {
             let Some(position) = &one.position else { continue };
@@ -340,7 +386,8 @@ impl<'c> Judge<'c> {
             if !same || !one.kind.is_content() || !messages.iter().any(|m| m.id == message.id) {
                 continue;
             }
-            if element.resource == wanted.resource && writes(&element.steps, &wanted.steps) {
+            let held = || holder.as_ref().is_none_or(|holder| self.refers(message, &at, holder));
+            if element.resource == wanted.resource && writes(&element.steps, &wanted.steps) && held() {
                 found.by.push((message, one));
             } else {
                 found.near = true;
@@ -351,21 +398,30 @@ impl<'c> Judge<'c> {
         if found.by.is_empty() && row.assigned.trim().starts_with('"') {
             for (message, one, element) in &self.uses {
                 let says = one.kind == Kind::Fixed && one.how.split('\'').nth(1) == Some(literal);
-                // Of a resource that is made of that segment.
-                let of_it = |other: &&Use| other.map == one.map && other.kind.is_content();
-                let made_of = says
-                    && message
-                        .uses
-                        .iter()
-                        .filter(of_it)
-                        .any(|other| other.position.as_ref().is_some_and(|p| p.segment == at.segment));
-                if made_of && element.resource == wanted.resource && writes(&element.steps, &wanted.steps) {
+                let of_it = says
+                    && element.resource == wanted.resource
+                    && writes(&element.steps, &wanted.steps)
+                    && message.uses.iter().any(|other| ties(one, other, &at))
+                    && messages.iter().any(|m| m.id == message.id);
+                if of_it && holder.as_ref().is_none_or(|holder| self.refers(message, &at, holder)) {
                     found.by.push((message, one));
                 }
             }
         }
-        found.near |= self.writes_at_all(wanted);
+        found.near |= self.writes_at_all(wanted) && holder.as_ref().is_none_or(|one| self.writes_at_all(one));
         found
+    }
+
+    /// Whether a message writes that reference because of the position: a row about what a reference leads to is
+    /// not executed where the resource that refers is never made, or refers from elsewhere.
+    fn refers(&self, message: &MessageCoverage, at: &Position, holder: &Element) -> bool {
+        self.reading(&at.segment).any(|(of, one, element)| {
+            of.id == message.id
+                && one.kind.is_content()
+                && one.position.as_ref().is_some_and(|p| at.field == 0 || p.field == at.field || p.field == 0)
+                && element.resource == holder.resource
+                && writes(&element.steps, &holder.steps)
+        })
     }
 
     fn writes_at_all(&self, wanted: &Element) -> bool {
@@ -377,7 +433,7 @@ impl<'c> Judge<'c> {
         self.uses.iter().any(|(_, one, element)| one.kind.is_content() && here(element))
     }
 
-    /// A component of a datatype becomes an element of a FHIR type, wherever a field of it does.
+    /// A component of a datatype becomes an element of a FHIR type, in a field whose row names that map.
     fn of_datatype(&self, row: &TargetRow) -> Found<'c> {
         let at = position(&row.source);
         let kind = bracketed(&row.map);
@@ -387,6 +443,7 @@ impl<'c> Judge<'c> {
         if wanted.steps.first().is_some_and(|step| step.name == kind) {
             wanted.steps.remove(0);
         }
+        let holder = referring(kind, &row.target);
         let mut found = Found::default();
         for (message, one, element) in &self.uses {
             let Some(position) = one.position.as_ref().filter(|_| one.kind.is_content()) else { continue };
@@ -394,8 +451,27 @@ impl<'c> Judge<'c> {
             if self.datatypes.get(&field).is_none_or(|datatype| *datatype != at.segment) {
                 continue;
             }
+            // A resource within the type: only where the type refers to one.
+            let holds = |holder: &Element| {
+                let writing = |other: &Use, element: &Element| {
+                    other.position.as_ref().is_some_and(|p| p.whole() == position.whole())
+                        && below(element, kind).into_iter().any(|rest| writes(rest, &holder.steps))
+                };
+                self.reading(&position.segment)
+                    .any(|(of, other, element)| of.id == message.id && writing(other, element))
+            };
+            if holder.as_ref().is_some_and(|holder| !holds(holder)) {
+                found.near |= position.parts == at.parts;
+                continue;
+            }
+            let named = self.named.get(row.map.as_str());
+            // Maps to primitives that no row names (DTM to dateTime) are those of every field of the type.
+            let every = !self.spoken_of.contains(row.map.as_str())
+                && kind.starts_with(|c: char| c.is_ascii_lowercase());
+            let named =
+                every || named.is_some_and(|named| named.known.contains(&std::ptr::from_ref(*one).addr()));
             for rest in below(element, kind) {
-                if same_part(&position.parts, &at.parts) && writes(rest, &wanted.steps) {
+                if named && same_part(&position.parts, &at.parts) && writes(rest, &wanted.steps) {
                     found.by.push((message, one));
                 } else {
                     found.near |= position.parts == at.parts || writes(rest, &wanted.steps);
@@ -427,7 +503,7 @@ impl<'c> Judge<'c> {
     /// A code of a map that segment and datatype rows name: in a table used by the rules that execute them.
     fn of_code(&self, row: &TargetRow) -> Found<'c> {
         let mut found = Found::default();
-        for (message, one) in self.named.get(row.map.as_str()).into_iter().flatten() {
+        for (message, one) in self.named.get(row.map.as_str()).into_iter().flat_map(|named| &named.uses) {
             self.code(message, one, row, &mut found);
         }
         found
@@ -444,7 +520,8 @@ impl<'c> Judge<'c> {
         };
         let plan = &self.set.plan;
         if let Some(table) = one.table.and_then(|n| plan.tables.get(n)) {
-            let rows = table.by_source.get(&row.source).into_iter().flatten();
+            let comes = !one.never.contains(&row.source);
+            let rows = table.by_source.get(&row.source).filter(|_| comes).into_iter().flatten();
             same(rows.map(|n| table.rows[*n as usize].target_code.clone()).collect(), found);
         }
         let built_in = functions::codes(&one.how, one.target.rsplit('.').next().unwrap_or_default());
@@ -478,6 +555,12 @@ impl<'c> Judge<'c> {
             });
         }
         if matches!(row.kind.as_str(), "code" | "datatype") {
+            if !self.spoken_of.contains(row.map.as_str()) {
+                return Some(Title {
+                    ja: "この表を名指しする行がない".to_owned(),
+                    en: "no row names this map".to_owned(),
+                });
+            }
             return (!self.named.contains_key(row.map.as_str())).then(|| Title {
                 ja: "この表を名指しする行が、どれも実行されない(その行の理由を参照)".to_owned(),
                 en: "none of the rows that name this map is executed (see their reasons)".to_owned(),
@@ -518,10 +601,4 @@ impl<'c> Judge<'c> {
             en: "no rule of the set reads the position: it is counted as unread where it comes".to_owned(),
         })
     }
-}
-
-/// `Patient` of `PID[Patient]`, `Observation` of `OBX[Observation-Component]`.
-fn bracketed(map: &str) -> String {
-    let inside = map.split_once('[').map_or("", |(_, rest)| rest.trim_end_matches(']'));
-    inside.split('-').next().unwrap_or_default().split('.').next().unwrap_or_default().to_owned()
 }

@@ -6,6 +6,7 @@
 
 pub mod against;
 pub mod options;
+mod possible;
 mod read;
 mod reasons;
 mod row;
@@ -108,6 +109,8 @@ pub struct Use {
     pub how: String,
     /// The code table that it goes through.
     pub(crate) table: Option<usize>,
+    /// Codes of that table that never come here, by the conditions on the way.
+    pub(crate) never: Vec<String>,
     /// The shape of what is written by a table or a function.
     pub(crate) coded: bool,
 }
@@ -191,6 +194,8 @@ pub struct MessageCoverage {
     pub title: Title,
     /// The values that MSH-9.1 may have by the file's `is`.
     pub codes: Vec<String>,
+    /// The values that MSH-9.2 may have by it, without those that only take something back.
+    pub events: Vec<String>,
     /// The maps that make its resources, each with the profile that it claims.
     pub profiles: Vec<(String, String)>,
     /// Those of them that only stand in for another message's: a patient who is not known yet.

@@ -1,6 +1,7 @@
 //! Which positions a path, a name, a find or a condition of the plan looks at.
 
 use super::Position;
+use super::possible::{Fact, Key, given};
 use crate::mapping::plan::{
     Cond, Find, FindBy, For, Let, LetSource, Make, Map, MessagePlan, Name, Part, Path, Pick, Piece, Plan,
     Root, Sym,
@@ -17,6 +18,19 @@ pub(super) struct Scope<'s, 'p> {
     /// The map whose names `$x` are; none = the message file's.
     pub(super) map: Option<&'p Map>,
     pub(super) outer: Option<&'s Scope<'s, 'p>>,
+    /// Whether `.` is the very segment that the outer one is about.
+    pub(super) own: bool,
+}
+
+/// A position that a path reads, with what holds where it does.
+#[derive(Clone)]
+pub(super) struct Read<'s, 'p> {
+    pub(super) position: Position,
+    pub(super) facts: Vec<Fact<'s, 'p>>,
+    /// It only tells which segment a name finds: the value written stands elsewhere.
+    pub(super) finds: bool,
+    /// Where the value stands as conditions say it.
+    pub(super) key: Option<Key>,
 }
 
 /// Reads the paths of one message file.
@@ -44,6 +58,11 @@ pub(super) fn append(base: &Position, parts: &[Part]) -> Position {
         }
     }
     out
+}
+
+/// Adds what was read to what was only looked at.
+pub(super) fn look(list: &mut Vec<Position>, read: Vec<Read<'_, '_>>) {
+    add(list, read.into_iter().map(|read| read.position));
 }
 
 pub(super) fn add(list: &mut Vec<Position>, more: impl IntoIterator<Item = Position>) {
@@ -84,16 +103,22 @@ impl<'p> Reader<'p> {
     }
 
     /// What a path reads; what it looks at on the way goes into `looked`.
-    pub(super) fn path(
+    pub(super) fn path<'s>(
         &self,
-        scope: &Scope<'_, 'p>,
+        scope: &Scope<'s, 'p>,
         path: &'p Path,
         looked: &mut Vec<Position>,
         depth: usize,
-    ) -> Vec<Position> {
+    ) -> Vec<Read<'s, 'p>> {
         if depth > MAX_DEPTH {
             return Vec::new();
         }
+        let read = |position| Read {
+            position,
+            facts: vec![Fact::valued(scope, path)],
+            finds: false,
+            key: self.key(scope, path, 0),
+        };
         match &path.root {
             Root::Segment { name, pick, field, .. } => {
                 let segment = self.segment(*name);
@@ -101,27 +126,38 @@ impl<'p> Reader<'p> {
                     let inner = Scope { base: Some(&segment), ..*scope };
                     self.cond(&inner, cond, looked, depth + 1);
                 }
-                vec![append(&Position { field: *field, ..segment }, &path.parts)]
+                vec![read(append(&Position { field: *field, ..segment }, &path.parts))]
             }
             Root::Name(name) => {
                 let (rows, scope) = self.rows_of(scope, *name);
                 let mut out = Vec::new();
-                for row in rows {
-                    add(&mut out, self.let_row(&scope, row, &path.parts, looked, depth + 1));
+                for (n, row) in rows.iter().copied().enumerate() {
+                    // A fixed row before it gave nothing.
+                    let before = rows[..n].iter().filter(|row| matches!(row.source, LetSource::Fixed(_)));
+                    let unmet: Vec<Fact<'s, 'p>> = before
+                        .filter_map(|row| Some(Fact::cond(&scope, row.when.as_ref()?, false)))
+                        .collect();
+                    let read = self.let_row(&scope, row, &path.parts, looked, depth + 1);
+                    out.extend(read.into_iter().map(|mut read| {
+                        read.facts.extend(unmet.iter().cloned());
+                        read
+                    }));
                 }
                 out
             }
-            Root::Column { name, .. } => vec![Position::field(&format!("col({})", self.name(*name)), 0)],
+            Root::Column { name, .. } => {
+                vec![read(Position::field(&format!("col({})", self.name(*name)), 0))]
+            }
             Root::Relative => {
                 let base = scope.base.cloned().or_else(|| scope.map.and_then(|map| self.instance(map)));
-                base.map(|base| append(&base, &path.parts)).into_iter().collect()
+                base.map(|base| read(append(&base, &path.parts))).into_iter().collect()
             }
             Root::Setting(_) | Root::Literal(_) => Vec::new(),
         }
     }
 
     /// The rows of a name, with the scope that they are read in.
-    fn rows_of<'s>(&self, scope: &Scope<'s, 'p>, name: Name) -> (Vec<&'p Let>, Scope<'s, 'p>) {
+    pub(super) fn rows_of<'s>(&self, scope: &Scope<'s, 'p>, name: Name) -> (Vec<&'p Let>, Scope<'s, 'p>) {
         let mut at = *scope;
         let slot = match name {
             Name::Own(slot) => slot,
@@ -132,7 +168,7 @@ impl<'p> Reader<'p> {
                 slot
             }
             Name::Message(sym) => {
-                let at = Scope { base: None, map: None, outer: None };
+                let at = Scope { base: None, map: None, outer: None, own: false };
                 return (self.message.lets.iter().filter(|row| row.name == sym).collect(), at);
             }
         };
@@ -140,14 +176,14 @@ impl<'p> Reader<'p> {
     }
 
     /// What a row of `let` reads for a part of its name.
-    pub(super) fn let_row(
+    pub(super) fn let_row<'s>(
         &self,
-        scope: &Scope<'_, 'p>,
+        scope: &Scope<'s, 'p>,
         row: &'p Let,
         below: &[Part],
         looked: &mut Vec<Position>,
         depth: usize,
-    ) -> Vec<Position> {
+    ) -> Vec<Read<'s, 'p>> {
         let mut out = Vec::new();
         if let Some(cond) = &row.when {
             self.cond(scope, cond, looked, depth);
@@ -158,59 +194,83 @@ impl<'p> Reader<'p> {
                 let parts = if row.make.is_some() { &[] } else { below };
                 for path in paths {
                     let read = self.path(scope, path, looked, depth);
-                    add(&mut out, read.iter().map(|position| append(position, parts)));
+                    // The number of a line is not what stands in it.
+                    if matches!(row.make, Some(Make::Ordinal { .. })) {
+                        look(looked, read);
+                        continue;
+                    }
+                    out.extend(read.into_iter().map(|read| Read {
+                        position: append(&read.position, parts),
+                        key: read.key.filter(|_| row.make.is_none() && below.is_empty()),
+                        ..read
+                    }));
                 }
             }
             LetSource::Find(find) => {
-                add(&mut out, [append(&self.segment(find.segment), below)]);
-                add(&mut out, self.found_by(scope, find, looked, depth));
+                let position = append(&self.segment(find.segment), below);
+                out.push(Read { position, facts: Vec::new(), finds: false, key: None });
+                out.extend(self.found_by(scope, find, looked, depth));
             }
             LetSource::Fixed(_) | LetSource::None => {}
         }
         match &row.make {
-            Some(Make::Text(pieces)) => add(&mut out, self.pieces(scope, pieces, looked, depth)),
+            Some(Make::Text(pieces)) => out.extend(self.pieces(scope, pieces, looked, depth)),
             Some(Make::TableOf(_, path)) => {
                 let read = self.path(scope, path, looked, depth);
-                add(looked, read);
+                look(looked, read);
             }
             _ => {}
+        }
+        for read in &mut out {
+            read.facts.extend(given(scope, row));
         }
         out
     }
 
     /// What tells which segment a `find` finds: the values on the right. The left sides are looked at.
-    fn found_by(
+    fn found_by<'s>(
         &self,
-        scope: &Scope<'_, 'p>,
+        scope: &Scope<'s, 'p>,
         find: &'p Find,
         looked: &mut Vec<Position>,
         depth: usize,
-    ) -> Vec<Position> {
+    ) -> Vec<Read<'s, 'p>> {
         let segment = self.segment(find.segment);
         let mut out = Vec::new();
         for (left, right) in &find.pairs {
             let inner = Scope { base: Some(&segment), ..*scope };
-            let read = self.path(&inner, left, looked, depth);
-            add(looked, read);
+            look(looked, self.path(&inner, left, &mut Vec::new(), depth));
             if let FindBy::Same(path) = right {
-                add(&mut out, self.path(scope, path, looked, depth));
+                let read = self.path(scope, path, looked, depth).into_iter();
+                out.extend(read.map(|read| Read { finds: true, key: None, ..read }));
             }
         }
         out
     }
 
-    pub(super) fn pieces(
+    pub(super) fn pieces<'s>(
         &self,
-        scope: &Scope<'_, 'p>,
+        scope: &Scope<'s, 'p>,
         pieces: &'p [Piece],
         looked: &mut Vec<Position>,
         depth: usize,
-    ) -> Vec<Position> {
+    ) -> Vec<Read<'s, 'p>> {
         let mut out = Vec::new();
         for piece in pieces {
             if let Piece::Path(path) = piece {
-                add(&mut out, self.path(scope, path, looked, depth));
+                out.extend(self.path(scope, path, looked, depth));
             }
+        }
+        // Nothing is written where one of them is empty.
+        let all: Vec<Fact<'s, 'p>> = pieces
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Path(path) => Some(Fact::valued(scope, path)),
+                _ => None,
+            })
+            .collect();
+        for read in &mut out {
+            read.facts.extend(all.iter().cloned());
         }
         out
     }
@@ -221,7 +281,7 @@ impl<'p> Reader<'p> {
         }
         let one = |out: &mut Vec<Position>, path: &'p Path| {
             let read = self.path(scope, path, out, depth);
-            add(out, read);
+            look(out, read);
         };
         match cond {
             Cond::Valued(path)
@@ -240,19 +300,39 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// The values that a condition lets MSH-9.1 have.
-    pub(super) fn codes(&self, cond: &Cond, out: &mut Vec<String>) {
+    /// The positions whose value a condition asks for, and not only whether there is none.
+    pub(super) fn asked(
+        &self,
+        scope: &Scope<'_, 'p>,
+        cond: &'p Cond,
+        holds: bool,
+        out: &mut Vec<Position>,
+        depth: usize,
+    ) {
+        match cond {
+            Cond::Not(inner) => self.asked(scope, inner, !holds, out, depth + 1),
+            Cond::Shared(_, inner) => self.asked(scope, inner, holds, out, depth + 1),
+            Cond::All(list) | Cond::Any(list) => {
+                list.iter().for_each(|one| self.asked(scope, one, holds, out, depth + 1));
+            }
+            Cond::Valued(_) if !holds => {}
+            atom => self.cond(scope, atom, out, depth),
+        }
+    }
+
+    /// The values that a condition lets a component of MSH-9 have.
+    pub(super) fn codes(&self, cond: &Cond, component: u16, out: &mut Vec<String>) {
         match cond {
             Cond::In(path, list) => {
-                let first = matches!(path.parts.as_slice(), [Part::Number(1)]);
+                let here = path.parts.as_slice() == [Part::Number(component)];
                 if let Root::Segment { name, field: 9, .. } = &path.root
-                    && first
+                    && here
                     && self.plan.symbols.name(*name) == "MSH"
                 {
                     out.extend(list.iter().cloned());
                 }
             }
-            Cond::All(all) | Cond::Any(all) => all.iter().for_each(|c| self.codes(c, out)),
+            Cond::All(all) | Cond::Any(all) => all.iter().for_each(|c| self.codes(c, component, out)),
             _ => {}
         }
     }

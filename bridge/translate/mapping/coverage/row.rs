@@ -1,6 +1,6 @@
 //! Positions and elements as the tables of others write them, and whether an element of ours is the same.
 
-use super::Position;
+use super::{Position, Use};
 use crate::mapping::target::{CHOICES, split};
 use crate::profile::r4;
 
@@ -62,6 +62,15 @@ pub(super) fn theirs(resource: &str, target: &str) -> Element {
     Element { resource: resource.to_owned(), steps }
 }
 
+/// Of a row about what a reference leads to, the element that holds the reference: `performer` of
+/// `performer[1](Practitioner.name)`.
+pub(super) fn referring(resource: &str, target: &str) -> Option<Element> {
+    let target = target.lines().next().unwrap_or_default().trim();
+    let (before, _) = target.rsplit_once('(')?;
+    // Of one inside another the innermost holder counts: `(PractitionerRole.practitioner(Practitioner.name))`.
+    Some(theirs(resource, before.trim_end()))
+}
+
 /// `value[x]`, `value` and `valueQuantity` are one element.
 fn same_name(a: &str, b: &str) -> bool {
     let typed = |base: &str, other: &str| {
@@ -119,14 +128,64 @@ pub(super) fn position(text: &str) -> Position {
 
 /// Whether a part of ours is what theirs names: a field read as text is its first component.
 pub(super) fn same_part(ours: &[u16], theirs: &[u16]) -> bool {
-    let first = [1];
-    let ours = if ours.is_empty() && !theirs.is_empty() { &first } else { ours };
-    ours.iter().zip(theirs).all(|(a, b)| a == b)
+    let first = |part: Option<&u16>| part.copied().unwrap_or(1);
+    theirs.iter().enumerate().all(|(n, part)| first(ours.get(n)) == *part)
+}
+
+/// Whether a fixed value stands there because of a position: in a resource that is made of its segment or, for a
+/// field, in the very element that the field's value fills, or chosen by it.
+pub(super) fn ties(fixed: &Use, other: &Use, at: &Position) -> bool {
+    let read = |p: &Position| p.segment == at.segment && (at.field == 0 || p.field == at.field);
+    if other.map != fixed.map
+        || !other.kind.is_content()
+        || !other.position.as_ref().is_some_and(read)
+        || at.field > 0 && other.resource != fixed.resource
+    {
+        return false;
+    }
+    // Of a rule the maps that it stands in; of a target the element that both name by its number or slice.
+    let within = |rule: &str| rule.rsplit_once('/').map_or("", |(owner, _)| owner).to_owned();
+    let owner = within(&fixed.rule);
+    let numbered = |target: &str| {
+        let (first, rest) = target.split_once('.')?;
+        (first.ends_with(']') && !first.ends_with("[]") && !rest.is_empty()).then(|| first.to_owned())
+    };
+    at.field == 0
+        || other.rule == fixed.rule
+        || owner.contains(" > ") && other.rule.starts_with(&format!("{owner}/"))
+        || numbered(&fixed.target).is_some_and(|first| numbered(&other.target) == Some(first))
+}
+
+/// The trigger events of a message structure (HL7 v2.5, table 0354) that the guide has a map for; of another the
+/// event is its name.
+pub(super) fn events(structure: &str) -> &[&str] {
+    match structure {
+        "ADT_A01" => &["A01", "A04", "A08", "A13"],
+        "ADT_A05" => &["A05", "A14", "A28", "A31"],
+        "ADT_A06" => &["A06", "A07"],
+        "ADT_A09" => &["A09", "A10"],
+        _ => &[],
+    }
+}
+
+/// `Patient` of `PID[Patient]`, `Observation` of `OBX[Observation-Component]`.
+pub(super) fn bracketed(map: &str) -> String {
+    let inside = map.split_once('[').map_or("", |(_, rest)| rest.trim_end_matches(']'));
+    inside.split('-').next().unwrap_or_default().split('.').next().unwrap_or_default().to_owned()
+}
+
+/// The data type in the name of a JAMI map: `Segment ADT_00_IN1 to Coverage` is of ADT-00.
+pub(super) fn data_type(map: &str) -> Option<String> {
+    let word = map.split_whitespace().nth(1)?;
+    let mut parts = word.split('_');
+    let (name, number) = (parts.next()?, parts.next()?);
+    let is_number = number.len() == 2 && number.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| format!("{name}-{number}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{below, ours, position, same_part, theirs, writes};
+    use super::{below, ours, position, referring, same_part, theirs, writes};
 
     fn check(ours_text: &str, theirs_text: &str, expected: bool) {
         let (a, b) = (ours("X", ours_text), theirs("X", theirs_text));
@@ -157,6 +216,11 @@ mod tests {
         let inside = ours("MedicationRequest", "contained[mixture: Medication].ingredient[].strength");
         assert_eq!((inside.resource.as_str(), inside.steps.len()), ("Medication", 2));
         assert!(theirs("X", "$this").steps.is_empty());
+        let holder = referring("Appointment", "participant.actor(Location.identifier)").expect("a holder");
+        assert_eq!((holder.resource.as_str(), holder.steps.len()), ("Appointment", 2));
+        let inner = referring("Provenance", "agent.who(PractitionerRole.practitioner(Practitioner.name))");
+        assert_eq!(inner.map(|e| (e.resource, e.steps.len())), Some(("PractitionerRole".to_owned(), 1)));
+        assert_eq!(referring("Patient", "name"), None);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Follows the plan of one message and notes every use of a position.
 
-use super::read::{MAX_DEPTH, Reader, Scope, add, append};
+use super::possible::{Fact, given, possible};
+use super::read::{MAX_DEPTH, Read, Reader, Scope, append, look};
 use super::{EngineRead, Kind, MessageCoverage, Position, Skip, Use};
 use crate::mapping::describe::{SetText, Title};
 use crate::mapping::functions::{self, parts::parts};
 use crate::mapping::plan::{Cond, Fixed, For, Make, Map, MessagePlan, Part, Path, Plan, Rule, Shape, Source};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// What the engine itself reads, before and beside every rule (`hl7v2::parse`, `charset`, `mapping::apply`).
 const ENGINE: &[(&str, u16, &str, &str)] = &[
@@ -28,13 +29,15 @@ const ENGINE: &[(&str, u16, &str, &str)] = &[
 
 /// What is being written.
 #[derive(Clone)]
-struct Goal {
+struct Goal<'s, 'p> {
     resource: String,
     /// With a point at the end where it is not empty.
     prefix: String,
     map: String,
     /// `patient/name > `.
     trail: String,
+    /// What holds where it is written.
+    facts: Vec<Fact<'s, 'p>>,
 }
 
 struct Walk<'p> {
@@ -73,13 +76,22 @@ pub(super) fn message(plan: &Plan, message: &MessagePlan, texts: &SetText) -> Me
     segments.dedup();
     let engine = if message.feed.is_some() { &[] } else { ENGINE };
     let mut codes = Vec::new();
-    walk.read.codes(&message.is, &mut codes);
+    walk.read.codes(&message.is, 1, &mut codes);
     codes.sort();
     codes.dedup();
+    let (mut events, mut taking_back) = (Vec::new(), Vec::new());
+    walk.read.codes(&message.is, 2, &mut events);
+    if let Some(cancel) = &message.cancel {
+        walk.read.codes(cancel, 2, &mut taking_back);
+    }
+    events.retain(|event| !taking_back.contains(event));
+    events.sort();
+    events.dedup();
     MessageCoverage {
         id: message.id.clone(),
         title: text.map(|text| text.title.clone()).unwrap_or_default(),
         codes,
+        events,
         profiles: walk.profiles,
         provisional: message.provisional.iter().map(|n| plan.maps[*n].id.clone()).collect(),
         segments,
@@ -105,7 +117,7 @@ fn skipped(from: &str) -> Position {
 }
 
 impl<'p> Walk<'p> {
-    fn note(&mut self, goal: &Goal, rule: &str, kind: Kind, position: Position) {
+    fn note(&mut self, goal: &Goal<'_, 'p>, rule: &str, kind: Kind, position: Position) {
         self.uses.push(Use {
             position: Some(position),
             kind,
@@ -115,11 +127,12 @@ impl<'p> Walk<'p> {
             rule: format!("{}{rule}", goal.trail),
             how: String::new(),
             table: None,
+            never: Vec::new(),
             coded: false,
         });
     }
 
-    fn note_cond(&mut self, goal: &Goal, rule: &str, scope: &Scope<'_, 'p>, cond: Option<&'p Cond>) {
+    fn note_cond(&mut self, goal: &Goal<'_, 'p>, rule: &str, scope: &Scope<'_, 'p>, cond: Option<&'p Cond>) {
         let Some(cond) = cond else { return };
         let mut looked = Vec::new();
         self.read.cond(scope, cond, &mut looked, 0);
@@ -128,11 +141,13 @@ impl<'p> Walk<'p> {
         }
     }
 
-    fn note_paths(&mut self, goal: &Goal, rule: &str, scope: &Scope<'_, 'p>, paths: &'p [Path]) {
+    fn note_paths(&mut self, goal: &Goal<'_, 'p>, rule: &str, scope: &Scope<'_, 'p>, paths: &'p [Path]) {
         for path in paths {
             let mut looked = Vec::new();
-            for position in self.read.path(scope, path, &mut looked, 0) {
-                self.note(goal, rule, Kind::Key, position);
+            for read in self.read.path(scope, path, &mut looked, 0) {
+                if self.possible(goal, &read.facts) {
+                    self.note(goal, rule, Kind::Key, read.position);
+                }
             }
             for position in looked {
                 self.note(goal, rule, Kind::Decides, position);
@@ -141,13 +156,17 @@ impl<'p> Walk<'p> {
     }
 
     /// What the rows of `let` look at; what they read is noted where the name is used, and here as a choice.
-    fn note_lets(&mut self, goal: &Goal, scope: &Scope<'_, 'p>) {
+    fn note_lets(&mut self, goal: &Goal<'_, 'p>, scope: &Scope<'_, 'p>) {
         for row in self.read.lets(scope) {
             let rule = format!("${}", self.read.name(row.name));
             self.note_cond(goal, &rule, scope, row.when.as_ref());
+            if !self.possible(goal, &given(scope, row)) {
+                continue;
+            }
             let mut looked = Vec::new();
             let read = self.read.let_row(scope, row, &[], &mut looked, 0);
-            add(&mut looked, read);
+            let here: Vec<_> = read.into_iter().filter(|read| self.possible(goal, &read.facts)).collect();
+            look(&mut looked, here);
             // The segment that a find gives is read only where a part of the name is.
             for position in looked.into_iter().filter(|p| p.field > 0 || p.segment.starts_with("col(")) {
                 self.note(goal, &rule, Kind::Decides, position);
@@ -158,9 +177,14 @@ impl<'p> Walk<'p> {
     fn of_message(&mut self) {
         let message = self.message;
         let id = &message.id;
-        let goal =
-            Goal { resource: String::new(), prefix: String::new(), map: id.clone(), trail: format!("{id}/") };
-        let scope = Scope { base: None, map: None, outer: None };
+        let goal = Goal {
+            resource: String::new(),
+            prefix: String::new(),
+            map: id.clone(),
+            trail: format!("{id}/"),
+            facts: Vec::new(),
+        };
+        let scope = Scope { base: None, map: None, outer: None, own: false };
         self.note_cond(&goal, "is", &scope, Some(&message.is));
         self.note_cond(&goal, "cancel", &scope, message.cancel.as_ref());
         self.note_paths(&goal, "unit", &scope, &message.unit);
@@ -180,46 +204,77 @@ impl<'p> Walk<'p> {
 
     /// A map, `base` being the value that it is made of.
     fn resource(&mut self, map: &'p Map, base: Option<&Position>, trail: &str) {
+        let scope = Scope { base, map: Some(map), outer: None, own: false };
+        // What the message is, that it takes nothing back, and what its lines must be.
+        let message = Scope { base: None, map: None, outer: None, own: false };
+        let mut facts = vec![Fact::cond(&message, &self.message.is, true)];
+        facts.extend(self.message.cancel.iter().map(|cond| Fact::cond(&message, cond, false)));
+        facts.extend(map.only.iter().chain(&map.when).map(|cond| Fact::cond(&scope, cond, true)));
+        if !possible(&self.read, &facts) {
+            return;
+        }
         let goal = Goal {
             resource: map.makes.clone(),
             prefix: String::new(),
             map: map.id.clone(),
             trail: format!("{trail}{}/", map.id),
+            facts,
         };
         let made = (map.id.clone(), map.profile.clone().unwrap_or_default());
         if !self.profiles.contains(&made) {
             self.profiles.push(made);
         }
-        let scope = Scope { base, map: Some(map), outer: None };
         self.note_cond(&goal, "for", &scope, map.only.as_ref());
         self.note_cond(&goal, "when", &scope, map.when.as_ref());
         self.note_paths(&goal, "key", &scope, &map.key);
         if let For::By(segment, paths) = &map.instances {
             let segment = self.read.segment(*segment);
-            let inner = Scope { base: Some(&segment), ..scope };
+            let inner = Scope { base: Some(&segment), own: true, ..scope };
             self.note_paths(&goal, "for", &inner, paths);
         }
         self.note_lets(&goal, &scope);
         self.rules(map, &scope, &goal, 0);
     }
 
-    fn rules(&mut self, map: &'p Map, scope: &Scope<'_, 'p>, goal: &Goal, depth: usize) {
+    fn rules(&mut self, map: &'p Map, scope: &Scope<'_, 'p>, goal: &Goal<'_, 'p>, depth: usize) {
         if depth > MAX_DEPTH {
             return;
         }
+        // What the fixed rows before a row of the same place did not ask for.
+        let mut unmet: Vec<Fact<'_, 'p>> = Vec::new();
         for rule in &map.rules {
-            self.rule(rule, scope, goal, depth);
+            if !rule.follows {
+                unmet.clear();
+            }
+            let mut here = goal.clone();
+            here.facts.extend(rule.when.iter().map(|cond| Fact::cond(scope, cond, true)));
+            here.facts.extend(unmet.iter().cloned());
+            if possible(&self.read, &here.facts) {
+                self.rule(rule, scope, &here, depth);
+            }
+            if let (Source::Fixed(_), Some(cond)) = (&rule.source, &rule.when) {
+                unmet.push(Fact::cond(scope, cond, false));
+            }
         }
     }
 
-    fn rule(&mut self, rule: &'p Rule, scope: &Scope<'_, 'p>, goal: &Goal, depth: usize) {
-        let mut looked = Vec::new();
+    fn possible(&self, goal: &Goal<'_, 'p>, more: &[Fact<'_, 'p>]) -> bool {
+        let mut facts: Vec<Fact<'_, 'p>> = goal.facts.clone();
+        facts.extend(more.iter().cloned());
+        possible(&self.read, &facts)
+    }
+
+    fn rule(&mut self, rule: &'p Rule, scope: &Scope<'_, 'p>, goal: &Goal<'_, 'p>, depth: usize) {
+        let (mut looked, mut asked) = (Vec::new(), Vec::new());
         if let Some(cond) = &rule.when {
             self.read.cond(scope, cond, &mut looked, 0);
+            self.read.asked(scope, cond, true, &mut asked, 0);
         }
         let fixed = matches!(rule.source, Source::Fixed(_));
         for position in looked {
-            let kind = if fixed { Kind::Chosen } else { Kind::Decides };
+            // That there is nothing is no value to write.
+            let chosen = fixed && asked.contains(&position);
+            let kind = if chosen { Kind::Chosen } else { Kind::Decides };
             self.write(rule, goal, Some(position), kind, "");
         }
         match &rule.source {
@@ -227,8 +282,11 @@ impl<'p> Walk<'p> {
             Source::None => {
                 if let Some(Make::Text(pieces)) = &rule.make {
                     let mut looked = Vec::new();
-                    for position in self.read.pieces(scope, pieces, &mut looked, 0) {
-                        self.write(rule, goal, Some(position), Kind::Written, "");
+                    for read in self.read.pieces(scope, pieces, &mut looked, 0) {
+                        if self.possible(goal, &read.facts) {
+                            let kind = if read.finds { Kind::Decides } else { Kind::Written };
+                            self.write(rule, goal, Some(read.position), kind, "");
+                        }
                     }
                     self.looked_at(rule, goal, looked);
                 }
@@ -238,8 +296,8 @@ impl<'p> Walk<'p> {
                     let mut looked = Vec::new();
                     let read = self.read.path(scope, path, &mut looked, 0);
                     self.looked_at(rule, goal, looked);
-                    for position in read {
-                        self.made(rule, n + 1, &position, scope, goal, depth);
+                    for read in read {
+                        self.given(rule, n + 1, read, scope, goal, depth);
                     }
                 }
             }
@@ -247,18 +305,59 @@ impl<'p> Walk<'p> {
                 let mut looked = Vec::new();
                 let read = self.read.path(scope, path, &mut looked, 0);
                 self.looked_at(rule, goal, looked);
-                for position in read {
+                for read in read {
                     match used {
-                        Some(n) => self.element(&self.plan.inner[*n], rule, &position, scope, goal, depth),
-                        None => self.made(rule, 1, &position, scope, goal, depth),
+                        Some(n) => {
+                            let inner = &self.plan.inner[*n];
+                            let position = &read.position;
+                            let mut goal = goal.clone();
+                            goal.facts.extend(read.facts.iter().cloned());
+                            self.element(inner, rule, position, scope, &goal, depth);
+                        }
+                        None => self.given(rule, 1, read, scope, goal, depth),
                     }
                 }
             }
         }
     }
 
+    /// What `as` makes of what a path read, where a message can have it.
+    fn given(
+        &mut self,
+        rule: &'p Rule,
+        input: usize,
+        read: Read<'_, 'p>,
+        scope: &Scope<'_, 'p>,
+        goal: &Goal<'_, 'p>,
+        depth: usize,
+    ) {
+        let mut here = goal.clone();
+        here.facts.extend(read.facts.iter().cloned());
+        if !possible(&self.read, &here.facts) {
+            return;
+        }
+        // A reference says which segment was found; any other value stands in that one.
+        let refers = matches!(rule.make, Some(Make::RefType(..) | Make::RefMade { .. }));
+        if read.finds && !refers || matches!(rule.make, Some(Make::Ordinal { .. })) {
+            self.write(rule, goal, Some(read.position), Kind::Decides, "");
+            return;
+        }
+        let from = self.uses.len();
+        self.made(rule, input, &read.position, scope, &here, depth);
+        let (Some(Make::Table(n)), Some(key)) = (&rule.make, &read.key) else { return };
+        if self.read.speaks_of(&here.facts, key) {
+            let codes: BTreeSet<&String> =
+                self.plan.tables[*n].rows.iter().map(|row| &row.source_code).collect();
+            let never = |code: &&&String| !self.possible(&here, &[Fact::is(scope, key, code)]);
+            let never: Vec<String> = codes.iter().filter(never).map(|code| (*code).clone()).collect();
+            for one in &mut self.uses[from..] {
+                one.never.clone_from(&never);
+            }
+        }
+    }
+
     /// A fixed value; of a code also its system, as a table has it.
-    fn fixed(&mut self, rule: &'p Rule, goal: &Goal, fixed: &Fixed) {
+    fn fixed(&mut self, rule: &'p Rule, goal: &Goal<'_, 'p>, fixed: &Fixed) {
         self.write(rule, goal, None, Kind::Fixed, "");
         let (Some(Make::Code(n)), Fixed::Text(code)) = (&rule.make, fixed) else { return };
         let table = &self.plan.tables[*n];
@@ -278,7 +377,7 @@ impl<'p> Walk<'p> {
         }
     }
 
-    fn looked_at(&mut self, rule: &'p Rule, goal: &Goal, looked: Vec<Position>) {
+    fn looked_at(&mut self, rule: &'p Rule, goal: &Goal<'_, 'p>, looked: Vec<Position>) {
         for position in looked {
             self.write(rule, goal, Some(position), Kind::Decides, "");
         }
@@ -291,7 +390,7 @@ impl<'p> Walk<'p> {
         input: usize,
         position: &Position,
         scope: &Scope<'_, 'p>,
-        goal: &Goal,
+        goal: &Goal<'_, 'p>,
         depth: usize,
     ) {
         match &rule.make {
@@ -310,12 +409,14 @@ impl<'p> Walk<'p> {
                     }
                 }
             }
-            Some(Make::Type(n)) => self.element(&self.plan.inner[*n], rule, position, scope, goal, depth),
+            Some(Make::Type(n)) => {
+                self.element(&self.plan.inner[*n], rule, position, scope, goal, depth);
+            }
             Some(Make::Text(pieces)) => {
                 let inner = Scope { base: Some(position), ..*scope };
                 let mut looked = Vec::new();
                 for read in self.read.pieces(&inner, pieces, &mut looked, 0) {
-                    self.write(rule, goal, Some(read), Kind::Written, "");
+                    self.write(rule, goal, Some(read.position), Kind::Written, "");
                 }
                 self.looked_at(rule, goal, looked);
             }
@@ -323,6 +424,7 @@ impl<'p> Walk<'p> {
                 self.write(rule, goal, Some(position.clone()), Kind::Written, "reference");
                 let Some(n) = *index else { return };
                 let map = &self.plan.maps[n];
+                self.named(rule, map, position, goal);
                 if matches!(map.instances, For::Datatype) && self.followed.insert((n, position.clone())) {
                     let trail = format!("{}{} > ", goal.trail, rule.id);
                     self.resource(map, Some(position), &trail);
@@ -349,6 +451,22 @@ impl<'p> Walk<'p> {
         }
     }
 
+    /// A reference to what a map made of a segment says what that map's key says of it.
+    fn named(&mut self, rule: &'p Rule, map: &'p Map, position: &Position, goal: &Goal<'_, 'p>) {
+        if position.field > 0 || matches!(map.instances, For::Datatype) {
+            return;
+        }
+        let scope = Scope { base: None, map: Some(map), outer: None, own: false };
+        for path in &map.key {
+            for read in self.read.path(&scope, path, &mut Vec::new(), 0) {
+                // Of the keys' other parts (order, patient) the reference says nothing of its own.
+                if read.position.segment == position.segment && read.position.field > 0 {
+                    self.write(rule, goal, Some(read.position), Kind::Written, "reference");
+                }
+            }
+        }
+    }
+
     /// A submap or datatype map, filled from a position.
     fn element(
         &mut self,
@@ -356,7 +474,7 @@ impl<'p> Walk<'p> {
         rule: &'p Rule,
         position: &Position,
         outer: &Scope<'_, 'p>,
-        goal: &Goal,
+        goal: &Goal<'_, 'p>,
         depth: usize,
     ) {
         let inner = Goal {
@@ -364,12 +482,24 @@ impl<'p> Walk<'p> {
             trail: format!("{}{} > {}/", goal.trail, rule.id, map.id),
             ..goal.clone()
         };
-        let scope = Scope { base: Some(position), map: Some(map), outer: Some(outer) };
+        // `each = "PV1"` in a map of PV1 is that segment itself.
+        let own = match &rule.source {
+            Source::Each(path, _) => self.read.is_own(outer, path),
+            _ => false,
+        };
+        let scope = Scope { base: Some(position), map: Some(map), outer: Some(outer), own };
         self.note_lets(&inner, &scope);
         self.rules(map, &scope, &inner, depth + 1);
     }
 
-    fn write(&mut self, rule: &Rule, goal: &Goal, position: Option<Position>, kind: Kind, below: &str) {
+    fn write(
+        &mut self,
+        rule: &Rule,
+        goal: &Goal<'_, 'p>,
+        position: Option<Position>,
+        kind: Kind,
+        below: &str,
+    ) {
         let target = &rule.target.text;
         let target = match target.strip_suffix("[x]") {
             Some(bare) if below.starts_with(|c: char| c.is_ascii_uppercase()) => format!("{bare}{below}"),
@@ -389,6 +519,7 @@ impl<'p> Walk<'p> {
             rule: format!("{}{}", goal.trail, rule.id),
             how: self.how(rule),
             table,
+            never: Vec::new(),
             coded: matches!(&rule.make, Some(Make::Function(n, _)) if functions::keeps_codes(*n)),
         });
     }

@@ -1,0 +1,425 @@
+//! Whether conditions can hold together: of a message file, of the maps, names and rules on the way to an element.
+//!
+//! What is asked stands in the rules alone. Where it cannot be told (several repetitions, a segment that may be
+//! another one) the answer is yes: a use is left out only where no message has it.
+
+use super::read::{MAX_DEPTH, Reader, Scope};
+use crate::mapping::plan::{Cond, For, Let, LetSource, Make, Name, Part, Path, Pick, Plan, Root};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Steps of one question at most. The conditions of the shipped set take some hundred; beyond this it is "yes".
+const MAX_STEPS: usize = 20_000;
+
+/// A place whose value conditions speak of: whose it is, and the parts down to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    root: String,
+    parts: Vec<String>,
+    /// Whether there is at most one value: of several, each condition may hold for another.
+    one: bool,
+}
+
+/// Something that holds, or does not, where a rule writes.
+#[derive(Clone)]
+pub(super) struct Fact<'s, 'p> {
+    scope: Scope<'s, 'p>,
+    what: What<'p>,
+    holds: bool,
+}
+
+#[derive(Clone)]
+enum What<'p> {
+    Cond(&'p Cond),
+    Valued(&'p Path),
+    Is(Key, String),
+}
+
+impl<'s, 'p> Fact<'s, 'p> {
+    pub(super) fn cond(scope: &Scope<'s, 'p>, cond: &'p Cond, holds: bool) -> Self {
+        Self { scope: *scope, what: What::Cond(cond), holds }
+    }
+
+    pub(super) fn valued(scope: &Scope<'s, 'p>, path: &'p Path) -> Self {
+        Self { scope: *scope, what: What::Valued(path), holds: true }
+    }
+
+    pub(super) fn is(scope: &Scope<'s, 'p>, key: &Key, code: &str) -> Self {
+        Self { scope: *scope, what: What::Is(key.clone(), code.to_owned()), holds: true }
+    }
+
+    fn with(&self, cond: &'p Cond, holds: bool) -> Self {
+        Self { what: What::Cond(cond), holds, ..self.clone() }
+    }
+}
+
+/// What is known of one value.
+#[derive(Clone, Default)]
+struct Known<'p> {
+    valued: bool,
+    missing: bool,
+    allowed: Option<BTreeSet<String>>,
+    refused: BTreeSet<String>,
+    starts: Vec<(&'p [String], bool)>,
+    ends: Vec<(&'p [String], bool)>,
+    tables: Vec<(usize, bool)>,
+}
+
+#[derive(Clone, Default)]
+struct State<'p> {
+    values: HashMap<Key, Known<'p>>,
+    /// Conditions as they stand: one that holds does not fail.
+    atoms: HashMap<String, bool>,
+    /// Names already followed.
+    followed: HashSet<String>,
+}
+
+/// Alternatives, each of which is facts.
+type Choice<'s, 'p> = Vec<Vec<Fact<'s, 'p>>>;
+
+/// Whether a message may have all of it.
+pub(super) fn possible<'p>(reader: &Reader<'p>, facts: &[Fact<'_, 'p>]) -> bool {
+    let mut left = MAX_STEPS;
+    solve(reader, facts.to_vec(), State::default(), Vec::new(), &mut left)
+}
+
+fn solve<'s, 'p>(
+    reader: &Reader<'p>,
+    mut open: Vec<Fact<'s, 'p>>,
+    mut state: State<'p>,
+    mut choices: Vec<Choice<'s, 'p>>,
+    left: &mut usize,
+) -> bool {
+    while let Some(fact) = open.pop() {
+        if *left == 0 {
+            return true;
+        }
+        *left -= 1;
+        match (&fact.what, fact.holds) {
+            (What::Cond(Cond::Not(inner)), holds) => open.push(fact.with(inner, !holds)),
+            (What::Cond(Cond::Shared(_, inner)), holds) => open.push(fact.with(inner, holds)),
+            (What::Cond(Cond::All(list)), true) | (What::Cond(Cond::Any(list)), false) => {
+                open.extend(list.iter().map(|one| fact.with(one, fact.holds)));
+            }
+            (What::Cond(Cond::All(list) | Cond::Any(list)), holds) => {
+                choices.push(list.iter().map(|one| vec![fact.with(one, holds)]).collect());
+            }
+            _ => {
+                if !state.learn(reader, &fact) {
+                    return false;
+                }
+                choices.extend(state.through(reader, &fact));
+            }
+        }
+    }
+    if !state.is_consistent(reader.plan) {
+        return false;
+    }
+    let Some(choice) = choices.pop() else { return true };
+    choice.into_iter().any(|facts| solve(reader, facts, state.clone(), choices.clone(), left))
+}
+
+impl<'p> State<'p> {
+    /// Takes in a condition about one value; false where it speaks against what is known.
+    fn learn(&mut self, reader: &Reader<'p>, fact: &Fact<'_, 'p>) -> bool {
+        let key = match &fact.what {
+            What::Is(key, _) => Some(key.clone()),
+            What::Valued(path) => reader.key(&fact.scope, path, 0),
+            What::Cond(cond) => path_of(cond).and_then(|path| reader.key(&fact.scope, path, 0)),
+        };
+        let Some(key) = key else { return true };
+        let holds = fact.holds;
+        if let What::Cond(cond) = &fact.what {
+            let other = match cond {
+                Cond::Same(_, other) => reader.key(&fact.scope, other, 0),
+                _ => None,
+            };
+            if matches!(cond, Cond::Same(..)) && other.is_none() {
+                return true;
+            }
+            let name = format!("{key:?} {other:?} {}", asks(cond));
+            if *self.atoms.entry(name).or_insert(holds) != holds {
+                return false;
+            }
+            if let (Some(other), true) = (other, holds) {
+                self.values.entry(other).or_default().valued = true;
+            }
+        }
+        let one = key.one;
+        let known = self.values.entry(key).or_default();
+        let allow = |known: &mut Known<'p>, list: BTreeSet<String>| {
+            known.valued |= !list.contains("");
+            if one {
+                known.allowed = Some(match known.allowed.take() {
+                    Some(before) => before.intersection(&list).cloned().collect(),
+                    None => list,
+                });
+            }
+        };
+        match (&fact.what, holds) {
+            (What::Valued(_) | What::Cond(Cond::Valued(_)), true) => known.valued = true,
+            (What::Valued(_) | What::Cond(Cond::Valued(_)), false) => known.missing = true,
+            (What::Is(_, code), _) => allow(known, BTreeSet::from([code.clone()])),
+            (What::Cond(Cond::In(_, list)), true) => allow(known, list.iter().cloned().collect()),
+            // None of them is any of these, however many there are.
+            (What::Cond(Cond::In(_, list)), false) => known.refused.extend(list.iter().cloned()),
+            (What::Cond(cond), holds) => {
+                known.valued |= holds;
+                match cond {
+                    Cond::Starts(_, list) if one || !holds => known.starts.push((list, holds)),
+                    Cond::Ends(_, list) if one || !holds => known.ends.push((list, holds)),
+                    Cond::InTable(_, table) if one || !holds => known.tables.push((*table, holds)),
+                    _ => {}
+                }
+            }
+        }
+        true
+    }
+
+    /// What a condition on a name says of the rows that make it.
+    fn through<'s>(&mut self, reader: &Reader<'p>, fact: &Fact<'s, 'p>) -> Option<Choice<'s, 'p>> {
+        let path = match &fact.what {
+            What::Valued(path) => path,
+            What::Cond(cond) if !matches!(cond, Cond::Same(..)) => path_of(cond)?,
+            _ => return None,
+        };
+        let Root::Name(name) = &path.root else { return None };
+        let valued = matches!(fact.what, What::Valued(_) | What::Cond(Cond::Valued(_)));
+        let (rows, scope) = reader.rows_of(&fact.scope, *name);
+        if !fact.holds {
+            // Without a value no row gave one: a fixed one was not asked.
+            let fixed = rows.iter().filter(|row| valued && matches!(row.source, LetSource::Fixed(_)));
+            let unmet = fixed.filter_map(|row| Some(Fact::cond(&scope, row.when.as_ref()?, false)));
+            let unmet: Vec<Fact<'s, 'p>> = unmet.collect();
+            return (!unmet.is_empty()).then(|| vec![unmet]);
+        }
+        if !self.followed.insert(format!("{:?} {path:?}", reader.depth(&scope))) {
+            return None;
+        }
+        let gives = |row: &&'p Let| match (&row.source, &fact.what) {
+            (LetSource::Fixed(text), What::Cond(Cond::In(_, list))) => list.contains(text),
+            _ => true,
+        };
+        Some(rows.iter().copied().filter(gives).map(|row| given(&scope, row)).collect())
+    }
+
+    fn is_consistent(&self, plan: &Plan) -> bool {
+        let missing = self.values.iter().filter(|(_, known)| known.missing);
+        for (key, _) in missing {
+            let inside = |other: &Key| other.root == key.root && other.parts.starts_with(&key.parts);
+            if self.values.iter().any(|(other, known)| known.valued && inside(other)) {
+                return false;
+            }
+        }
+        self.values.values().all(|known| known.is_possible(plan))
+    }
+}
+
+impl Known<'_> {
+    fn is_possible(&self, plan: &Plan) -> bool {
+        if let Some(allowed) = &self.allowed {
+            return allowed.iter().any(|text| self.takes(plan, text));
+        }
+        match self.tables.iter().find(|(_, holds)| *holds) {
+            Some((table, _)) => {
+                let codes = plan.tables[*table].by_source.keys();
+                codes.filter(|text| !text.is_empty()).any(|text| self.takes(plan, text))
+            }
+            None => true,
+        }
+    }
+
+    fn takes(&self, plan: &Plan, text: &str) -> bool {
+        !self.refused.contains(text)
+            && self.starts.iter().all(|(list, holds)| list.iter().any(|l| text.starts_with(l)) == *holds)
+            && self.ends.iter().all(|(list, holds)| list.iter().any(|l| text.ends_with(l)) == *holds)
+            && self
+                .tables
+                .iter()
+                .all(|(table, holds)| plan.tables[*table].by_source.contains_key(text) == *holds)
+    }
+}
+
+/// What holds where a row of `let` gives a value: its condition, and something to read.
+pub(super) fn given<'s, 'p>(scope: &Scope<'s, 'p>, row: &'p Let) -> Vec<Fact<'s, 'p>> {
+    let mut out: Vec<Fact<'s, 'p>> = row.when.iter().map(|cond| Fact::cond(scope, cond, true)).collect();
+    if let LetSource::From(paths) = &row.source
+        && let [path] = paths.as_slice()
+        && !matches!(row.make, Some(Make::Ordinal { .. } | Make::Text(_)))
+    {
+        out.push(Fact::valued(scope, path));
+    }
+    out
+}
+
+/// The path that a condition is about.
+fn path_of(cond: &Cond) -> Option<&Path> {
+    match cond {
+        Cond::Valued(path)
+        | Cond::In(path, _)
+        | Cond::InTable(path, _)
+        | Cond::Starts(path, _)
+        | Cond::Ends(path, _)
+        | Cond::Same(path, _)
+        | Cond::Number(path)
+        | Cond::Date(path) => Some(path),
+        _ => None,
+    }
+}
+
+/// What a condition asks of its value.
+fn asks(cond: &Cond) -> String {
+    match cond {
+        Cond::Valued(_) => "valued".to_owned(),
+        Cond::In(_, list) => format!("in {list:?}"),
+        Cond::InTable(_, table) => format!("in table {table}"),
+        Cond::Starts(_, list) => format!("starts {list:?}"),
+        Cond::Ends(_, list) => format!("ends {list:?}"),
+        Cond::Same(..) => "same".to_owned(),
+        Cond::Number(_) => "number".to_owned(),
+        Cond::Date(_) => "date".to_owned(),
+        _ => String::new(),
+    }
+}
+
+impl<'p> Reader<'p> {
+    /// How many scopes stand around one.
+    fn depth(&self, scope: &Scope<'_, 'p>) -> usize {
+        let mut at = scope.outer;
+        let mut depth = 0;
+        while let Some(outer) = at {
+            (at, depth) = (outer.outer, depth + 1);
+        }
+        depth
+    }
+
+    /// The place that a path means; `None` where it cannot be told whether another path means the same.
+    pub(super) fn key(&self, scope: &Scope<'_, 'p>, path: &'p Path, depth: usize) -> Option<Key> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let pick = |pick: &Pick| match pick {
+            Pick::First => "[1]".to_owned(),
+            other => format!("[{other:?}]"),
+        };
+        let is_first = |pick: &Pick| matches!(pick, Pick::First | Pick::Nth(_) | Pick::Same | Pick::After);
+        let mut parts: Vec<String> = Vec::new();
+        let mut one = is_first(&path.repetition);
+        let root = match &path.root {
+            Root::Segment { around, name, pick: which, field } => {
+                let segment = self.segment(*name).segment;
+                // Of a message as a whole only its header is one and the same for every rule.
+                if scope.map.is_none() && segment != "MSH" {
+                    return None;
+                }
+                if *field > 0 {
+                    parts.extend([field.to_string(), pick(&path.repetition)]);
+                }
+                one &= is_first(which);
+                match (around, which) {
+                    (None, Pick::First) => self.whose(scope, &segment),
+                    _ => format!("{around:?} {which:?} {segment} {}", self.depth(scope)),
+                }
+            }
+            Root::Relative => match scope.base {
+                Some(base) if base.field == 0 && base.parts.is_empty() => {
+                    // The first of its parts is the field.
+                    self.whose(scope, &base.segment)
+                }
+                Some(base) => format!("{base} at {}", self.depth(scope)),
+                None => match &scope.map?.instances {
+                    For::Segment(name) | For::By(name, _) => self.whose(scope, &self.segment(*name).segment),
+                    _ => format!(". at {}", self.depth(scope)),
+                },
+            },
+            Root::Name(name) => {
+                let (rows, at) = self.rows_of(scope, *name);
+                one &= rows.iter().all(|row| self.is_one(&at, row, depth + 1));
+                let slot = rows.first()?.slot;
+                format!("${slot} of {} {}", at.map.is_some(), self.depth(&at))
+            }
+            Root::Column { name, all } => {
+                one &= !all;
+                format!("col({}) {all}", self.name(*name))
+            }
+            Root::Setting(setting) => format!("{setting:?}"),
+            Root::Literal(_) => return None,
+        };
+        let relative = matches!(path.root, Root::Relative) && root.starts_with(|c: char| c.is_ascii_digit());
+        for (n, part) in path.parts.iter().enumerate() {
+            match part {
+                Part::Number(number) => parts.push(number.to_string()),
+                Part::Name(sym) => parts.push(self.name(*sym)),
+            }
+            if relative && n == 0 {
+                parts.push(pick(&path.repetition));
+            }
+        }
+        Some(Key { root, parts, one })
+    }
+
+    /// Whose segment of that name a path means: of the scope that is about one, else that of the message.
+    fn whose(&self, scope: &Scope<'_, 'p>, segment: &str) -> String {
+        let about = |scope: &Scope<'_, 'p>| match (scope.base, scope.map.map(|map| &map.instances)) {
+            // Of a repetition too: beside it stand the fields of its own segment.
+            (Some(base), _) => base.segment == segment,
+            (None, Some(For::Segment(name) | For::By(name, _) | For::Field(name, _))) => {
+                self.segment(*name).segment == segment
+            }
+            _ => false,
+        };
+        let mut at = Some(scope);
+        while let Some(here) = at {
+            if about(here) && !(here.own && here.outer.is_some_and(about)) {
+                return format!("{} {segment}", self.depth(here));
+            }
+            at = here.outer;
+        }
+        format!("0 {segment} of message")
+    }
+
+    /// Whether what a path goes through is in the very segment that the scope is about, and in no further one.
+    pub(super) fn is_own(&self, scope: &Scope<'_, 'p>, path: &Path) -> bool {
+        let Root::Segment { around: None, name, pick, .. } = &path.root else { return false };
+        let segment = self.segment(*name).segment;
+        let about = match (scope.base, scope.map.map(|map| &map.instances)) {
+            (Some(base), _) => base.segment == segment,
+            (None, Some(For::Segment(name) | For::Field(name, _))) => self.segment(*name).segment == segment,
+            _ => false,
+        };
+        match pick {
+            Pick::First => true,
+            Pick::All => about,
+            _ => false,
+        }
+    }
+
+    /// Whether a row of `let` gives at most one value.
+    fn is_one(&self, scope: &Scope<'_, 'p>, row: &'p Let, depth: usize) -> bool {
+        match &row.source {
+            LetSource::From(paths) => match paths.as_slice() {
+                [path] => self.key(scope, path, depth).is_some_and(|key| key.one),
+                _ => matches!(row.make, Some(Make::Text(_))),
+            },
+            LetSource::Fixed(_) | LetSource::Find(_) | LetSource::None => true,
+        }
+    }
+
+    /// Whether any of the facts speaks of that place.
+    pub(super) fn speaks_of(&self, facts: &[Fact<'_, 'p>], key: &Key) -> bool {
+        facts.iter().any(|fact| match &fact.what {
+            What::Is(known, _) => known == key,
+            What::Valued(path) => matches!(path.root, Root::Name(Name::Own(_) | Name::Outer(_))),
+            What::Cond(cond) => self.cond_speaks_of(&fact.scope, cond, key),
+        })
+    }
+
+    fn cond_speaks_of(&self, scope: &Scope<'_, 'p>, cond: &'p Cond, key: &Key) -> bool {
+        match cond {
+            Cond::All(list) | Cond::Any(list) => list.iter().any(|one| self.cond_speaks_of(scope, one, key)),
+            Cond::Not(inner) | Cond::Shared(_, inner) => self.cond_speaks_of(scope, inner, key),
+            atom => path_of(atom).is_some_and(|path| {
+                matches!(path.root, Root::Name(_)) || self.key(scope, path, 0).as_ref() == Some(key)
+            }),
+        }
+    }
+}
