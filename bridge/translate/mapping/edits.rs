@@ -21,7 +21,7 @@ struct Edit {
 }
 
 /// The twenty that the project promises, and some that are like them.
-const EDITS: [Edit; 34] = [
+const EDITS: [Edit; 35] = [
     Edit {
         what: "wrong segment",
         file: "maps/patient.toml",
@@ -396,6 +396,17 @@ const EDITS: [Edit; 34] = [
         column: "fixed",
         ja: "表 organization-type の target_code に insurer の行がありません",
         en: "No row of the table 'organization-type' has the target_code 'insurer'",
+    },
+    Edit {
+        what: "a component that the data type does not have",
+        file: "maps/insurer.toml",
+        old: "rules   = [",
+        new: "rules   = [\n  { id = \"branch\", to = \"alias[]\", from = \"IN1-4.14\" },",
+        line: r#"  { id = "branch""#,
+        rule: "insurer/branch",
+        column: "from",
+        ja: "IN1-4(XON)の成分は 10 まで",
+        en: "there is no IN1-4.14",
     },
 ];
 

@@ -6,9 +6,11 @@ use super::functions;
 use super::near::nearest;
 use super::path::Parser;
 use super::plan::{
-    Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Many, Name, Path, Piece, Plan, Sym, Use, Used,
+    Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Many, Name, Part, Path, Piece, Plan, Root, Sym,
+    Use, Used,
 };
 use super::problem::{Place, Problems, Words, words};
+use super::segments;
 use crate::finding::{self, Language};
 use std::collections::HashMap;
 
@@ -105,7 +107,32 @@ impl Cx<'_> {
     }
 
     pub(crate) fn path(&mut self, cell: Cell<'_>, text: &str) -> Option<Path> {
-        self.parsed(cell, |p| p.path(text))
+        let path = self.parsed(cell, |p| p.path(text))?;
+        self.component(cell, &path);
+        Some(path)
+    }
+
+    /// A component that the data type of its field does not have.
+    fn component(&mut self, cell: Cell<'_>, path: &Path) {
+        let (Root::Segment { name, field, .. }, [Part::Number(number), ..]) =
+            (&path.root, path.parts.as_slice())
+        else {
+            return;
+        };
+        let segment = self.plan.symbols.name(*name);
+        let Some((kind, most)) = segments::components(segment, *field).filter(|(_, most)| number > most)
+        else {
+            return;
+        };
+        let said = words(
+            format!(
+                "{segment}-{field}({kind})の成分は {most} までです。{segment}-{field}.{number} はありません。"
+            ),
+            format!(
+                "{segment}-{field} ({kind}) has {most} components: there is no {segment}-{field}.{number}."
+            ),
+        );
+        self.wrong(cell, said);
     }
 
     pub(crate) fn paths(&mut self, cell: Cell<'_>, texts: &[String]) -> Vec<Path> {

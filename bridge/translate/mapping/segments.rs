@@ -189,9 +189,80 @@ pub(crate) fn fields(name: &str) -> Option<u16> {
     SEGMENTS.binary_search_by(|known| known.0.cmp(name)).ok().map(|n| SEGMENTS[n].1)
 }
 
+/// The data types of fields that have components, of the segments that Japan sends: `PID CX=3` is PID-3, of type CX
+/// (HL7 v2.5, the segments' attribute tables, as SS-MIX2 Ver.1.2 uses them). A text (ST, IS) is not among them: what
+/// sites write into it is their own.
+const TYPES: &[&str] = &[
+    "MSH TS=7",
+    "EVN TS=2 TS=3 XCN=5 TS=6",
+    "PID CX=3 XPN=5 TS=7 XAD=11 XTN=13 XTN=14 TS=33",
+    "NK1 XPN=2 CWE=3 XAD=4 XTN=5 XTN=6 XON=13",
+    "PV1 PL=3 PL=6 XCN=7 XCN=17 TS=44 TS=45",
+    "PV2 PL=1 TS=8 TS=9 TS=47",
+    "OBX CWE=3 CWE=6 TS=14",
+    "AL1 CWE=2 CWE=3",
+    "IN1 CWE=2 CX=3 XON=4 CX=10 XON=11 DT=12 DT=13 CWE=17",
+    "IAM CWE=2 CWE=3 CWE=4 EI=7 CWE=9 CWE=10 DT=11 TS=13 XPN=14 CWE=15 CWE=17 XCN=18 XON=19 TS=20",
+    "PRB TS=2 CWE=3 EI=4 EI=5 TS=7 TS=8 TS=9 CWE=10 CWE=11 CWE=12 CWE=13 CWE=14 TS=15 TS=16 TS=17 CWE=18 CWE=19 CWE=21 CWE=22 CWE=23 CWE=25",
+    "ORC EI=2 EI=3 EI=4 TS=9 XCN=10 XCN=12 PL=13 TS=15 CWE=16 CWE=17 CWE=18 XON=21 XAD=22 XTN=23 CWE=29",
+    "TQ1 CQ=2 TM=4 CQ=5 CQ=6 TS=7 TS=8 CWE=9 CQ=13",
+    "ODS CWE=2 CWE=3",
+    "RXE CWE=2 CWE=5 CWE=6 CWE=7 CWE=11 XCN=13 XCN=14 TS=18 CQ=19 CWE=21 CWE=24 CWE=26 CWE=27 CWE=29 TS=32 CWE=34 CWE=35 CWE=37 CWE=38 CWE=40 XAD=41 PL=42 XAD=43",
+    "RXR CWE=1 CWE=2 CWE=3 CWE=4",
+    "RXA TS=3 TS=4 CWE=5 CWE=7 CWE=8 CWE=9 XCN=10 CWE=14 TS=16 CWE=17 CWE=18 CWE=19 TS=22 CWE=24 CWE=25",
+    "RXC CWE=2 CWE=4 CWE=6 CWE=7 CWE=9",
+    "CTI EI=1 CWE=2 CWE=3",
+    "SPM CWE=4 CWE=8",
+    "OBR EI=2 EI=3 CWE=4 TS=7 TS=8 CWE=12 XCN=16 TS=22 XCN=28 TS=36",
+    "IPC EI=1 EI=2 EI=3 EI=4 CWE=5 CWE=6 EI=7 CWE=8",
+];
+
+/// The most components of a data type, in its newest published form.
+const COMPONENTS: &[(&str, u16)] = &[
+    ("CQ", 2),
+    ("CWE", 22),
+    ("CX", 12),
+    ("DT", 2),
+    ("EI", 4),
+    ("PL", 11),
+    ("TM", 2),
+    ("TS", 2),
+    ("XAD", 23),
+    ("XCN", 25),
+    ("XON", 10),
+    ("XPN", 15),
+    ("XTN", 18),
+];
+
+/// The data type of a field and how many components it has; `None` where that is not known.
+pub(crate) fn components(segment: &str, field: u16) -> Option<(&'static str, u16)> {
+    let line = TYPES.iter().find(|line| line.split(' ').next() == Some(segment))?;
+    let (name, _) = line
+        .split(' ')
+        .filter_map(|word| word.split_once('='))
+        .find(|(_, number)| number.parse() == Ok(field))?;
+    COMPONENTS.iter().find(|(known, _)| *known == name).copied()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{SEGMENTS, fields};
+    use super::{COMPONENTS, SEGMENTS, TYPES, components, fields};
+
+    #[test]
+    fn the_types_of_fields_are_of_segments_and_fields_that_there_are() {
+        for line in TYPES {
+            let mut words = line.split(' ');
+            let segment = words.next().unwrap();
+            let most = fields(segment).unwrap_or_else(|| panic!("{segment}"));
+            for word in words {
+                let (name, field) = word.split_once('=').unwrap();
+                assert!((1..=most).contains(&field.parse().unwrap()), "{line}");
+                assert!(COMPONENTS.iter().any(|(known, _)| *known == name), "{line}");
+            }
+        }
+        assert_eq!(components("PID", 3), Some(("CX", 12)));
+        assert_eq!(components("OBX", 5), None);
+    }
 
     #[test]
     fn the_list_is_sorted_and_knows_what_japan_sends() {
