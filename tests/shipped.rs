@@ -42,7 +42,8 @@ fn every_rule_test_of_the_set_passes() {
         .into_iter()
         .filter(|test| !test.failures.is_empty())
         .map(|test| {
-            format!("{}:{} {}\n    {}", test.file, test.line, test.name, test.failures.join("\n    "))
+            let failures: String = test.failures.iter().map(|failure| format!("\n    {failure}")).collect();
+            format!("{}:{} {}{failures}", test.file, test.line, test.name)
         })
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
