@@ -6,8 +6,11 @@
 //! from that position, under conditions that a message of that type can have, and where the row is about what a
 //! reference leads to, the reference too. Conditions of the tables are not judged: they are in other words than ours.
 
+mod computed;
+
 use super::row::{
-    Element, below, bracketed, data_type, events, ours, position, referring, same_part, theirs, ties, writes,
+    Element, Step, below, bracketed, data_type, events, kinds, ours, position, referring, same_part, theirs,
+    ties, writes,
 };
 pub use super::target_row::{Table, TargetRow, read};
 use super::{Kind, MessageCoverage, Position, Reason, State, Use};
@@ -83,13 +86,17 @@ struct Judge<'c> {
     all: &'c [MessageCoverage],
     /// Every use with its element, and the message that has it.
     uses: Vec<(&'c MessageCoverage, &'c Use, Element)>,
-    /// The v2 datatype of a field, as the tables say.
-    datatypes: HashMap<(String, u16), String>,
+    /// The FHIR types that the path of each leads through.
+    kinds: Vec<Vec<(String, usize)>>,
     /// What executes the segment and datatype rows that name a code map or datatype map, by its name.
     named: HashMap<&'c str, Named<'c>>,
     /// Every map that a row names, executed or not.
     spoken_of: HashSet<&'c str>,
     by_segment: HashMap<&'c str, Vec<usize>>,
+    /// Those that write something of a resource, by its type.
+    by_resource: HashMap<String, Vec<usize>>,
+    /// The uses of fields of a datatype.
+    by_type: HashMap<String, Vec<usize>>,
 }
 
 /// The uses that stand for a map, and their addresses: there are some thousand of them.
@@ -124,13 +131,30 @@ pub fn judge<'r>(
             datatypes.insert((at.segment, at.field), row.datatype.clone());
         }
     }
+    let kinds = uses.iter().map(|(_, _, element)| kinds(element)).collect();
+    let mut by_type = HashMap::<String, Vec<usize>>::new();
     let mut by_segment = HashMap::<&str, Vec<usize>>::new();
-    for (n, (_, one, _)) in uses.iter().enumerate() {
+    let mut by_resource = HashMap::<String, Vec<usize>>::new();
+    for (n, (_, one, element)) in uses.iter().enumerate() {
         let segment = one.position.as_ref().map_or("", |position| position.segment.as_str());
         by_segment.entry(segment).or_default().push(n);
+        by_resource.entry(element.resource.clone()).or_default().push(n);
+        let field = one.position.as_ref().map(|position| (position.segment.clone(), position.field));
+        if let Some(datatype) = field.and_then(|field| datatypes.get(&field)) {
+            by_type.entry(datatype.clone()).or_default().push(n);
+        }
     }
-    let mut judge =
-        Judge { set, all, uses, datatypes, named: HashMap::new(), spoken_of: HashSet::new(), by_segment };
+    let mut judge = Judge {
+        set,
+        all,
+        uses,
+        kinds,
+        named: HashMap::new(),
+        spoken_of: HashSet::new(),
+        by_segment,
+        by_resource,
+        by_type,
+    };
     judge.name(rows);
     let mut idle: Vec<bool> = vec![true; reasons.len()];
     let judged = rows
@@ -247,6 +271,11 @@ impl<'c> Judge<'c> {
         self.by_segment.get(segment).into_iter().flatten().map(|n| &self.uses[*n])
     }
 
+    /// What a use writes below an element of a type, for each such element on its way.
+    fn below(&self, n: usize, kind: &str) -> Vec<&[Step]> {
+        below(&self.uses[n].2, &self.kinds[n], kind)
+    }
+
     /// A segment becomes (part of) a resource.
     fn of_message(&self, row: &TargetRow, messages: &[&'c MessageCoverage]) -> Found<'c> {
         let segment = position(&row.source).segment;
@@ -309,7 +338,8 @@ impl<'c> Judge<'c> {
         // A value that the table assigns whatever the field says: a rule that writes the same.
         let literal = row.assigned.trim().trim_matches('"');
         if found.by.is_empty() && row.assigned.trim().starts_with('"') {
-            for (message, one, element) in &self.uses {
+            for n in self.by_resource.get(&wanted.resource).into_iter().flatten() {
+                let (message, one, element) = &self.uses[*n];
                 let says = one.kind == Kind::Fixed && one.how.split('\'').nth(1) == Some(literal);
                 let of_it = says
                     && element.resource == wanted.resource
@@ -338,12 +368,9 @@ impl<'c> Judge<'c> {
     }
 
     fn writes_at_all(&self, wanted: &Element) -> bool {
-        let here = |element: &Element| {
-            element.resource == wanted.resource
-                && !wanted.steps.is_empty()
-                && writes(&element.steps, &wanted.steps)
-        };
-        self.uses.iter().any(|(_, one, element)| one.kind.is_content() && here(element))
+        let mut of_it = self.by_resource.get(&wanted.resource).into_iter().flatten().map(|n| &self.uses[*n]);
+        !wanted.steps.is_empty()
+            && of_it.any(|(_, one, element)| one.kind.is_content() && writes(&element.steps, &wanted.steps))
     }
 
     /// A component of a datatype becomes an element of a FHIR type, in a field whose row names that map.
@@ -358,20 +385,18 @@ impl<'c> Judge<'c> {
         }
         let holder = referring(kind, &row.target);
         let mut found = Found::default();
-        for (message, one, element) in &self.uses {
+        for n in self.by_type.get(&at.segment).into_iter().flatten() {
+            let (message, one, _) = &self.uses[*n];
             let Some(position) = one.position.as_ref().filter(|_| one.kind.is_content()) else { continue };
-            let field = (position.segment.clone(), position.field);
-            if self.datatypes.get(&field).is_none_or(|datatype| *datatype != at.segment) {
-                continue;
-            }
             // A resource within the type: only where the type refers to one.
             let holds = |holder: &Element| {
-                let writing = |other: &Use, element: &Element| {
-                    other.position.as_ref().is_some_and(|p| p.whole() == position.whole())
-                        && below(element, kind).into_iter().any(|rest| writes(rest, &holder.steps))
-                };
-                self.reading(&position.segment)
-                    .any(|(of, other, element)| of.id == message.id && writing(other, element))
+                let here = |p: &Position| p.field == position.field;
+                self.by_segment.get(position.segment.as_str()).into_iter().flatten().any(|n| {
+                    let (of, other, _) = &self.uses[*n];
+                    of.id == message.id
+                        && other.position.as_ref().is_some_and(here)
+                        && self.below(*n, kind).into_iter().any(|rest| writes(rest, &holder.steps))
+                })
             };
             if holder.as_ref().is_some_and(|holder| !holds(holder)) {
                 found.near |= position.parts == at.parts;
@@ -383,7 +408,7 @@ impl<'c> Judge<'c> {
                 && kind.starts_with(|c: char| c.is_ascii_lowercase());
             let named =
                 every || named.is_some_and(|named| named.known.contains(&std::ptr::from_ref(*one).addr()));
-            for rest in below(element, kind) {
+            for rest in self.below(*n, kind) {
                 if named && same_part(&position.parts, &at.parts) && writes(rest, &wanted.steps) {
                     found.by.push((message, one));
                 } else {
@@ -402,8 +427,8 @@ impl<'c> Judge<'c> {
         };
         let wanted = theirs(kind, path);
         let mut found = Found::default();
-        for (message, one, element) in &self.uses {
-            for rest in below(element, kind).into_iter().filter(|rest| writes(rest, &wanted.steps)) {
+        for (n, (message, one, _)) in self.uses.iter().enumerate() {
+            for rest in self.below(n, kind).into_iter().filter(|rest| writes(rest, &wanted.steps)) {
                 debug_assert!(!rest.is_empty());
                 self.code(message, one, row, &mut found);
                 // The same value whatever the code says.
@@ -456,62 +481,5 @@ impl<'c> Judge<'c> {
                 found.by.push((message, one));
             }
         }
-    }
-
-    /// A reason that the set itself gives.
-    fn computed(&self, row: &TargetRow, messages: &[&MessageCoverage]) -> Option<Title> {
-        if messages.is_empty() {
-            let name = data_type(&row.map).unwrap_or_else(|| row.map.clone());
-            return Some(Title {
-                ja: format!("この組に {name} の電文ファイルがない"),
-                en: format!("the set has no message file for {name}"),
-            });
-        }
-        if matches!(row.kind.as_str(), "code" | "datatype") {
-            if !self.spoken_of.contains(row.map.as_str()) {
-                return Some(Title {
-                    ja: "この表を名指しする行がない".to_owned(),
-                    en: "no row names this map".to_owned(),
-                });
-            }
-            return (!self.named.contains_key(row.map.as_str())).then(|| Title {
-                ja: "この表を名指しする行が、どれも実行されない(その行の理由を参照)".to_owned(),
-                en: "none of the rows that name this map is executed (see their reasons)".to_owned(),
-            });
-        }
-        if !matches!(row.kind.as_str(), "segment" | "message") {
-            return None;
-        }
-        let at: Position = position(&row.source);
-        let knowing: Vec<_> = messages.iter().filter(|message| message.knows(&at.segment)).collect();
-        if knowing.is_empty()
-            && !messages.iter().any(|m| m.engine.iter().any(|e| e.position.segment == at.segment))
-        {
-            return Some(Title {
-                ja: format!("この組の電文は {} を読まない(届けば未読として数える)", at.segment),
-                en: format!(
-                    "no message of the set reads {}: it is counted as unread where it comes",
-                    at.segment
-                ),
-            });
-        }
-        let left_out = |message: &&&MessageCoverage| {
-            let field = message.field(&at.segment, at.field);
-            matches!(field.state, State::Skipped | State::Engine).then(|| field.why.cloned()).flatten()
-        };
-        if knowing.iter().all(|message| left_out(message).is_some()) {
-            return knowing.first().and_then(left_out);
-        }
-        // The guide is for all of HL7 v2; what SS-MIX2 and JAHIS do not use is not read, and counted where it comes.
-        let unread = |message: &&&MessageCoverage| {
-            matches!(
-                message.field(&at.segment, at.field).state,
-                State::Unread | State::Skipped | State::Engine
-            )
-        };
-        (row.table == Table::Hl7 && at.field > 0 && knowing.iter().all(unread)).then(|| Title {
-            ja: "この組のどの規則も読まない位置。届けば未読として数える".to_owned(),
-            en: "no rule of the set reads the position: it is counted as unread where it comes".to_owned(),
-        })
     }
 }

@@ -94,22 +94,21 @@ pub(super) fn writes(ours: &[Step], theirs: &[Step]) -> bool {
     ours.len() >= theirs.len() && ours.iter().zip(theirs).all(|(a, b)| same_step(a, b))
 }
 
-/// What is left of a path below the elements of a FHIR type, for each of them: `Patient.name[].family` and
-/// `HumanName` give `family`.
-pub(super) fn below<'e>(element: &'e Element, kind: &str) -> Vec<&'e [Step]> {
-    let mut out = Vec::new();
-    if element.resource == kind {
-        out.push(element.steps.as_slice());
-    }
-    let mut at = element.resource.as_str();
+/// The FHIR types that a path leads through, each with how many of its steps lead there.
+pub(super) fn kinds(element: &Element) -> Vec<(String, usize)> {
+    let mut out = vec![(element.resource.clone(), 0)];
     for (n, step) in element.steps.iter().enumerate() {
+        let at = out.last().map_or("", |(kind, _)| kind.as_str());
         let Some(next) = r4::type_of(&format!("{at}.{}", step.name)) else { break };
-        if next == kind {
-            out.push(&element.steps[n + 1..]);
-        }
-        at = next;
+        out.push((next.to_owned(), n + 1));
     }
     out
+}
+
+/// What is left of a path below the elements of a FHIR type, for each of them: `Patient.name[].family` and
+/// `HumanName` give `family`.
+pub(super) fn below<'e>(element: &'e Element, kinds: &[(String, usize)], kind: &str) -> Vec<&'e [Step]> {
+    kinds.iter().filter(|(of, _)| of == kind).map(|(_, n)| &element.steps[*n..]).collect()
 }
 
 /// The position of a row: `PID-3`, `RXA–3`, `CWE.1`, `SPM`, `ADT_A08.OBSERVATION.OBX`. Of a datatype the parts
@@ -185,7 +184,7 @@ pub(super) fn data_type(map: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{below, ours, position, referring, same_part, theirs, writes};
+    use super::{below, kinds, ours, position, referring, same_part, theirs, writes};
 
     fn check(ours_text: &str, theirs_text: &str, expected: bool) {
         let (a, b) = (ours("X", ours_text), theirs("X", theirs_text));
@@ -226,12 +225,12 @@ mod tests {
     #[test]
     fn types_of_elements_are_followed() {
         let name = ours("Patient", "name[].family");
-        assert_eq!(below(&name, "HumanName")[0][0].name, "family");
+        assert_eq!(below(&name, &kinds(&name), "HumanName")[0][0].name, "family");
         let unit = ours("Observation", "valueQuantity.unit");
-        assert_eq!(below(&unit, "Quantity")[0][0].name, "unit");
+        assert_eq!(below(&unit, &kinds(&unit), "Quantity")[0][0].name, "unit");
         let born = ours("Patient", "birthDate");
-        assert_eq!(below(&born, "date"), [&[][..]]);
-        assert!(below(&born, "HumanName").is_empty());
+        assert_eq!(below(&born, &kinds(&born), "date"), [&[][..]]);
+        assert!(below(&born, &kinds(&born), "HumanName").is_empty());
     }
 
     #[test]
