@@ -225,6 +225,20 @@ fn the_trace_names_rule_and_positions_of_every_value() {
     assert_eq!(row("birthDate").resource, format!("Patient/{}", out.resources[0].id));
 }
 
+#[test]
+fn each_of_several_elements_of_one_value_is_traced() {
+    let map = "[map]\nid = \"patient\"\ntitle = { ja = \"患者\", en = \"Patient\" }\nfor = \"PID\"\nmakes = \"Patient\"\n\
+               profile = \"none\"\nkey = [\"PID-3.1\"]\n\
+               rules = [{ id = \"married\", to = \"maritalStatus.coding[]\", from = \"PID-16\", as = \"CWE.codings\" }]\n";
+    let message = message_file("ADT", "unit = [\"'a'\"]\nreplaces = \"unit\"\nmaps = [\"patient\"]\n");
+    let set = MappingSet::load(vec![file("maps/patient.toml", map), message]).unwrap();
+    let text = format!("{HEADER}\rPID|||1|||||||||||||M^既婚^L^M1^既婚^99X");
+    let (_, rows) = trace(&set, &Message::parse(text).unwrap().0, &context());
+    let of: Vec<_> = rows.iter().filter(|row| row.rule == "patient/married").collect();
+    assert_eq!(of.len(), 2, "{rows:?}");
+    assert!(of.iter().all(|row| row.positions == ["PID-16"]), "{of:?}");
+}
+
 /// A set on which the hard parts of the language are tried: groups, `by`, find, submaps, references.
 fn micro() -> Vec<SourceFile> {
     let organism = r#"

@@ -34,30 +34,41 @@ impl<'m> Run<'m> {
         // A list of nodes stands for several elements: `CWE.codings` into `coding[]`.
         if self.arena.read(node) == Read::Array {
             let list: Vec<Id> = self.arena.children(node).map(|(_, id)| id).collect();
+            let touched = self.touched.clone();
             let mut wrote = false;
             for id in list {
                 let copy = self.arena.object();
                 self.arena.assign(copy, id);
-                wrote |= self.write(&rule.target, root, kind, copy, writing);
+                let wrote_one = self.write(&rule.target, root, kind, copy, writing);
+                // Each of them came from the same places.
+                self.touched.clone_from(&touched);
+                self.trace(rule, root, wrote_one, pos, writing);
+                wrote |= wrote_one;
             }
             return wrote;
         }
         let wrote = self.write(&rule.target, root, kind, node, writing);
-        if wrote && self.tracing {
-            let mut positions = std::mem::take(&mut self.touched);
-            if pos.segment != u32::MAX && !positions.contains(&pos) {
-                positions.push(pos);
-            }
-            let path = self.printed(&rule.target, root, &writing.prefix);
-            self.rows.push(Row {
-                map: writing.map,
-                id: writing.id.clone(),
-                path,
-                rule: format!("{}/{}", self.owner, rule.id),
-                positions,
-            });
-        }
+        self.trace(rule, root, wrote, pos, writing);
         wrote
+    }
+
+    /// Notes where what was written came from.
+    fn trace(&mut self, rule: &'m Rule, root: Id, wrote: bool, pos: Pos, writing: &Writing) {
+        if !wrote || !self.tracing {
+            return;
+        }
+        let mut positions = std::mem::take(&mut self.touched);
+        if pos.segment != u32::MAX && !positions.contains(&pos) {
+            positions.push(pos);
+        }
+        let path = self.printed(&rule.target, root, &writing.prefix);
+        self.rows.push(Row {
+            map: writing.map,
+            id: writing.id.clone(),
+            path,
+            rule: format!("{}/{}", self.owner, rule.id),
+            positions,
+        });
     }
 
     /// The path as written: `name[]` becomes the number of the element just appended.
