@@ -33,14 +33,20 @@ fn a_drug_order_is_told_by_its_most_certain_field() {
             ("ORC|NW|O1 / RXE||00^一般^JHSI0002|1 / RXR|PO / RXC|B|6^輸液^HOT9", injection, false),
             ("ORC|NW|O1 / RXE||00^一般^JHSI0002|1", injection, false),
             ("ORC|NW|O1 / RXE||^^^00^一般^JHSI0002|1", injection, false),
-            // RXE-2 names a drug.
+            // Without the drugs of a mixture it is a prescription, and what contradicts that is said.
             ("ORC|NW|O1 / RXE||1^錠^HOT9|1", prescription, false),
             ("ORC|NW|O1 / RXE||L1^錠^99X^1^錠^YJ|1", prescription, false),
-            ("ORC|NW|O1 / RXE||1^軟膏^HOT9|1 / RXC|A|2^末^HOT9", prescription, false),
+            ("ORC|NW|O1 / RXE||1^注^HOT9|1|||||||||||||||||||H1|100|ml&ml/hr / RXR|ZZ", prescription, true),
             // 自己注射: a route alone makes no injection of it.
             ("ORC|NW|O1 / RXE||1^インスリン^HOT9|1 / RXR|SC", prescription, false),
             ("ORC|NW|O1 / RXE||1^注^HOT9|1 / RXR|IV", prescription, true),
-            ("ORC|NW|O1 / RXE||1^注^HOT9|1 / RXR|IV / RXC|A|2^生食^HOT9", prescription, true),
+            ("ORC|NW|O1 / RXE||1^注^HOT9|1 / RXR|IV / RXC|A|2^生食^HOT9", injection, false),
+            ("ORC|NW|O1 / RXE||1^輸液^HOT9|1 / RXR|D1^点滴^99R^IV / RXC|A|2^注^HOT9", injection, false),
+            (
+                "ORC|NW|O1 / RXE||1^輸液^HOT9|1|||||||||||||||||||H1|100|ml&ml/hr / RXC|A|2^注^HOT9",
+                injection,
+                false,
+            ),
             // Tables of one kind.
             (
                 "ORC|NW|O1 / RXE||M1^混合^99X|1||||||||||||||||||FTP^定時^JHSI0001 / RXR|ZZ / RXC|A|2^末^HOT9",
@@ -72,7 +78,7 @@ fn a_drug_order_is_told_by_its_most_certain_field() {
             ("ORC|NW|O1 / RXE||M1^混合軟膏^99X|1 / RXR|AP^外用 / RXC|A|2^末^HOT9", prescription, false),
             (
                 "ORC|NW|O1 / RXE||M1^混合^99X|1 / TQ1|1||1013044400000000&内服&JAMISDP01 / RXR|IV / RXC|A|2^末",
-                prescription,
+                injection,
                 true,
             ),
             // RXC alone, with a route of injections and without.
@@ -102,9 +108,9 @@ fn an_administration_is_told_by_its_order_then_by_rate_and_route() {
         (format!("ORC|NW|O1||1 / {rxa}"), prescription, true),
         // What the order says comes first.
         (format!("ORC|NW|O1||1 / RXE||00^一般^99I02|1 / {rxa} / RXR|ZZ"), injection, false),
-        (format!("ORC|NW|O1||1 / RXE||1^薬^HOT9|1 / {rxa} / RXR|SC"), prescription, false),
-        (format!("ORC|NW|O1||1 / RXE||1^薬^HOT9|1 / {rxa} / RXR|IV"), prescription, true),
-        (format!("ORC|NW|O1||1 / RXE||1^薬^HOT9|1 / {rate} / RXR|IV"), prescription, true),
+        (format!("ORC|NW|O1||1 / RXE||1^薬^HOT9|1 / {rxa} / RXR|SC"), injection, false),
+        (format!("ORC|NW|O1||1 / RXE||1^薬^HOT9|1 / {rxa} / RXR|IV"), injection, false),
+        (format!("ORC|NW|O1||1 / RXE||1^薬^HOT9|1 / {rate} / RXR|IV"), injection, false),
         (
             format!("ORC|NW|O1||1 / RXE||M1^軟膏^99X|1 / RXC|A|2^末^HOT9 / {rxa} / RXR|AP"),
             prescription,

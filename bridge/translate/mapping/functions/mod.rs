@@ -108,6 +108,11 @@ pub(crate) fn is_text(n: usize) -> bool {
     LIST[n].makes.starts_with(|c: char| c.is_ascii_lowercase()) && OPS[n] != Op::ObxValue
 }
 
+/// Whether it makes nothing, so that its row is there for what it says alone.
+pub(crate) fn only_says(n: usize) -> bool {
+    OPS[n] == Op::Nothing
+}
+
 /// Whether it takes codes over as they are and names their systems.
 pub(crate) fn keeps_codes(n: usize) -> bool {
     matches!(OPS[n], Op::Cwe | Op::CweCodings | Op::Coding | Op::ZrdCode)

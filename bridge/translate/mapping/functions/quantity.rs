@@ -257,8 +257,20 @@ fn period(item: &Item<'_>, days: bool) -> Result<Option<(String, &'static str, &
     if value.is_empty() {
         return Ok(None);
     }
-    let number = number(&value).ok_or("number-invalid")?.into_owned();
-    let (code, words) = unit_of_time(if code.is_empty() { &words } else { &code }).ok_or("unit-unknown")?;
+    let value = narrow(&value);
+    let mut unit = if code.is_empty() { &words } else { &code };
+    // `7日分` in one.
+    let end = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());
+    let (value, rest) = value.split_at(end);
+    let rest = rest.to_owned();
+    if unit.is_empty() {
+        unit = &rest;
+    } else if !rest.is_empty() {
+        return Err("number-invalid");
+    }
+    // No treatment lasts no time, or less.
+    let number = number(value).filter(|number| !is_zero(number)).ok_or("number-invalid")?.into_owned();
+    let (code, words) = unit_of_time(unit).ok_or("unit-unknown")?;
     // JP_MedicationRequest counts in days and nothing else.
     Ok(Some(match (days, code) {
         (false, _) => (number, code, words),
@@ -331,7 +343,7 @@ fn give_per(text: &str) -> Option<Per> {
 /// The UCUM code and Japanese word for a unit of time as hospitals write it.
 fn unit_of_time(text: &str) -> Option<(&'static str, &'static str)> {
     Some(match text.trim().to_ascii_lowercase().as_str() {
-        "d" | "day" | "日" | "日分" | "ni" => ("d", "日"),
+        "d" | "day" | "日" | "日分" | "日間" | "ni" => ("d", "日"),
         "h" | "hr" | "hour" | "時間" | "時" => ("h", "時間"),
         "min" | "m" | "分" => ("min", "分"),
         "s" | "sec" | "秒" => ("s", "秒"),
