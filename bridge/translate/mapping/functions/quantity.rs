@@ -53,6 +53,11 @@ fn is_zero(text: &str) -> bool {
     number(text).is_some_and(|number| number.bytes().all(|b| matches!(b, b'0' | b'.' | b'-')))
 }
 
+/// Whether it is a number below zero: nobody is given less than nothing.
+fn is_negative(text: &str) -> bool {
+    number(text).is_some_and(|number| number.starts_with('-')) && !is_zero(text)
+}
+
 /// A number other than zero in its shortest form, so that two ways to write it are one.
 pub(super) fn amount(text: &str) -> Option<String> {
     let number = number(text).filter(|_| !is_zero(text))?;
@@ -130,6 +135,9 @@ impl<'m> Run<'m> {
         if value.is_some_and(|v| is_zero(&v.text())) {
             return Ok(None);
         }
+        if value.is_some_and(|v| is_negative(&v.text())) {
+            return Err("number-invalid");
+        }
         self.quantity(value, unit, "unit")
     }
 
@@ -183,7 +191,7 @@ impl<'m> Run<'m> {
             }
             (text, whole) = (Cow::Owned(amount.to_owned()), Some(Cow::Owned(rest.to_owned())));
         }
-        let number = number(&text).ok_or("number-invalid")?;
+        let number = number(&text).filter(|_| !is_negative(&text)).ok_or("number-invalid")?;
         let whole = whole.unwrap_or_default();
         let per = time.map(|t| t.text()).filter(|t| !t.trim().is_empty());
         let per = per.map(|per| give_per(&per).ok_or(UNREADABLE)).transpose()?;
@@ -356,7 +364,7 @@ fn unit_of_time(text: &str) -> Option<(&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{amount, number};
+    use super::{amount, is_negative, number};
 
     #[test]
     fn zero_is_no_amount_however_it_is_written() {
@@ -365,6 +373,15 @@ mod tests {
         }
         for (text, expected) in [("1", "1"), ("1.50", "1.5"), ("01.0", "1"), ("100", "100"), (".50", "0.5")] {
             assert_eq!(amount(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn below_zero_is_told_from_zero() {
+        for (text, below) in
+            [("-1", true), ("-0.5", true), ("-0", false), ("-0.00", false), ("1", false), ("適量", false)]
+        {
+            assert_eq!(is_negative(text), below, "{text}");
         }
     }
 
