@@ -310,3 +310,14 @@ fn done(
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn a_blank_reason_is_none() {
+        assert!(said("").is_err() && said(" \u{3000} ").is_err());
+        assert_eq!(said(" 旧姓を足す ").as_deref(), Ok("旧姓を足す"));
+    }
+}

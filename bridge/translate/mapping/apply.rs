@@ -43,6 +43,7 @@ pub(crate) fn start<'m>(
         findings: Vec::new(),
         unmapped: Vec::new(),
         read: vec![0; message.len()],
+        looking: false,
         repeated: quick::Map::default(),
         patient,
         message_lets: Vec::new(),

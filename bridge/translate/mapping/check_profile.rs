@@ -10,7 +10,6 @@ use super::rows::{Cell, Cx};
 use super::table;
 use super::target::{CHOICES, split};
 use crate::profile::{r4, rule};
-use std::collections::HashMap;
 
 /// The profile is one that is checked before anything is sent, and for this type.
 pub(crate) fn profile(cell: Cell<'_>, url: &str, makes: &str, cx: &mut Cx<'_>) {
@@ -276,17 +275,22 @@ pub(crate) fn fixed(draft: &Draft, profile: Option<&str>, rules: &[Rule], cx: &m
 
 /// Rows of code tables whose target no element takes that a rule writes with them.
 pub(crate) fn table_codes(plan: &Plan, layers: &[Layer], problems: &mut Problems) {
-    // Table → what is written with it.
-    let mut bound: HashMap<usize, (r4::Element, String)> = HashMap::new();
+    // Tables with what is written with them: one may be written to several elements, each with its own codes.
+    let mut bound: Vec<(usize, r4::Element, String)> = Vec::new();
     let with_a_table = |map: &'_ Map, rule: &Rule| match &rule.make {
         Some(Make::Table(n)) if matches!(rule.target.kind.as_str(), "code" | "CodeableConcept") => {
             let element = r4::element(&format!("{}.{}", map.makes, rule.target.text))?;
-            element.codes.is_some().then(|| (*n, (element, format!("{}/{}", map.id, rule.id))))
+            element.codes.is_some().then(|| (*n, element, format!("{}/{}", map.id, rule.id)))
         }
         _ => None,
     };
     for map in plan.maps.iter().chain(&plan.inner) {
-        bound.extend(map.rules.iter().filter_map(|rule| with_a_table(map, rule)));
+        for (n, element, rule) in map.rules.iter().filter_map(|rule| with_a_table(map, rule)) {
+            let same = |known: &(usize, r4::Element, String)| known.0 == n && known.1.path == element.path;
+            if !bound.iter().any(same) {
+                bound.push((n, element, rule));
+            }
+        }
     }
     let wrong = |element: &r4::Element, system: &str, code: &str| {
         let plain = element.types.first() == Some(&"code");
@@ -294,7 +298,7 @@ pub(crate) fn table_codes(plan: &Plan, layers: &[Layer], problems: &mut Problems
             |codes: &r4::CodeList| if plain { codes.has(code) } else { codes.has_coding(system, code) };
         !code.is_empty() && !element.codes.is_some_and(fits)
     };
-    for (n, (element, rule)) in bound {
+    for (n, element, rule) in bound {
         let table = &plan.tables[n];
         if !table.rows.iter().any(|row| wrong(&element, &row.target_system, &row.target_code)) {
             continue;

@@ -28,15 +28,12 @@ impl<'m> Run<'m> {
             }
             self.touched.clear();
             // What is looked at only to say something is not read by that.
-            let says = matches!(&row.make, Some(Make::Function(n, _)) if super::functions::only_says(*n));
-            let read = says.then(|| self.read.clone());
+            self.looking = matches!(&row.make, Some(Make::Function(n, _)) if super::functions::only_says(*n));
             let items = match &row.when {
                 Some(cond) if !self.holds(scope, None, cond) => None,
                 _ => Some(self.let_items(row, scope, counted)),
             };
-            if let Some(read) = read {
-                self.read = read;
-            }
+            self.looking = false;
             let unmet = items.is_none();
             let items = items.unwrap_or_default();
             if !items.is_empty() {

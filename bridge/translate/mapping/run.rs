@@ -95,6 +95,8 @@ pub(crate) struct Run<'m> {
     pub(crate) unmapped: Vec<Unmapped>,
     /// Fields read, 128 a segment.
     pub(crate) read: Vec<u128>,
+    /// Whether what is read now is looked at only to say something, and not read by that.
+    pub(crate) looking: bool,
     /// Repetitions read, of fields that have more than one: a bit each, the last for all beyond.
     pub(crate) repeated: quick::Map<(u32, u16), u64>,
     pub(crate) patient: String,
@@ -200,7 +202,8 @@ impl<'m> Run<'m> {
     }
 
     pub(super) fn mark(&mut self, segment: u32, field: u16) {
-        if (1..=128).contains(&field)
+        if !self.looking
+            && (1..=128).contains(&field)
             && let Some(bits) = self.read.get_mut(segment as usize)
         {
             *bits |= 1 << (field - 1);
@@ -450,7 +453,7 @@ impl<'m> Run<'m> {
             Pick::Nth(n) => usize::from(*n)..=usize::from(*n),
             Pick::All | Pick::Where(_) => 1..=read.repetition_count(),
         };
-        if read.repeats() {
+        if read.repeats() && !self.looking {
             let bits = self.repeated.entry((s, field)).or_default();
             range.clone().for_each(|n| *bits |= repetition_bit(n));
         }

@@ -180,7 +180,7 @@ impl<'m> Run<'m> {
     fn read(&mut self, s: u32, field: u16, n: u16) -> Repetition<'m> {
         self.mark(s, field);
         let read = self.message.segment(s as usize).field(usize::from(field));
-        if read.repeats() {
+        if read.repeats() && !self.looking {
             *self.repeated.entry((s, field)).or_default() |= repetition_bit(n.into());
         }
         read.repetition(n.into())

@@ -178,3 +178,17 @@ fn a_hundred_thousand_rows_are_loaded_laid_over_and_found() {
     eprintln!("100,000 codes looked up: {:?}", start.elapsed());
     assert!(table.first("JC10", "000000001").is_none());
 }
+
+#[test]
+fn a_table_is_held_against_every_element_that_it_is_written_to() {
+    let map = "[map]\nid = \"patient\"\ntitle = { ja = \"患者\", en = \"Patient\" }\nfor = \"PID\"\nmakes = \"Patient\"\n\
+               profile = \"none\"\nkey = [\"PID-3.1\"]\nrules = [\n\
+               { id = \"gender\", to = \"gender\", from = \"PID-8\", as = \"table t\" },\n\
+               { id = \"use\", to = \"name[0].use\", from = \"PID-5.7\", as = \"table t\" },\n]\n";
+    let rows = format!("{HEAD}\n,M,,,male,,equal\n,L,,,official,,equal\n");
+    let problems =
+        MappingSet::load(vec![file("maps/patient.toml", map), file("tables/t.csv", &rows)]).unwrap_err();
+    let told: Vec<_> =
+        problems.iter().map(|p| (p.line, p.column.as_str(), p.en.contains("gender"))).collect();
+    assert_eq!(told, [(2, "target_code", false), (3, "target_code", true)], "{problems:?}");
+}
