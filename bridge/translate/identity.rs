@@ -86,15 +86,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 fn base32(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(ID_CHARS);
-    let (mut buffer, mut bits) = (0u32, 0u32);
-    for byte in bytes {
-        buffer = (buffer << 8) | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 && out.len() < ID_CHARS {
-            bits -= 5;
-            out.push(char::from(ALPHABET[(buffer >> bits) as usize & 31]));
-        }
+    let chars = (bytes.len() * 8 / 5).min(ID_CHARS);
+    let mut out = String::with_capacity(chars);
+    for bit in (0..chars).map(|n| n * 5) {
+        let next = bytes.get(bit / 8 + 1).copied().unwrap_or_default();
+        let pair = u16::from_be_bytes([bytes[bit / 8], next]);
+        out.push(char::from(ALPHABET[usize::from(pair >> (11 - bit % 8)) & 31]));
     }
     out
 }

@@ -50,9 +50,40 @@ impl Hasher for Quick {
     }
 }
 
+/// Eight bytes that are all 1.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+
+/// Whether one of eight bytes is below `n`, which is 128 at most.
+pub(crate) const fn below(word: u64, n: u8) -> bool {
+    word.wrapping_sub(ONES * n as u64) & !word & (ONES * 0x80) != 0
+}
+
+/// Whether one of eight bytes is `byte`.
+pub(crate) const fn has(word: u64, byte: u8) -> bool {
+    below(word ^ (ONES * byte as u64), 1)
+}
+
+/// Whether one of eight bytes is 128 or more.
+pub(crate) const fn is_high(word: u64) -> bool {
+    word & (ONES * 0x80) != 0
+}
+
+/// Whether something is found nowhere in a text that is looked at eight bytes at a time; what is short, or left over
+/// at the end, is filled up with `A`.
+pub(crate) fn nowhere(bytes: &[u8], found: impl Fn(u64) -> bool) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [b'A'; 8];
+    match bytes.last_chunk::<8>() {
+        // What lies in the word before is looked at twice.
+        Some(end) => last = *end,
+        None => last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from),
+    }
+    !words.iter().chain([&last]).any(|word| found(u64::from_ne_bytes(*word)))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Quick;
+    use super::{Quick, below, has, is_high, nowhere};
     use std::collections::HashSet;
     use std::hash::{BuildHasher, BuildHasherDefault};
 
@@ -64,5 +95,30 @@ mod tests {
         assert!(places.len() > 60_000, "{}", places.len());
         let tags: HashSet<u64> = (0..1_000).map(|n| hash(&format!("{n}")) >> 57).collect();
         assert_eq!(tags.len(), 128);
+    }
+
+    #[test]
+    fn what_stands_in_a_text_is_found_at_every_place() {
+        for length in 0..40 {
+            let text = vec![b'z'; length];
+            assert!(nowhere(&text, |word| below(word, b' ') || has(word, b'"') || is_high(word)));
+            for at in 0..length {
+                for byte in 0..=255 {
+                    let mut text = text.clone();
+                    text[at] = byte;
+                    assert_eq!(
+                        !nowhere(&text, |word| below(word, b' ')),
+                        byte < b' ',
+                        "{at} of {length}: {byte}"
+                    );
+                    assert_eq!(
+                        !nowhere(&text, |word| has(word, b'"')),
+                        byte == b'"',
+                        "{at} of {length}: {byte}"
+                    );
+                    assert_eq!(!nowhere(&text, is_high), byte >= 0x80, "{at} of {length}: {byte}");
+                }
+            }
+        }
     }
 }

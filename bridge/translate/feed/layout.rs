@@ -83,7 +83,7 @@ impl Column {
         let mut text = cell.trim_matches(|c: char| c.is_whitespace()).to_owned();
         for change in &self.changes {
             text = match change {
-                Change::Narrow => narrow(&text),
+                Change::Narrow => narrow(&text).into_owned(),
                 Change::WideKana => wide_kana(&text),
                 Change::Minus => text.replace(['\u{2212}', '\u{2010}', '\u{2015}', '\u{FF0D}'], "-"),
                 Change::StripZeros => match text.trim_start_matches('0') {

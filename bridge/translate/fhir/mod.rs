@@ -11,6 +11,13 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(u32);
 
+impl Key {
+    /// Its bit among those of an object's keys: several keys share one.
+    fn bit(self) -> u32 {
+        1 << (self.0 & 31)
+    }
+}
+
 /// The keys of a mapping set.
 #[derive(Debug, Default, Clone)]
 pub struct Keys {
@@ -80,7 +87,7 @@ const NONE: u32 = u32::MAX;
 /// What a node holds.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    Object { first: u32, last: u32 },
+    Object { first: u32, last: u32, held: u32 },
     Array { first: u32, last: u32 },
     Text { at: u32, len: u32 },
     Number { at: u32, len: u32 },
@@ -134,7 +141,7 @@ impl Arena {
     }
     /// A new object.
     pub fn object(&mut self) -> Id {
-        self.push(Kind::Object { first: NONE, last: NONE })
+        self.push(Kind::Object { first: NONE, last: NONE, held: 0 })
     }
     /// A new array.
     pub fn array(&mut self) -> Id {
@@ -196,10 +203,13 @@ impl Arena {
     }
     /// The value at a key.
     pub fn get(&self, object: Id, key: Key) -> Option<Id> {
-        if !self.is_object(object) {
-            return None;
+        match self.nodes[object.0 as usize].kind {
+            // Most keys that are asked for are not there, which one bit shows nearly always.
+            Kind::Object { held, .. } if held & key.bit() != 0 => {
+                self.children(object).find(|(k, _)| *k == key).map(|(_, id)| id)
+            }
+            _ => None,
         }
-        self.children(object).find(|(k, _)| *k == key).map(|(_, id)| id)
     }
     /// The text at a key.
     pub fn get_text(&self, object: Id, key: Key) -> Option<&str> {
@@ -227,8 +237,15 @@ impl Arena {
             self.nodes[old.0 as usize].kind = self.nodes[value.0 as usize].kind;
             return;
         }
+        self.attach(object, key, value);
+    }
+    /// Puts a value at a key where nothing stands yet.
+    pub(crate) fn attach(&mut self, object: Id, key: Key, value: Id) {
         self.nodes[value.0 as usize].key = key;
         self.link(object, value);
+        if let Kind::Object { held, .. } = &mut self.nodes[object.0 as usize].kind {
+            *held |= key.bit();
+        }
     }
     /// Appends to an array.
     pub fn append(&mut self, array: Id, value: Id) {
@@ -236,7 +253,7 @@ impl Arena {
     }
     fn link(&mut self, parent: Id, child: Id) {
         let old_last = match &mut self.nodes[parent.0 as usize].kind {
-            Kind::Object { first, last } | Kind::Array { first, last } => {
+            Kind::Object { first, last, .. } | Kind::Array { first, last } => {
                 let old = *last;
                 *last = child.0;
                 if old == NONE {

@@ -1,6 +1,7 @@
 //! Nodes as JSON: the same bytes as `serde_json` writes, without a serializer between node and text.
 
 use super::{Arena, Id, Keys, Read, key};
+use crate::quick;
 
 /// Writes the node and all below it; hands each literal reference to `refers`.
 pub(super) fn node<'a>(
@@ -52,12 +53,13 @@ pub(super) fn member(name: &str) -> String {
 
 fn text(value: &str, out: &mut String) {
     out.push('"');
-    // One pass without an early end, which the machine takes many bytes at a time: hardly any text needs more.
-    let special = value.bytes().fold(false, |found, b| found | (b < b' ') | (b == b'"') | (b == b'\\'));
-    if special {
-        value.chars().for_each(|c| character(c, out));
-    } else {
+    // Hardly any text needs more than to be copied.
+    if quick::nowhere(value.as_bytes(), |w| {
+        quick::below(w, b' ') | quick::has(w, b'"') | quick::has(w, b'\\')
+    }) {
         out.push_str(value);
+    } else {
+        value.chars().for_each(|c| character(c, out));
     }
     out.push('"');
 }

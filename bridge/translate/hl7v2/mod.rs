@@ -95,6 +95,8 @@ pub struct Message {
     segments: Vec<SegmentRow>,
     fields: Vec<FieldRow>,
     marks: Vec<u32>,
+    /// Whether the escape character stands anywhere behind MSH-2: where it does not, values are their text.
+    escaped: bool,
 }
 
 // Only counts: the text is a patient's.
@@ -344,6 +346,11 @@ impl<'a> Field<'a> {
         let marks = &self.0.message.marks[self.0.from as usize..self.0.to as usize];
         marks.iter().any(|mark| mark & 3 == Level::Repetition as u32)
     }
+    /// The first repetition, and whether there are more.
+    pub fn first(self) -> (Repetition<'a>, bool) {
+        let (first, rest) = self.0.cut(Level::Repetition);
+        (Repetition(first), rest.is_some())
+    }
     /// A repetition by its number, from 1.
     pub fn repetition(self, number: usize) -> Repetition<'a> {
         Repetition(self.0.nth(Level::Repetition, number))
@@ -391,7 +398,10 @@ impl<'a> Component<'a> {
 impl<'a> Value<'a> {
     /// The value with escapes resolved.
     pub fn text(self) -> Cow<'a, str> {
-        escape::resolve(self.0.raw(), &self.0.message.delimiters)
+        match self.0.message.escaped {
+            true => escape::resolve(self.0.raw(), &self.0.message.delimiters),
+            false => Cow::Borrowed(self.0.raw()),
+        }
     }
 }
 

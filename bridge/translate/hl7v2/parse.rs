@@ -148,6 +148,7 @@ impl Parser {
             marks: Vec::with_capacity(32 + text.len() / 8),
             text,
             delimiters,
+            escaped: false,
         };
         Self {
             message,
@@ -286,6 +287,7 @@ impl Parser {
                 }
                 Class::Part(level) => self.message.marks.push((at as u32) << 2 | level as u32),
                 Class::Escape => {
+                    self.message.escaped = true;
                     at += self.escape(at);
                     continue;
                 }

@@ -13,7 +13,7 @@ use crate::profile::{self, tree::Node};
 use crate::quick;
 use crate::translation::{Context, Event, Lists, Merge, Replaces, Resource, Role, Status, Translation, Unit};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// A run over a message, before its groups are known.
@@ -53,7 +53,7 @@ pub(crate) fn start<'m>(
         at_message: quick::Map::default(),
         anywhere: quick::Map::default(),
         built: Vec::new(),
-        referred: HashMap::new(),
+        referred: BTreeMap::new(),
         depth: 0,
         owner: "",
         row: "",
@@ -63,7 +63,7 @@ pub(crate) fn start<'m>(
         fitted: quick::Map::default(),
         shared: quick::Map::default(),
         composed: String::new(),
-        counters: HashMap::new(),
+        counters: BTreeMap::new(),
     }
 }
 
@@ -350,6 +350,8 @@ fn merge(run: &mut Run<'_>) -> Option<Merge> {
 
 /// Where references find instances; the first of a place wins.
 fn index(run: &mut Run<'_>, all: &[Instance<'_>]) {
+    run.at_segment.reserve(all.len());
+    run.at_group.reserve(all.len());
     for (n, instance) in all.iter().enumerate().filter(|(_, instance)| !instance.id.is_empty()) {
         let map = instance.map;
         run.anywhere.entry(map).or_insert(n);

@@ -1,11 +1,12 @@
 //! Rules write: from an instance and a map to nodes of a resource or element.
 
-use super::item::{Item, NOWHERE};
-use super::plan::{Else, Fixed, Index, Make, Map, Path, Rule, Shape, Source, Sym, Target};
+use super::item::{Item, NOWHERE, Pos, bare};
+use super::plan::{Else, Fixed, Make, Map, Path, Rule, Shape, Source, Sym, Target};
 use super::run::{Built, Inst, Items, Run, Scope};
+use super::single::Found;
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// Something made: the JSON name of its type behind `[x]`, and its node.
@@ -135,7 +136,7 @@ impl<'m> Run<'m> {
                             (self.owner, self.row) = (owner, &rule.id);
                             Ok(made.map(|id| ("", id)))
                         }
-                        None => self.made(rule, &[smallvec![item]], scope, n + 1, writing),
+                        None => self.made(rule, &[&[item]], scope, n + 1, writing),
                     };
                     self.touched.clear();
                     // Kanji and kana of one doctor are two repetitions and one participant.
@@ -169,19 +170,29 @@ impl<'m> Run<'m> {
         };
         let delimiters = self.delimiters;
         if several {
-            let mut inputs: SmallVec<[Items<'m>; 3]> = SmallVec::new();
+            let mut found: SmallVec<[Items<'m>; 3]> = SmallVec::new();
             for path in paths {
                 let mut items = Items::new();
                 self.resolve(scope, None, path, &mut items);
                 items.retain(|item| item.valued(&delimiters));
-                inputs.push(items);
+                found.push(items);
             }
-            let pos = inputs.iter().flatten().next().map_or(NOWHERE, Item::pos);
-            if inputs.iter().all(|items| items.is_empty()) {
-                return false;
-            }
+            let Some(pos) = found.iter().flatten().next().map(Item::pos) else { return false };
+            let inputs: SmallVec<[&[Item<'m>]; 3]> = found.iter().map(|items| items.as_slice()).collect();
             let made = self.made(rule, &inputs, scope, scope.ordinal, writing);
             return self.write_made(rule, root, made, pos, writing);
+        }
+        let ordinal = matches!(rule.make, Some(Make::Ordinal { .. }));
+        if let ([path], false, false) = (paths, self.tracing, ordinal) {
+            match self.single(scope, None, path) {
+                Found::Nothing => return false,
+                Found::One(item) if !item.valued(&delimiters) => return false,
+                Found::One(item) => {
+                    let made = self.made(rule, &[std::slice::from_ref(&item)], scope, scope.ordinal, writing);
+                    return self.put_made(rule, root, made, item.pos(), writing);
+                }
+                Found::Several => {}
+            }
         }
         let mut items = Items::new();
         for path in paths {
@@ -192,33 +203,39 @@ impl<'m> Run<'m> {
             self.touched.retain(|pos| !items.iter().any(|item| item.pos() == *pos));
         }
         items.retain(|item| item.valued(&delimiters));
-        if let Some(Make::Ordinal { .. }) = &rule.make {
+        if ordinal {
             let made = self.shaped(rule.target.shape, &scope.ordinal.to_string());
             return self.write_made(rule, root, made, NOWHERE, writing);
         }
-        let appends = rule.target.steps.iter().any(|step| matches!(step.index, Index::Append));
-        let refers = matches!(rule.make, Some(Make::RefType(..) | Make::RefMade { .. }));
+        let (appends, refers) = (rule.appends(), rule.refers());
         let mut wrote = false;
         for item in items {
             let pos = item.pos();
             if wrote && !appends && !refers {
                 break;
             }
-            let made = self.made(rule, &[smallvec![item]], scope, scope.ordinal, writing);
+            let made = self.made(rule, &[std::slice::from_ref(&item)], scope, scope.ordinal, writing);
             if wrote && !appends {
                 continue;
             }
-            if refers
-                && appends
-                && let Ok(Some((_, node))) = &made
-                && self.listed(root, &rule.target, *node)
-            {
-                wrote = true;
-                continue;
-            }
-            wrote |= self.write_made(rule, root, made, pos, writing);
+            wrote |= self.put_made(rule, root, made, pos, writing);
         }
         wrote
+    }
+
+    /// Writes what was made of one value; a reference that the target's array holds already stands there.
+    fn put_made(
+        &mut self,
+        rule: &'m Rule,
+        root: Id,
+        made: Result<Made, &'static str>,
+        pos: Pos,
+        writing: &mut Writing,
+    ) -> bool {
+        let listed = rule.refers()
+            && rule.appends()
+            && matches!(&made, Ok(Some((_, node))) if self.listed(root, &rule.target, *node));
+        listed || self.write_made(rule, root, made, pos, writing)
     }
 
     /// Whether the array of a target holds an equal element.
@@ -249,7 +266,7 @@ impl<'m> Run<'m> {
                 let scope = Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
                 let mut writing =
                     Writing { named: Vec::new(), map: 0, id: String::new(), prefix: String::new() };
-                self.made(rule, &[smallvec![item]], &scope, 1, &mut writing)
+                self.made(rule, &[&[item]], &scope, 1, &mut writing)
             }
             _ => self.shaped(rule.target.shape, text),
         }
@@ -259,13 +276,13 @@ impl<'m> Run<'m> {
     fn made(
         &mut self,
         rule: &'m Rule,
-        inputs: &[Items<'m>],
+        inputs: &[&[Item<'m>]],
         scope: &Scope<'_, 'm>,
         ordinal: usize,
         writing: &mut Writing,
     ) -> Result<Made, &'static str> {
         let shape = rule.target.shape;
-        let first = inputs.iter().flatten().next();
+        let first = inputs.iter().copied().flatten().next();
         match &rule.make {
             None => match first {
                 Some(item) => self.shaped(shape, &item.text()),
@@ -426,7 +443,7 @@ impl<'m> Run<'m> {
 
     /// A text as the target wants it.
     pub(crate) fn shaped(&mut self, shape: Shape, text: &str) -> Result<Made, &'static str> {
-        let text = text.trim();
+        let text = bare(text);
         if text.is_empty() {
             return Ok(None);
         }

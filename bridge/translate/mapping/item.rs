@@ -110,14 +110,19 @@ impl<'m> Item<'m> {
     }
 }
 
-/// A value without space around it; the explicit null is empty. Most has no space, which its ends show.
+/// A text without space around it. Most has none, which its ends show.
+pub(super) fn bare(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
+}
+
+/// A value without space around it; the explicit null is empty.
 pub(super) fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
     match text {
         Cow::Borrowed("\"\"") => Cow::Borrowed(""),
-        Cow::Borrowed(text) => match text.as_bytes() {
-            [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => Cow::Borrowed(text),
-            _ => Cow::Borrowed(text.trim()),
-        },
+        Cow::Borrowed(text) => Cow::Borrowed(bare(text)),
         Cow::Owned(text) => {
             let bare = text.trim();
             if bare.len() == text.len() { Cow::Owned(text) } else { Cow::Owned(bare.to_owned()) }

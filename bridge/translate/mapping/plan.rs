@@ -272,6 +272,18 @@ pub(crate) struct Rule {
     pub(crate) follows: bool,
 }
 
+impl Rule {
+    /// Whether its target is a further element of an array.
+    pub(crate) fn appends(&self) -> bool {
+        self.target.steps.iter().any(|step| matches!(step.index, Index::Append))
+    }
+
+    /// Whether it makes references.
+    pub(crate) fn refers(&self) -> bool {
+        matches!(self.make, Some(Make::RefType(..) | Make::RefMade { .. }))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Find {
     pub(crate) segment: Sym,

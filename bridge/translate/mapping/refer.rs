@@ -2,7 +2,7 @@
 
 use super::item::Item;
 use super::plan::{For, Make, Map};
-use super::run::{Inst, Items, Run, Scope};
+use super::run::{Inst, Run, Scope};
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
 use crate::quick;
@@ -69,7 +69,7 @@ impl<'m> Run<'m> {
     pub(crate) fn reference(
         &mut self,
         make: &'m Make,
-        inputs: &[Items<'m>],
+        inputs: &[&[Item<'m>]],
         scope: &Scope<'_, 'm>,
     ) -> Option<Id> {
         let (n, of_message, by_key) = match make {
@@ -78,7 +78,7 @@ impl<'m> Run<'m> {
             _ => return None,
         };
         let map = self.map(n);
-        let item = inputs.iter().flatten().next()?;
+        let item = inputs.iter().copied().flatten().next()?;
         let instances = self.instances.clone();
         let id: Cow<'_, str> = if by_key {
             let parts: Vec<Cow<'m, str>> =

@@ -12,7 +12,7 @@ use crate::quick;
 use crate::translation::{Context, Unmapped};
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What a map runs on.
@@ -109,7 +109,7 @@ pub(crate) struct Run<'m> {
     pub(crate) anywhere: quick::Map<usize, usize>,
     pub(crate) built: Vec<Built>,
     /// What `ref` made from a value: map and raw value → id.
-    pub(crate) referred: HashMap<(usize, &'m str), Option<String>>,
+    pub(crate) referred: BTreeMap<(usize, &'m str), Option<String>>,
     pub(crate) depth: usize,
     /// `map/rule` of the row at work.
     pub(crate) owner: &'m str,
@@ -124,7 +124,7 @@ pub(crate) struct Run<'m> {
     /// Room for a composed text.
     pub(crate) composed: String,
     /// Counters of `ordinal by`.
-    pub(crate) counters: HashMap<(usize, usize, Option<u32>, String), usize>,
+    pub(crate) counters: BTreeMap<(usize, usize, Option<u32>, String), usize>,
 }
 
 /// The bit of a repetition among those read.
@@ -310,10 +310,20 @@ impl<'m> Run<'m> {
         out: &mut Items<'m>,
     ) {
         match self.single(scope, relative, path) {
-            Found::One(item) => return out.push(item),
-            Found::Nothing => return,
-            Found::Several => {}
+            Found::One(item) => out.push(item),
+            Found::Nothing => {}
+            Found::Several => self.several(scope, relative, path, out),
         }
+    }
+
+    /// What a path gives that may give several things.
+    fn several(
+        &mut self,
+        scope: &Scope<'_, 'm>,
+        relative: Option<&Item<'m>>,
+        path: &'m Path,
+        out: &mut Items<'m>,
+    ) {
         match &path.root {
             Root::Segment { around, name, pick, field } => {
                 let repetition = match (&path.repetition, &scope.inst) {
@@ -495,7 +505,7 @@ impl<'m> Run<'m> {
             Found::Several => {}
         }
         let mut out = Items::new();
-        self.resolve(scope, relative, path, &mut out);
+        self.several(scope, relative, path, &mut out);
         out.into_iter().find(|item| item.valued(&delimiters))
     }
 
@@ -520,7 +530,7 @@ impl<'m> Run<'m> {
                 return text.is_some_and(|text| test(&text));
             }
             let mut items = Items::new();
-            self.resolve(scope, relative, path, &mut items);
+            self.several(scope, relative, path, &mut items);
             items.iter().any(|item| test(&item.text()))
         };
         match cond {

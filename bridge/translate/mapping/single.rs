@@ -180,10 +180,11 @@ impl<'m> Run<'m> {
     fn read(&mut self, s: u32, field: u16, n: u16) -> Repetition<'m> {
         self.mark(s, field);
         let read = self.message.segment(s as usize).field(usize::from(field));
-        if read.repeats() && !self.looking {
+        let (first, more) = read.first();
+        if more && !self.looking {
             *self.repeated.entry((s, field)).or_default() |= repetition_bit(n.into());
         }
-        read.repetition(n.into())
+        if n == 1 { first } else { read.repetition(n.into()) }
     }
 
     /// A part of a thing; of the whole of it, itself.

@@ -109,7 +109,7 @@ impl<'m> Run<'m> {
                     Some(found) => found,
                     None => {
                         let made = self.arena.object();
-                        self.arena.put(at, step_key, made);
+                        self.arena.attach(at, step_key, made);
                         made
                     }
                 };
@@ -119,7 +119,7 @@ impl<'m> Run<'m> {
                 Some(found) => found,
                 None => {
                     let made = self.arena.array();
-                    self.arena.put(at, step_key, made);
+                    self.arena.attach(at, step_key, made);
                     made
                 }
             };
@@ -165,7 +165,7 @@ impl<'m> Run<'m> {
                 Some(found) => found,
                 None => {
                     let made = self.arena.object();
-                    self.arena.put(at, *step, made);
+                    self.arena.attach(at, *step, made);
                     made
                 }
             };
@@ -177,7 +177,7 @@ impl<'m> Run<'m> {
     fn place_node(&mut self, object: Id, at: Key, node: Id) -> bool {
         match self.arena.get(object, at) {
             Some(old) => self.join(old, node),
-            None => self.arena.put(object, at, node),
+            None => self.arena.attach(object, at, node),
         }
         true
     }

@@ -1,5 +1,7 @@
 //! Formats of FHIR primitives, by hand: one pass over the bytes, no regular expressions.
 
+use crate::quick;
+
 /// A primitive type of FHIR R4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Primitive {
@@ -110,6 +112,9 @@ impl Primitive {
             Self::UnsignedInt => whole(bytes) && text.parse::<i32>().is_ok_and(|n| n >= 0),
             Self::Decimal => decimal(bytes),
             // FHIR R4 datatypes, string: no control characters but tab, line feed and carriage return.
+            Self::String | Self::Markdown if bytes.first().is_some_and(|b| *b > b' ') && !controls(bytes) => {
+                true
+            }
             Self::String | Self::Markdown => {
                 let (mut solid, mut clean) = (false, true);
                 for byte in bytes {
@@ -125,6 +130,7 @@ impl Primitive {
                     |b: u8| (b | 0x20).wrapping_sub(b'a') < 26 || b.wrapping_sub(b'-') < 13 && b != b'/';
                 (1..=64).contains(&bytes.len()) && bytes.iter().fold(true, |all, b| all & good(*b))
             }
+            Self::Uri | Self::Url | Self::Canonical if graphic(bytes) => true,
             Self::Uri | Self::Url | Self::Canonical => {
                 let (good, plain) = bytes.iter().fold((true, true), |(good, plain), b| {
                     (good & (*b > b' ') & (*b != 0x7f), plain & (*b < 0x80))
@@ -160,6 +166,17 @@ impl Primitive {
     }
 }
 
+/// Whether there are control characters of ASCII other than DEL.
+fn controls(bytes: &[u8]) -> bool {
+    !quick::nowhere(bytes, |word| quick::below(word, b' '))
+}
+
+/// Whether it is of ASCII alone, without space and control characters, and not empty.
+fn graphic(bytes: &[u8]) -> bool {
+    let other = |word| quick::below(word, b'!') | quick::is_high(word) | quick::has(word, 0x7f);
+    !bytes.is_empty() && quick::nowhere(bytes, other)
+}
+
 fn whole(bytes: &[u8]) -> bool {
     match bytes.strip_prefix(b"-").unwrap_or(bytes) {
         [b'0'] => true,
@@ -193,7 +210,7 @@ fn decimal(bytes: &[u8]) -> bool {
 }
 
 fn code(bytes: &[u8]) -> bool {
-    if bytes.iter().fold(!bytes.is_empty(), |all, b| all & (*b > b' ')) {
+    if graphic(bytes) {
         return true;
     }
     let mut space = true;

@@ -342,7 +342,7 @@ fn descend<'t, T: Tree<'t>>(
         return group.rules.iter().for_each(|rule| apply(rule, node, at, findings));
     };
     let Some(member) = node.get(step.name) else { return };
-    let many = member.shape() == Shape::Array;
+    let many = member.is_array();
     for (n, item) in member.each().enumerate() {
         if step.picks.iter().all(|pick| pick.fits(item)) {
             descend(group, rest, item, &at.child(step.name, many.then_some(n)), findings);

@@ -30,6 +30,14 @@ pub trait Tree<'t>: Copy {
     /// The items of an array, in order; nothing for all else.
     fn items(self) -> impl Iterator<Item = Self>;
 
+    /// Whether it is an array.
+    fn is_array(self) -> bool {
+        self.shape() == Shape::Array
+    }
+    /// Whether it is an object.
+    fn is_object(self) -> bool {
+        self.shape() == Shape::Object
+    }
     /// The member of that name.
     fn get(self, name: &str) -> Option<Self> {
         self.members().find(|(known, _)| *known == name).map(|(_, node)| node)
@@ -47,7 +55,7 @@ pub trait Tree<'t>: Copy {
     }
     /// The items of an array, or the node itself where it is none.
     fn each(self) -> impl Iterator<Item = Self> {
-        let many = matches!(self.shape(), Shape::Array);
+        let many = self.is_array();
         self.items().chain((!many).then_some(self))
     }
 }
@@ -91,6 +99,12 @@ impl<'t> Tree<'t> for Node<'t> {
             Read::Number(text) => Shape::Number(text),
             Read::Boolean(value) => Shape::Boolean(value),
         }
+    }
+    fn is_array(self) -> bool {
+        self.arena.is_array(self.id)
+    }
+    fn is_object(self) -> bool {
+        self.arena.is_object(self.id)
     }
     fn members(self) -> impl Iterator<Item = (&'t str, Self)> {
         let children =

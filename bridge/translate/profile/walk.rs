@@ -88,7 +88,7 @@ impl<'t> Walk<'t> {
     }
 
     fn resource<T: Tree<'t>>(&mut self, node: T, at: &At, inside: bool) {
-        if node.shape() != Shape::Object {
+        if !node.is_object() {
             return self.error("value-not-object", at, "");
         }
         let Some(kind) = node.text_of("resourceType") else {
@@ -241,7 +241,7 @@ impl<'t> Walk<'t> {
         if element.max == Some(0) {
             self.error("element-not-allowed", at, key);
         }
-        if node.shape() == Shape::Array {
+        if node.is_array() {
             if !element.array {
                 self.error("array-not-allowed", at, key);
             }
@@ -252,7 +252,7 @@ impl<'t> Walk<'t> {
                     // A null stands for a primitive that has only extensions: they are at the same place of `_key`.
                     let there = beside(parent, key)
                         .and_then(|list| list.items().nth(n))
-                        .is_some_and(|item| item.shape() == Shape::Object);
+                        .is_some_and(|item| item.is_object());
                     if !there {
                         self.error("value-null", &at.child(key, Some(n)), "");
                     }
@@ -279,7 +279,7 @@ impl<'t> Walk<'t> {
         if kind.name == "Resource" {
             return self.resource(node, at, element.name == "contained");
         }
-        if node.shape() != Shape::Object {
+        if !node.is_object() {
             return self.error_with("value-not-object", at, "", kind.name);
         }
         self.object(node, value, at);
@@ -340,7 +340,7 @@ impl<'t> Walk<'t> {
             return self.error_with("element-unknown", at, "", key);
         }
         let Some(plain) = self.table.id("Element") else { return };
-        let many = node.shape() == Shape::Array;
+        let many = node.is_array();
         for (n, item) in node.each().enumerate() {
             let here = at.child(key, many.then_some(n));
             match item.shape() {

@@ -109,10 +109,11 @@ fn days(year: u32, month: u32) -> u32 {
     }
 }
 
-/// Writes a number behind a sign, with zeros in front.
-fn digits(out: &mut String, before: &str, number: u32, width: u32) {
+/// Writes the last two digits of a number behind a sign.
+fn digits(out: &mut String, before: &str, number: u32) {
     out.push_str(before);
-    out.extend((0..width).rev().map(|n| char::from(b'0' + (number / 10u32.pow(n) % 10) as u8)));
+    out.push(char::from(b'0' + (number / 10 % 10) as u8));
+    out.push(char::from(b'0' + (number % 10) as u8));
 }
 
 impl Stamp {
@@ -130,11 +131,12 @@ impl Stamp {
     /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
     pub(crate) fn date(&self) -> String {
         let mut out = String::with_capacity(32);
-        digits(&mut out, "", self.year, 4);
+        digits(&mut out, "", self.year / 100);
+        digits(&mut out, "", self.year);
         if let Some(month) = self.month {
-            digits(&mut out, "-", month, 2);
+            digits(&mut out, "-", month);
             if let Some(day) = self.day {
-                digits(&mut out, "-", day, 2);
+                digits(&mut out, "-", day);
             }
         }
         out
@@ -145,7 +147,7 @@ impl Stamp {
         let mut out = self.date();
         let Some((hour, minute, second)) = self.time else { return out };
         for (before, part) in [("T", hour), (":", minute), (":", second)] {
-            digits(&mut out, before, part, 2);
+            digits(&mut out, before, part);
         }
         if self.fraction.bytes().any(|b| b != b'0') {
             out.extend([".", &self.fraction]);

@@ -13,7 +13,7 @@ mod result;
 use super::build::Made;
 use super::item::Item;
 use super::plan::Shape;
-use super::run::{Items, Run};
+use super::run::Run;
 use crate::finding::Severity;
 use std::borrow::Cow;
 
@@ -151,7 +151,7 @@ impl<'m> Run<'m> {
         let stamp = |text: &str| date::parse(text).ok_or("date-invalid");
         Ok(Some(match OPS[n] {
             Op::String => result::whole(item),
-            Op::Narrow => Cow::Owned(narrow(&text)),
+            Op::Narrow => Cow::Owned(narrow(&text).into_owned()),
             Op::InsuredText => Cow::Owned(insured(&text)),
             Op::StripZeros => {
                 let bare = text.trim_start_matches('0');
@@ -161,7 +161,7 @@ impl<'m> Run<'m> {
             Op::Nothing => return Ok(None),
             Op::TwoDigits => {
                 let text = narrow(&text);
-                Cow::Owned(if text.len() == 1 { format!("0{text}") } else { text })
+                Cow::Owned(if text.len() == 1 { format!("0{text}") } else { text.into_owned() })
             }
             Op::Characters => {
                 let mut words = argument.unwrap_or_default().split_whitespace().map(str::parse::<usize>);
@@ -211,17 +211,17 @@ impl<'m> Run<'m> {
         n: usize,
         argument: Option<&str>,
         shape: Shape,
-        inputs: &[Items<'m>],
+        inputs: &[&[Item<'m>]],
     ) -> Result<Made, &'static str> {
         let input = |n: usize| inputs.get(n).and_then(|list| list.first());
-        let Some(item) = inputs.iter().flatten().next() else { return Ok(None) };
+        let Some(item) = inputs.iter().copied().flatten().next() else { return Ok(None) };
         match OPS[n] {
             Op::Cwe => self.concept(item, argument, shape),
             Op::CweCodings => self.codings(item, argument),
             Op::Coding => self.concept(item, argument, Shape::Coding),
             Op::ZrdCode => self.article(item, argument, shape),
             Op::Lines => {
-                let lines: Vec<_> = inputs.iter().flatten().map(result::whole).collect();
+                let lines: Vec<_> = inputs.iter().copied().flatten().map(result::whole).collect();
                 self.shaped(Shape::Text, &lines.join("\n"))
             }
             Op::CxPatient => self.patient_identifier(item),
@@ -238,10 +238,8 @@ impl<'m> Run<'m> {
                 self.per_day(value.as_ref(), unit.as_ref())
             }
             Op::RatioPerAdministration => self.per_administration(input(0), input(1)),
-            Op::ObxValue => self.obx_value(inputs.first().map_or(&[][..], |items| items), input(1), input(2)),
-            Op::ReferenceRange => {
-                self.reference_range(inputs.first().map_or(&[][..], |items| items), input(1))
-            }
+            Op::ObxValue => self.obx_value(inputs.first().copied().unwrap_or_default(), input(1), input(2)),
+            Op::ReferenceRange => self.reference_range(inputs.first().copied().unwrap_or_default(), input(1)),
             Op::Period => {
                 for more in inputs.iter().filter_map(|list| list.get(1)) {
                     self.finding(Severity::Warning, "value-first-only", more.pos());
@@ -263,15 +261,20 @@ fn jami<'m>(code: &str, from: usize, to: usize) -> Option<Cow<'m, str>> {
 }
 
 /// Full-width letters, digits and signs to half-width.
-pub(crate) fn narrow(text: &str) -> String {
-    text.chars()
+pub(crate) fn narrow(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let all = text
+        .chars()
         .map(|c| match c {
             '\u{FF01}'..='\u{FF5E}' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
             '\u{3000}' => ' ',
             '\u{2212}' | '\u{2010}' | '\u{2015}' => '-',
             _ => c,
         })
-        .collect()
+        .collect();
+    Cow::Owned(all)
 }
 
 /// 記号 and 番号 of an insured person: all half-width where every character has that form, else all full-width;

@@ -39,9 +39,17 @@ fn spaced(text: &str) -> Option<[&str; 4]> {
     shaped.then_some(parts)
 }
 
+/// A text with characters in their plain spelling; nothing of ASCII is among them.
+fn replaced<'t>(text: Cow<'t, str>, by: &[(&[char], &str)]) -> Cow<'t, str> {
+    if text.is_ascii() {
+        return text;
+    }
+    by.iter().fold(text, |text, (from, to)| Cow::Owned(text.replace(*from, to)))
+}
+
 /// A comparator and a number: `<0.5`, `>= 10`, `5以下`, `100<` (more than 100).
 fn compared(text: &str) -> Option<(&'static str, String)> {
-    let text = narrow(text).replace('≦', "<=").replace('≧', ">=").replace('≤', "<=").replace('≥', ">=");
+    let text = replaced(narrow(text), &[(&['≦', '≤'], "<="), (&['≧', '≥'], ">=")]);
     let text = text.trim();
     for (sign, comparator) in [("<=", "<="), (">=", ">="), ("=<", "<="), ("=>", ">="), ("<", "<"), (">", ">")]
     {
@@ -63,10 +71,13 @@ fn compared(text: &str) -> Option<(&'static str, String)> {
 /// end (`<85`, `40以上`, `～85`, `40～`). Negative numbers, spaces and the unit behind are allowed; `男` and `女`
 /// ranges, words and dates have neither bound.
 fn bounds(text: &str, units: &[&str]) -> (Option<String>, Option<String>) {
-    let text = narrow(text).replace(['〜', '～'], "~").replace(['ー', '–', '—'], "-");
+    let text = replaced(narrow(text), &[(&['〜', '～'], "~"), (&['ー', '–', '—'], "-")]);
     // The unit may stand behind each number; what has neither letter nor % is no unit to take away.
     let units = units.iter().filter(|unit| unit.chars().any(|c| c.is_alphabetic() || c == '%'));
-    let text = units.fold(text, |text, unit| text.replace(&narrow(unit), ""));
+    let text = units.fold(text, |text, unit| {
+        let unit = narrow(unit);
+        if text.contains(unit.as_ref()) { Cow::Owned(text.replace(unit.as_ref(), "")) } else { text }
+    });
     let bare = text.trim();
     if let Some((low, high)) = range(bare) {
         return (Some(low), Some(high));
