@@ -206,6 +206,9 @@ fn inside(plan: &Plan, group: Sym, used: &Use, problems: &mut Problems) {
 pub(crate) fn target_systems(table: &str, rows: &[Cells], problems: &mut Problems) {
     for row in rows {
         let system = &row.cells[3];
+        if table == "code-systems" && system == super::functions::LOCAL {
+            continue;
+        }
         if !system.is_empty()
             && !system.contains(':')
             && !system.bytes().all(|b| b.is_ascii_digit() || b == b'.')

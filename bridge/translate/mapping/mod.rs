@@ -80,7 +80,8 @@
 //! An eighth cell, `rank` (1, 2 …), is for a table in which a code has several rows: without ranks a second row of a
 //! code is a problem, with them only that of rank 1 is sent.
 //! In `code-systems.csv` the source code is the HL7 name (`JC10`), or `NAME/LENGTH` for codes of that length
-//! (`HOT/9`), the source system is a context (`CWE form` prefers `form`), and the target system is the URI.
+//! (`HOT/9`), the source system is a context (`CWE form` prefers `form`), and the target system is the URI; `local`: the name is known and has none, codes go
+//! out under the facility's own and nothing is said.
 //! `extensions.csv`: `name,url,value` where value is `valueString` and the like: `to = "extension[Name]"` with a
 //! value writes it at that key. `slices.csv`: `name,path,value`: what an element of `to = "identifier[rpNumber]"`
 //! holds from the start, one row for each fixed place (`rpNumber,system,http://…`).

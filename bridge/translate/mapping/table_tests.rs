@@ -1,7 +1,8 @@
 //! Code tables: ranks, size, and what spreadsheets and strangers do to them.
 
-use super::tests::{file, message_file, set};
-use super::{Layer, MappingSet, Problem, Rank, SourceFile, read};
+use super::tests::{context, file, message_file, set};
+use super::{Layer, MappingSet, Problem, Rank, SourceFile, apply, read};
+use crate::hl7v2::Message;
 use std::sync::Arc;
 
 const HEAD: &str =
@@ -191,4 +192,30 @@ fn a_table_is_held_against_every_element_that_it_is_written_to() {
     let told: Vec<_> =
         problems.iter().map(|p| (p.line, p.column.as_str(), p.en.contains("gender"))).collect();
     assert_eq!(told, [(2, "target_code", false), (3, "target_code", true)], "{problems:?}");
+}
+
+#[test]
+fn a_code_system_that_is_known_to_have_no_uri_is_the_facilitys_own_and_not_called_unknown() {
+    let map = "[map]\nid = \"result\"\ntitle = { ja = \"x\", en = \"x\" }\nfor = \"OBX\"\nmakes = \"Observation\"\nprofile = \"none\"\nkey = [\"OBX-1\"]\nsame = \"error\"\nrules = [{ id = \"status\", to = \"status\", fixed = \"final\" }, { id = \"code\", to = \"code\", from = \"OBX-3\", as = \"CWE\" }]\n";
+    let systems = format!("{HEAD}\n,ISO+,,local,,,equal\n");
+    let set = set(vec![
+        message_file("OMI", "unit = [\"'x'\"]\nreplaces = \"unit\"\nmaps = [\"result\"]\n"),
+        file("maps/result.toml", map),
+        file("tables/code-systems.csv", &systems),
+    ])
+    .unwrap();
+    let text = "MSH|^~\\&|H|S|G|R|20240401||OMI^Z23|1|P|2.5\rPID|||1\rOBX|1|ST|a^a^ISO+\rOBX|2|ST|b^b^ISO";
+    let out = apply(&set, &Message::parse(text.to_owned()).unwrap().0, &context());
+    let said: Vec<(&str, &str)> = out
+        .findings
+        .iter()
+        .filter(|f| f.code.starts_with("code-system"))
+        .map(|f| (f.code.as_ref(), f.location.position.as_str()))
+        .collect();
+    assert_eq!(said, [("code-system-unknown", "OBX[2]-3")]);
+    assert_eq!(out.unmapped.len(), 1);
+    let json = String::from_utf8(out.resources[0].json.clone()).unwrap();
+    assert!(json.contains("/ISO%2B\""), "{json}");
+    // Anywhere else it is a mistake.
+    check("HOT9,1,x,local,2,y,equal\n", &["2 target_system"]);
 }

@@ -11,6 +11,9 @@ use std::borrow::Cow;
 /// The components at which the codings of a CWE begin: 1-3, 4-6 and 10-12.
 const CWE_SLOTS: [u16; 3] = [1, 4, 10];
 
+/// What stands for a URI in `tables/code-systems.csv` where a name is known and has none: the facility's own.
+pub(crate) const LOCAL: &str = "local";
+
 impl<'m> Run<'m> {
     /// The URI of a code system by its HL7 name; empty where there is none.
     pub(crate) fn system(&mut self, name: &str, code: &str, context: Option<&str>, pos: Pos) -> Cow<'m, str> {
@@ -34,6 +37,9 @@ impl<'m> Run<'m> {
                 if let Some(row) = found {
                     let uri =
                         if row.target_system.is_empty() { &row.target_code } else { &row.target_system };
+                    if uri == LOCAL {
+                        return Cow::Owned(self.local_system(name));
+                    }
                     if !uri.is_empty() {
                         return Cow::Borrowed(uri);
                     }

@@ -17,6 +17,7 @@ use super::run::Run;
 use crate::finding::Severity;
 use std::borrow::Cow;
 
+pub(crate) use code::LOCAL;
 pub(crate) use date::{is_date, seventeen};
 pub(crate) use quantity::number;
 
