@@ -77,7 +77,9 @@ parts![OBX:
     2 [] "",
     3 [1] "Quantity.code", 3 [2] "Quantity.code", 3 [4] "Quantity.code", 3 [5] "Quantity.code",
     3 [1] "Quantity.unit", 3 [2] "Quantity.unit", 3 [4] "Quantity.unit", 3 [5] "Quantity.unit",
-    3 [3] "Quantity.system", 3 [6] "Quantity.system"];
+    3 [3] "Quantity.system", 3 [6] "Quantity.system",
+    // A range is a text, with its unit in it.
+    3 [1] "String", 3 [2] "String", 3 [4] "String", 3 [5] "String"];
 parts![RANGE:
     1 [] "low.value", 1 [] "high.value", 1 [] "text",
     2 [1] "low.code", 2 [2] "low.code", 2 [4] "low.code", 2 [5] "low.code",

@@ -23,6 +23,14 @@ pub(super) fn whole<'m>(item: &Item<'m>) -> Cow<'m, str> {
     }
 }
 
+/// A range that is sent as text, with its unit behind it: a text has no other place for it.
+fn with_unit(text: &str, unit: Option<&Item<'_>>) -> String {
+    let said = unit.and_then(|unit| {
+        [2, 1, 5, 4].into_iter().filter_map(|n| unit.part(n)).find(|part| !part.text().is_empty())
+    });
+    said.map_or_else(|| text.to_owned(), |unit| format!("{text} {}", unit.text()))
+}
+
 /// The four parts of an SN that a site writes into an ST with spaces where the carets stood, ` 2 +` for `^2^+`:
 /// comparator, number, separator, number. JAHIS recommends SN, SS-MIX2 1.2g forbids it. Nothing for other text.
 fn spaced(text: &str) -> Option<[&str; 4]> {
@@ -126,7 +134,7 @@ impl<'m> Run<'m> {
             self.finding(Severity::Warning, code, value.pos());
             let ranged = values.iter().all(|value| number(&whole(value)).is_some());
             if ranged || values.len() == 1 {
-                return self.shaped(Shape::Text, &written);
+                return self.shaped(Shape::Text, &with_unit(&written, unit));
             }
             let words: Vec<_> = values.iter().map(whole).collect();
             return self.shaped(Shape::Text, &words.join("\n"));
@@ -218,7 +226,7 @@ impl<'m> Run<'m> {
         if words.iter().all(|word| number(word).is_some()) {
             let written = self.written(values);
             if written.contains('~') {
-                return self.shaped(Shape::Text, &written).ok().flatten();
+                return self.shaped(Shape::Text, &with_unit(&written, unit)).ok().flatten();
             }
         }
         let text = words.join("\n");
