@@ -62,7 +62,9 @@ list![
     Narrow: "narrow", "", Inputs::Each, "text", "全角英数字を半角にする。", "Full-width letters and digits become half-width.";
     InsuredText: "insured-text", "", Inputs::Each, "text", "被保険者の記号・番号の文字規則。", "The character rules of insured-person symbols and numbers.";
     StripZeros: "strip-zeros", "", Inputs::Each, "text", "先頭のゼロを取る。", "Leading zeros are taken off.";
-    Amount: "amount", "", Inputs::Each, "text", "0でない数を、余計な0のない形にする(`01.50`は`1.5`)。0と、数でないものからは何も作らない。比べるため、量があるかを問うため。", "A number that is not zero, in its shortest form (`01.50` is `1.5`); nothing of zero or of what is no number. To compare, and to ask whether there is an amount.";
+    Amount: "amount", "", Inputs::Each, "text", "0でない数を、余計な0のない形にする(`01.50`は`1.5`)。0と、数でないものと、`~` のある欄(範囲)からは何も作らない。比べるため、量があるかを問うため。", "A number that is not zero, in its shortest form (`01.50` is `1.5`); nothing of zero, of what is no number or of a field with `~` (a range). To compare, and to ask whether there is an amount.";
+    AmountWords: "amount-words", "", Inputs::Each, "text", "数として送れない量(`適量`、`1-2`、`1~2`)の、書かれたままの言葉。`~` は HL7 では繰返しなので、欄をまとめて一度だけ言う。ただの数(0も)からは何も作らない。言葉の中に数があれば、所見 amount-in-words を残す。", "The words of an amount that is no number (`適量`, `1-2`, `1~2`), as they are written; `~` is a repetition to HL7, so the field is said as one, and once. Nothing of a number, zero included. A number in the words is told by amount-in-words.";
+    Written: "written", "", Inputs::Each, "text", "繰返しを知らずに書かれた欄の全体。`80~40` を一つの文として、一度だけ言う。", "The whole field as one wrote it who knew nothing of repetitions: `80~40` is one text, and said once.";
     Nothing: "nothing", "", Inputs::Each, "text", "何も作らない。名前(let)の行で、`when` が成り立つときに `else` の所見を、その位置に付けて残す。", "Makes nothing: in a row of `let` it leaves the finding of `else`, with its position, where `when` holds.";
     DurationWords: "duration-words", "[days]", Inputs::Each, "text", "Quantity.duration が読めない期間(`医師の指示まで`、`5^回`)の言葉。読めるものからは何も作らない。", "The words of a period that Quantity.duration cannot read (`5^回`); nothing of one that it can.";
     TwoDigits: "two-digits", "", Inputs::Each, "text", "2桁にゼロ埋めする。", "Padded to two digits.";
@@ -158,7 +160,9 @@ impl<'m> Run<'m> {
                 let bare = text.trim_start_matches('0');
                 Cow::Owned(if bare.is_empty() { "0".to_owned() } else { bare.to_owned() })
             }
-            Op::Amount => return Ok(quantity::amount(&text).map(Cow::Owned)),
+            Op::Amount => return Ok(self.amount(item).map(Cow::Owned)),
+            Op::AmountWords => return Ok(self.amount_words(item).map(Cow::Owned)),
+            Op::Written => return Ok(self.field_as_written(item).map(Cow::Owned)),
             Op::Nothing => return Ok(None),
             Op::TwoDigits => {
                 let text = narrow(&text);

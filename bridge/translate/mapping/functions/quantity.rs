@@ -67,6 +67,20 @@ pub(super) fn amount(text: &str) -> Option<String> {
 }
 
 impl<'m> Run<'m> {
+    /// An amount of [`amount`]; a field with `~` in it has a range, of which neither number is the amount.
+    pub(super) fn amount(&self, item: &Item<'m>) -> Option<String> {
+        amount(&item.text()).filter(|_| !self.is_divided(item))
+    }
+
+    /// The words of an amount that no Quantity can say. That there is a number in them which is not sent as one is said.
+    pub(super) fn amount_words(&mut self, item: &Item<'m>) -> Option<String> {
+        let words = self.field_as_written(item).filter(|text| number(text).is_none())?;
+        if narrow(&words).contains(|c: char| c.is_ascii_digit()) {
+            self.finding(Severity::Warning, "amount-in-words", item.pos());
+        }
+        Some(words)
+    }
+
     /// Unit, system and code of a quantity from a CWE.
     pub(super) fn put_unit(&mut self, quantity: Id, unit: Option<&Item<'m>>, context: &str) {
         let Some(unit) = unit else { return };
@@ -180,26 +194,40 @@ impl<'m> Run<'m> {
         };
         let mut whole = unit.and_then(|u| said(u, [1, 2]));
         // `102ml/hr`: a value alone (RXA-12) carries its unit. With no number in front, no unit behind it or no unit
-        // of time at its end, it is words: `60-100mL/h`.
+        // of time at its end, it is words: `60-100mL/h`, and so is one that has more numbers: `80ml/h→40ml/h`.
         if unit.is_none() && time.is_none() {
             let words = narrow(&text);
             let end = words.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(words.len());
             let (amount, rest) = (&words[..end], words[end..].trim());
-            let is_rate = rest.rsplit_once('/').is_some_and(|(u, t)| is_unit(u) && time_in_rate(t).is_some());
+            let is_rate =
+                rate_unit(rest).is_some_and(|(unit, _)| !unit.contains(|c: char| c.is_ascii_digit()));
             if number(amount).is_none() || !is_rate {
                 return Err(UNREADABLE);
             }
             (text, whole) = (Cow::Owned(amount.to_owned()), Some(Cow::Owned(rest.to_owned())));
         }
         let number = number(&text).filter(|_| !is_negative(&text)).ok_or("number-invalid")?;
-        let whole = whole.unwrap_or_default();
+        let whole = whole.unwrap_or_default().replace('／', "/");
         let per = time.map(|t| t.text()).filter(|t| !t.trim().is_empty());
         let per = per.map(|per| give_per(&per).ok_or(UNREADABLE)).transpose()?;
         // `ml/hr`: the unit of time stands in the unit itself.
-        let split = whole.rsplit_once('/').and_then(|(u, t)| Some((u, time_in_rate(t)?)));
-        let (amount, in_unit) = split.map_or((&*whole, None), |(amount, time)| (amount, Some(time)));
-        let other = unit.and_then(|u| said(u, [4, 5])).is_some_and(|text| is_unit(&text));
-        let is_said = is_unit(amount) || (amount.is_empty() && other);
+        let (amount, in_unit) =
+            rate_unit(&whole).map_or((&*whole, None), |(amount, time)| (amount, Some(time)));
+        // The other ways to write the unit: none may speak of another time, and none of one that is not read
+        // (`ml/hr/kg` with RXE-22 `H1` would be divided by the hour twice).
+        for n in [1, 2, 4, 5] {
+            let other = unit.and_then(|u| u.part(n)).map(|i| i.text().replace('／', "/")).unwrap_or_default();
+            let unread = match (rate_unit(&other), in_unit) {
+                (Some((_, time)), in_unit) => in_unit != Some(time),
+                (None, None) => other.contains('/') && !is_amount(&other),
+                (None, Some(_)) => false,
+            };
+            if unread {
+                return Err(UNREADABLE);
+            }
+        }
+        let other = unit.and_then(|u| said(u, [4, 5])).is_some_and(|text| is_amount(&text));
+        let is_said = is_amount(amount) || (amount.is_empty() && other);
         if !is_said {
             return Err(UNREADABLE);
         }
@@ -321,9 +349,20 @@ fn ucum_amount(text: &str) -> Option<&'static str> {
 /// A time in a rate: how many of the unit, its UCUM code and Japanese word.
 type Per = (u32, &'static str, &'static str);
 
-/// Whether what stands before the time can be a unit: `-100mL` is the rest of a range.
-fn is_unit(text: &str) -> bool {
-    text.trim().chars().next().is_some_and(char::is_alphabetic)
+/// Whether what stands before the time is an amount: a unit, of the body or not (`mL`, `mg/kg`). `-100mL` is the rest
+/// of a range, `ml→40ml` of a change, `ml/hr/kg` a rate already and `mEq/L` a concentration.
+fn is_amount(text: &str) -> bool {
+    let mut parts = text.split('/').map(str::trim);
+    let unit = parts.next().unwrap_or_default();
+    unit.starts_with(char::is_alphabetic)
+        && unit.chars().all(|c| c.is_alphanumeric() || "%[]._ ".contains(c))
+        && parts.all(|part| ["kg", "g", "body", "m2", "m²", "㎡"].contains(&&*part.to_ascii_lowercase()))
+}
+
+/// The amount and the time of a unit that ends in a time: `ml/hr`, `mg/kg/min`.
+fn rate_unit(text: &str) -> Option<(&str, Per)> {
+    let (amount, time) = text.rsplit_once('/')?;
+    time_in_rate(time).filter(|_| is_amount(amount)).map(|time| (amount, time))
 }
 
 /// The time behind the slash of a rate: `hr`, `8hr`, `分`. `M` is a minute or a month, and `L` of `mEq/L` is no time.

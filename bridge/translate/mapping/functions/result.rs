@@ -1,7 +1,7 @@
 //! OBX: values by their type and reference ranges.
 
 use super::super::build::Made;
-use super::super::item::{Item, Pos};
+use super::super::item::{Item, Pos, trimmed};
 use super::super::plan::Shape;
 use super::super::run::Run;
 use super::{narrow, number};
@@ -181,6 +181,29 @@ impl<'m> Run<'m> {
                 self.shaped(Shape::Text, &words.join("\n"))
             }
         }
+    }
+
+    /// Whether the field that the value stands in has a `~`.
+    pub(super) fn is_divided(&self, item: &Item<'m>) -> bool {
+        let pos = item.pos();
+        pos.field > 0 && self.message.segment(pos.segment as usize).field(pos.field.into()).repeats()
+    }
+
+    /// The field of a value, or this component of it, as its writer meant it who knew nothing of repetitions: those of
+    /// a range with `~` between, the open end too. It is said with the first one that has something, and once.
+    pub(super) fn field_as_written(&self, item: &Item<'m>) -> Option<String> {
+        if !self.is_divided(item) {
+            return Some(whole(item).into_owned()).filter(|text| !text.is_empty());
+        }
+        let pos = item.pos();
+        let field = self.message.segment(pos.segment as usize).field(pos.field.into());
+        let text = |n: usize| match pos.component {
+            0 => whole(&Item::Repetition(field.repetition(n), pos)),
+            component => trimmed(field.repetition(n).component(component.into()).text()),
+        };
+        let all: Vec<_> = (1..=field.repetition_count()).map(text).collect();
+        let first = all.iter().position(|text| !text.is_empty())? + 1;
+        (first >= usize::from(pos.repetition)).then(|| all.join("~"))
     }
 
     /// Whether there is a `~` in the field.
