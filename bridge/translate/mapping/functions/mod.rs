@@ -90,7 +90,7 @@ list![
     QuantityDose: "Quantity.dose", "", Inputs::Several(2), "Quantity", "用量。0と空は用量なし。", "A dose: 0 and empty are no dose.";
     QuantityCq: "Quantity.cq", "", Inputs::Each, "Quantity", "CQ(`3^TAB&錠&MR9P`)からQuantity。", "A Quantity from a CQ (`3^TAB&錠&MR9P`).";
     QuantityDuration: "Quantity.duration", "[days]", Inputs::Each, "Duration", "期間(`5^d`、`7^D&日&ISO+`)からUCUMのDuration。days なら週も日にする。", "A Duration in UCUM from `5^d` or `7^D&日&ISO+`; with days, weeks are told in days.";
-    RatioPerTime: "Ratio.per-time", "", Inputs::Several(3), "Ratio", "値、単位、時間単位(RXE-22 の `H8` は 8 時間)からRatio。値だけなら `102ml/hr` のような一続きの速度として読む。三つがそろわなければ作らない。", "A Ratio from value, unit and unit of time (RXE-22: `H8` is 8 hours); from a value alone, a rate written as one (`102ml/hr`). None where one of the three is missing.";
+    RatioPerTime: "Ratio.per-time", "", Inputs::Several(3), "Ratio", "値、単位、時間単位(RXE-22 の `H8` は 8 時間)からRatio。値が数でなければ `102ml/hr` のような一続きの速度として読む。三つがそろわないか、食い違うか、単位がもう速度(`ml/hr/kg`)なら作らない。", "A Ratio from value, unit and unit of time (RXE-22: `H8` is 8 hours); a value that is no number is read as a rate written as one (`102ml/hr`). None where one of the three is missing, where they contradict, and where the unit is a rate already (`ml/hr/kg`).";
     RatioPerDay: "Ratio.per-day", "", Inputs::Each, "Ratio", "CQから1日あたりのRatio。", "A Ratio per day from a CQ.";
     RatioPerAdministration: "Ratio.per-administration", "", Inputs::Several(2), "Ratio", "値と単位から1回あたりのRatio。", "A Ratio per administration (1 回) from a value and a unit.";
     ObxValue: "OBX.value", "", Inputs::Several(3), "value[x]", "OBX-5、OBX-2、OBX-6から value[x]。空なら何も作らない。", "A value[x] from OBX-5, OBX-2 and OBX-6; empty makes nothing.";

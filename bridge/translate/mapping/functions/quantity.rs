@@ -195,7 +195,8 @@ impl<'m> Run<'m> {
         let mut whole = unit.and_then(|u| said(u, [1, 2]));
         // `102ml/hr`: a value alone (RXA-12) carries its unit. With no number in front, no unit behind it or no unit
         // of time at its end, it is words: `60-100mL/h`, and so is one that has more numbers: `80ml/h→40ml/h`.
-        if unit.is_none() && time.is_none() {
+        // What RXE-24 and RXE-22 say beside it may not contradict.
+        if number(&text).is_none() {
             let words = narrow(&text);
             let end = words.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(words.len());
             let (amount, rest) = (&words[..end], words[end..].trim());
