@@ -58,9 +58,9 @@ fn is_negative(text: &str) -> bool {
     number(text).is_some_and(|number| number.starts_with('-')) && !is_zero(text)
 }
 
-/// A number other than zero in its shortest form, so that two ways to write it are one.
-pub(super) fn amount(text: &str) -> Option<String> {
-    let number = number(text).filter(|_| !is_zero(text))?;
+/// A number above zero in its shortest form, so that two ways to write it are one.
+fn amount(text: &str) -> Option<String> {
+    let number = number(text).filter(|_| !is_zero(text) && !is_negative(text))?;
     let short =
         if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { &number };
     Some(short.to_owned())
@@ -74,7 +74,7 @@ impl<'m> Run<'m> {
 
     /// The words of an amount that no Quantity can say. That there is a number in them which is not sent as one is said.
     pub(super) fn amount_words(&mut self, item: &Item<'m>) -> Option<String> {
-        let words = self.field_as_written(item).filter(|text| number(text).is_none())?;
+        let words = self.field_as_written(item).filter(|text| number(text).is_none() || is_negative(text))?;
         if narrow(&words).contains(|c: char| c.is_ascii_digit()) {
             self.finding(Severity::Warning, "amount-in-words", item.pos());
         }
@@ -407,8 +407,8 @@ mod tests {
     use super::{amount, is_negative, number};
 
     #[test]
-    fn zero_is_no_amount_however_it_is_written() {
-        for zero in ["0", "0.0", "0.000", "0.", ".0", "00", "+0", "-0", "-0.00", "", ".", "適量"] {
+    fn zero_and_less_is_no_amount_however_it_is_written() {
+        for zero in ["0", "0.0", "0.000", "0.", ".0", "00", "+0", "-0", "-0.00", "-1", "", ".", "適量"] {
             assert_eq!(amount(zero), None, "{zero}");
         }
         for (text, expected) in [("1", "1"), ("1.50", "1.5"), ("01.0", "1"), ("100", "100"), (".50", "0.5")] {
