@@ -1,8 +1,8 @@
 //! What can be wrong between the files of a set: segments, fields and columns that nothing has, groups without the
 //! segment that is sought in them, maps that reach themselves.
 
-use super::plan::{For, Make, Map, MessagePlan, Plan, Source, Sym, Use, Used};
-use super::problem::{Problems, words};
+use super::plan::{Cond, For, Make, Map, MessagePlan, Part, Path, Plan, Root, Source, Sym, Use, Used};
+use super::problem::{Problems, Words, words};
 use super::segments;
 use super::table::Cells;
 use std::collections::HashSet;
@@ -68,14 +68,7 @@ fn segment(plan: &Plan, field: u16, used: &Use, problems: &mut Problems) {
             format!("{name} has {most} fields: there is no {name}-{field}."),
         ),
         Some(_) => match out_of_reach(plan, used) {
-            Some(message) => words(
-                format!(
-                    "{name} は、このマップを使う電文({message} など)の構造(groups)に入りません。綴りを確かめてください。"
-                ),
-                format!(
-                    "{name} is in no structure (groups) of the messages of this map ({message} …): check its spelling."
-                ),
-            ),
+            Some(message) => not_there(plan, used, message),
             None => return,
         },
         // No message uses the map yet: nobody has said what is sent.
@@ -97,18 +90,79 @@ fn segment(plan: &Plan, field: u16, used: &Use, problems: &mut Problems) {
     problems.absent(&used.place, used.rule.clone(), &used.column, name, said);
 }
 
-/// A message of a map that reads a segment which none of its messages can hold, as far as that can be told: the
-/// segment is a member of groups elsewhere, and of none where all have groups.
-fn out_of_reach<'p>(plan: &'p Plan, used: &'p Use) -> Option<&'p str> {
-    let holds = |message: &MessagePlan| {
-        message.groups.iter().flat_map(|group| &group.members).any(|member| member.name == used.name)
-    };
-    if used.owner.is_empty() || !plan.messages.iter().any(holds) {
+/// A message of a map that reads a segment which none of its messages can hold, as far as that can be told; a message
+/// itself, where its own cells read one. Its `is` sees every message, and names of one with groups may tell orders of
+/// other kinds by segments that are in none of them.
+fn out_of_reach<'p>(plan: &'p Plan, used: &'p Use) -> Option<&'p MessagePlan> {
+    let own = used.owner.is_empty();
+    let all: Vec<&MessagePlan> = of_messages(plan, used).collect();
+    if own && (used.column == "is" || all.iter().any(|message| !message.groups.is_empty())) {
         return None;
     }
-    let all: Vec<&MessagePlan> = of_messages(plan, used).collect();
-    let out = !all.is_empty() && all.iter().all(|message| !message.groups.is_empty() && !holds(message));
-    out.then(|| all[0].id.as_str())
+    let out = !all.is_empty() && all.iter().all(|message| !may_hold(plan, message, used.name));
+    out.then(|| all[0])
+}
+
+fn not_there(plan: &Plan, used: &Use, message: &MessagePlan) -> Words {
+    let (name, id) = (plan.symbols.name(used.name), &message.id);
+    let (ja, en) = if used.owner.is_empty() {
+        (format!("この電文({id})"), format!("this message ({id})"))
+    } else {
+        (format!("このマップを使う電文({id} など)"), format!("the messages of this map ({id} …)"))
+    };
+    if message.feed.is_some() {
+        return words(
+            format!("{name} は、{ja}にはありません。HL7 でないファイルの値は col(列の名) で指します。"),
+            format!("There is no {name} in {en}: what is no HL7 is read by its columns, col(NAME)."),
+        );
+    }
+    match kind(plan, message).filter(|_| message.groups.is_empty()) {
+        Some(kind) => words(
+            format!(
+                "{name} は、{ja}の種類({kind})の構造に入りません。綴りを確かめてください。本当に送られてくるなら、電文のファイルの groups に書きます。"
+            ),
+            format!(
+                "{name} is in no structure of {kind}, the type of {en}: check its spelling. Where it is really sent, name it in the groups of the message file."
+            ),
+        ),
+        None => words(
+            format!("{name} は、{ja}の構造(groups)に入りません。綴りを確かめてください。"),
+            format!("{name} is in no structure (groups) of {en}: check its spelling."),
+        ),
+    }
+}
+
+/// Whether a message may have a segment. One with groups has it not where it is a member of groups elsewhere and of none
+/// here; one without groups has what the standard gives to its type; a file that is no HL7 has its patient only.
+fn may_hold(plan: &Plan, message: &MessagePlan, segment: Sym) -> bool {
+    let holds = |message: &MessagePlan| {
+        message.groups.iter().flat_map(|group| &group.members).any(|member| member.name == segment)
+    };
+    let name = plan.symbols.name(segment);
+    if message.skip.iter().any(|(skipped, _)| *skipped == segment) {
+        true
+    } else if let Some(feed) = message.feed {
+        matches!(name, "MSH" | "PID") || plan.layouts[feed].record == segment
+    } else if message.groups.is_empty() {
+        kind(plan, message).and_then(|kind| segments::in_message(kind, name)).unwrap_or(true)
+    } else {
+        holds(message) || !plan.messages.iter().any(holds)
+    }
+}
+
+/// The type of a message (MSH-9.1), where its `is` asks for one alone.
+fn kind<'p>(plan: &Plan, message: &'p MessagePlan) -> Option<&'p str> {
+    let all = match &message.is {
+        Cond::All(all) => all.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    all.iter().find_map(|cond| {
+        let Cond::In(Path { root: Root::Segment { name, field: 9, .. }, parts, .. }, list) = cond else {
+            return None;
+        };
+        let first = matches!(parts.as_slice(), [Part::Number(1)]) && plan.symbols.name(*name) == "MSH";
+        list.first().filter(|_| first && list.len() == 1).map(String::as_str)
+    })
 }
 
 /// The messages that a cell is read for.

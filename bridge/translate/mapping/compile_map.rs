@@ -414,7 +414,8 @@ fn instances(draft: &Draft, cx: &mut Cx<'_>) -> For {
         && let Some((segment, by)) = draft.instances.split_once(" by ")
     {
         let segment = cx.segment(cell, segment.trim(), Used::Field(0));
-        let paths: Option<Vec<_>> = by.split(',').map(|path| cx.path(cell, path.trim())).collect();
+        let paths: Option<Vec<_>> =
+            by.split(',').map(|path| cx.path_in(cell, segment, path.trim())).collect();
         return paths.map_or(For::Nothing, |paths| For::By(segment, paths));
     }
     let name = only.map_or(draft.instances.trim(), |(name, _)| name.trim());

@@ -16,6 +16,10 @@ pub(crate) struct Parser<'a> {
     pub(crate) columns: &'a mut Vec<Sym>,
     /// The segments, fields and groups named.
     pub(crate) segments: &'a mut Vec<(Used, Sym)>,
+    /// The components named, each with its segment and field.
+    pub(crate) components: &'a mut Vec<(Sym, u16, u16)>,
+    /// The segment that a condition in brackets is about: `.3` there is a field of it.
+    pub(crate) about: Option<Sym>,
     /// Deep conditions are refused: brackets in brackets.
     pub(crate) depth: usize,
 }
@@ -90,6 +94,10 @@ impl Parser<'_> {
         }
         if text.starts_with('.') {
             let (repetition, parts) = self.tail(if text == "." { "" } else { text })?;
+            if let (Some(segment), [Part::Number(field), inner @ ..]) = (self.about, parts.as_slice()) {
+                self.segments.push((Used::Field(*field), segment));
+                self.component(segment, *field, inner);
+            }
             return Ok(Path { root: Root::Relative, repetition, parts });
         }
         let word =
@@ -112,7 +120,10 @@ impl Parser<'_> {
         if !self.seen.contains(&sym) {
             self.seen.push(sym);
         }
-        let (pick, rest) = self.pick(&text[end..])?;
+        let about = self.about.replace(sym);
+        let picked = self.pick(&text[end..]);
+        self.about = about;
+        let (pick, rest) = picked?;
         if let Some(group) = around {
             self.segments.push((Used::Inside(group), sym));
         } else if rest.is_empty() {
@@ -156,7 +167,14 @@ impl Parser<'_> {
             ));
         }
         let parts = self.parts(rest)?;
+        self.component(sym, field, &parts);
         Ok(Path { root: Root::Segment { around, name: sym, pick, field }, repetition, parts })
+    }
+
+    fn component(&mut self, segment: Sym, field: u16, parts: &[Part]) {
+        if let [Part::Number(number), ..] = parts {
+            self.components.push((segment, field, *number));
+        }
     }
 
     fn tail(&mut self, rest: &str) -> Parsed<(Pick, Vec<Part>)> {

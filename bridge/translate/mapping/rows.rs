@@ -6,8 +6,7 @@ use super::functions;
 use super::near::nearest;
 use super::path::Parser;
 use super::plan::{
-    Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Many, Name, Part, Path, Piece, Plan, Root, Sym,
-    Use, Used,
+    Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Many, Name, Path, Piece, Plan, Sym, Use, Used,
 };
 use super::problem::{Place, Problems, Words, words};
 use super::segments;
@@ -48,6 +47,7 @@ impl Cx<'_> {
     fn parsed<T>(
         &mut self,
         cell: Cell<'_>,
+        about: Option<Sym>,
         parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Words>,
     ) -> Option<T> {
         let (own, outer, message, problems) = (&self.own, self.outer, self.message, &*self.problems);
@@ -66,7 +66,7 @@ impl Cx<'_> {
         };
         let tables = &self.known.tables;
         let mut find_table = |name: &str| tables.get(name).copied();
-        let (mut columns, mut segments) = (Vec::new(), Vec::new());
+        let (mut columns, mut segments, mut components) = (Vec::new(), Vec::new(), Vec::new());
         let mut parser = Parser {
             symbols,
             tables: &mut find_table,
@@ -74,11 +74,16 @@ impl Cx<'_> {
             seen,
             columns: &mut columns,
             segments: &mut segments,
+            components: &mut components,
+            about,
             depth: 0,
         };
         let parsed = parse(&mut parser);
         for (used, name) in columns.into_iter().map(|name| (Used::Column, name)).chain(segments) {
             self.used(cell, used, name);
+        }
+        for (segment, field, number) in components {
+            self.component(cell, segment, field, number);
         }
         match parsed {
             Ok(value) => Some(value),
@@ -107,20 +112,18 @@ impl Cx<'_> {
     }
 
     pub(crate) fn path(&mut self, cell: Cell<'_>, text: &str) -> Option<Path> {
-        let path = self.parsed(cell, |p| p.path(text))?;
-        self.component(cell, &path);
-        Some(path)
+        self.parsed(cell, None, |p| p.path(text))
+    }
+
+    /// A path that begins with a point: `.3.1` is of a field of that segment.
+    pub(crate) fn path_in(&mut self, cell: Cell<'_>, segment: Sym, text: &str) -> Option<Path> {
+        self.parsed(cell, Some(segment), |p| p.path(text))
     }
 
     /// A component that the data type of its field does not have.
-    fn component(&mut self, cell: Cell<'_>, path: &Path) {
-        let (Root::Segment { name, field, .. }, [Part::Number(number), ..]) =
-            (&path.root, path.parts.as_slice())
-        else {
-            return;
-        };
-        let segment = self.plan.symbols.name(*name);
-        let Some((kind, most)) = segments::components(segment, *field).filter(|(_, most)| number > most)
+    fn component(&mut self, cell: Cell<'_>, segment: Sym, field: u16, number: u16) {
+        let segment = self.plan.symbols.name(segment);
+        let Some((kind, most)) = segments::components(segment, field).filter(|(_, most)| number > *most)
         else {
             return;
         };
@@ -140,7 +143,7 @@ impl Cx<'_> {
     }
 
     pub(crate) fn condition(&mut self, cell: Cell<'_>, text: &str) -> Option<Cond> {
-        self.parsed(cell, |p| p.condition(text))
+        self.parsed(cell, None, |p| p.condition(text))
     }
 
     pub(crate) fn otherwise(&mut self, cell: Cell<'_>, text: Option<&String>) -> Else {
@@ -382,7 +385,8 @@ impl Cx<'_> {
                     );
                     return bad(self, said);
                 }
-                pairs.push((self.path(cell, path)?, by));
+                let sym = self.plan.symbols.intern(segment);
+                pairs.push((self.path_in(cell, sym, path)?, by));
                 rest = &rest[used..];
                 match rest {
                     [] => break,

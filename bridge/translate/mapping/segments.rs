@@ -189,6 +189,16 @@ pub(crate) fn fields(name: &str) -> Option<u16> {
     SEGMENTS.binary_search_by(|known| known.0.cmp(name)).ok().map(|n| SEGMENTS[n].1)
 }
 
+/// The segments of the structures of ADT messages (HL7 v2.9, chapter 3, with what v2.5 has besides), which have no
+/// groups here. The sender's own, beginning with Z, may stand in any message.
+const IN_ADT: &str = "ACC AL1 ARV AUT BHS BTS DB1 DG1 DRG DSC EVN FHS FTS GT1 IAM IAR IN1 IN2 IN3 MRG MSH NK1 NPU NTE \
+OBX OH1 OH2 OH3 OH4 PD1 PDA PID PR1 PRT PV1 PV2 RF1 ROL SFT UAC UB1 UB2";
+
+/// Whether a message of that type (MSH-9.1) can have a segment; `None` where the structures of the type are not known.
+pub(crate) fn in_message(kind: &str, segment: &str) -> Option<bool> {
+    (kind == "ADT").then(|| segment.starts_with('Z') || IN_ADT.split(' ').any(|known| known == segment))
+}
+
 /// The data types of fields that have components, of the segments that Japan sends: `PID CX=3` is PID-3, of type CX
 /// (HL7 v2.5, the segments' attribute tables, as SS-MIX2 Ver.1.2 uses them). A text (ST, IS) is not among them: what
 /// sites write into it is their own.
@@ -246,7 +256,21 @@ pub(crate) fn components(segment: &str, field: u16) -> Option<(&'static str, u16
 
 #[cfg(test)]
 mod tests {
-    use super::{COMPONENTS, SEGMENTS, TYPES, components, fields};
+    use super::{COMPONENTS, IN_ADT, SEGMENTS, TYPES, components, fields, in_message};
+
+    #[test]
+    fn the_segments_of_a_message_are_segments() {
+        let all: Vec<&str> = IN_ADT.split(' ').collect();
+        assert!(all.iter().all(|name| fields(name).is_some()) && all.is_sorted(), "{all:?}");
+        for (kind, segment, has) in [
+            ("ADT", "PV1", Some(true)),
+            ("ADT", "ZA1", Some(true)),
+            ("ADT", "PRB", Some(false)),
+            ("RDE", "PRB", None),
+        ] {
+            assert_eq!(in_message(kind, segment), has, "{kind} {segment}");
+        }
+    }
 
     #[test]
     fn the_types_of_fields_are_of_segments_and_fields_that_there_are() {
