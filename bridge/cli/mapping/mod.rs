@@ -172,6 +172,12 @@ pub(super) fn say_strangers(layer: &Path) {
 }
 
 fn check(set: &MappingSet) -> ExitCode {
+    for (rank, file) in set.idle_tables() {
+        eprintln!(
+            "{}: {file}: no rule looks into this table, so it changes nothing yet / この表を引く規則がないので、まだ何も変わりません",
+            rank.word()
+        );
+    }
     eprintln!("mapping {}: {} message types, no problems", set.version(), set.messages().len());
     ExitCode::SUCCESS
 }

@@ -4,6 +4,7 @@ use super::compile_map::{Draft, Parts, finish_map, read_map};
 use super::compile_message::{MessageDraft, finish_message, read_message};
 use super::describe::{self, SetText, Source as Stand, TableText};
 use super::functions;
+use super::idle;
 use super::layer::{self, Layer, Rank};
 use super::plan::{LayoutPlan, Make, Plan, Table};
 use super::problem::{Place, Problem, Problems, words};
@@ -119,6 +120,7 @@ pub(crate) fn compile(
     check_set::uses(&plan, &mut problems);
     check_profile::table_codes(&plan, layers, &mut problems);
     check_profile::references(&plan, &mut problems);
+    idle::check(layers, &mut problems);
     plan.uses = Vec::new();
     for draft in tests {
         if let Some(test) = finish_test(draft, &map_ids, &known, &mut problems) {
@@ -162,8 +164,14 @@ fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mu
                 if let Some(mut tab) = single(&mut root, &mut file, "message") {
                     let here = |id: &str| drafts.messages.iter().any(|m| m.id == id && m.place.layer < rank);
                     let unread = waits(&tab, &file, &here);
-                    let draft = read_message(&mut tab, &mut file, &|id| unread || here(id));
-                    if !unread && drafts.is_new("message", None, &draft.id, &draft.place, file.problems) {
+                    let lower = drafts.messages.iter().filter(|message| message.place.layer < rank);
+                    let names: Vec<&str> = lower.map(|message| message.id.as_str()).collect();
+                    let lost = !unread && layer::message_lies_over_nothing(&tab, &mut file, &names);
+                    let draft = read_message(&mut tab, &mut file, &|id| unread || lost || here(id));
+                    if !unread
+                        && !lost
+                        && drafts.is_new("message", None, &draft.id, &draft.place, file.problems)
+                    {
                         layer::lay_message(&mut drafts.messages, draft, file.problems);
                     }
                 }

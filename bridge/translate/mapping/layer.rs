@@ -242,11 +242,36 @@ pub(crate) fn lies_over_nothing(tab: &Tab<'_>, file: &mut File<'_>, below: &[&st
     if file.layer == Rank::Shipped || id.is_empty() || own || below.contains(&id) {
         return false;
     }
-    let mut said = words(
+    let said = words(
         format!("下の層に {id} というマップはありません。"),
         format!("No layer below has a map '{id}'"),
     );
-    match nearest(id, below.iter().copied()) {
+    not_below(tab, file, said, nearest(id, below.iter().copied()));
+    true
+}
+
+/// Whether a message file of a layer only changes a message that no layer below has, which is then said. One of its
+/// own says all that a message must say; one that does not, with an id close to one below, is a slip of the hand.
+pub(crate) fn message_lies_over_nothing(tab: &Tab<'_>, file: &mut File<'_>, below: &[&str]) -> bool {
+    let id = tab.peek("id").unwrap_or_default();
+    if file.layer == Rank::Shipped || id.is_empty() || tab.has("off") || below.contains(&id) {
+        return false;
+    }
+    let (told, headed) = (tab.has("is") || tab.has("feed"), tab.has("title") && tab.has("replaces"));
+    let near = nearest(id, below.iter().copied());
+    if told && headed || near.is_none() && (told || headed) {
+        return false;
+    }
+    let said = words(
+        format!("下の層に {id} という電文はありません。"),
+        format!("No layer below has a message '{id}'"),
+    );
+    not_below(tab, file, said, near);
+    true
+}
+
+fn not_below(tab: &Tab<'_>, file: &mut File<'_>, mut said: Words, near: Option<&str>) {
+    match near {
         Some(near) => {
             said.ja += &format!("{near} のことですか。");
             said.en += &format!(": did you mean '{near}'?");
@@ -254,8 +279,7 @@ pub(crate) fn lies_over_nothing(tab: &Tab<'_>, file: &mut File<'_>, below: &[&st
         None => said.en += ".",
     }
     let place = tab.place_of(file, "id");
-    file.problems.cell(&place, id, "id", said);
-    true
+    file.problems.cell(&place, tab.peek("id").unwrap_or_default(), "id", said);
 }
 
 /// Lays a map over the one of the same id, or adds it.

@@ -260,6 +260,47 @@ fn rows_of_a_map_that_no_layer_below_has_are_one_problem_that_names_the_nearest(
     assert_eq!(missing, ["title", "profile", "key"], "{problems:#?}");
 }
 
+#[test]
+fn a_message_file_for_a_message_that_no_layer_below_has_is_one_problem_that_names_the_nearest() {
+    let check = |text: &str, ja: &str, en: &str| {
+        let layers = vec![
+            Layer::new(Rank::Shipped, shipped()),
+            Layer::new(Rank::Facility, vec![file("messages/own.toml", text)]),
+        ];
+        let problems = MappingSet::layered(layers).map(|_| ()).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{text}: {problems:#?}") };
+        let cell = (problem.file.as_str(), problem.line, problem.column.as_str());
+        assert_eq!(cell, ("messages/own.toml", 2, "id"), "{problem:#?}");
+        assert_eq!((problem.ja.as_str(), problem.en.as_str()), (ja, en));
+    };
+    let skip = "skip = [{ from = \"NTE\", why = { ja = \"覚え書き\", en = \"a note\" } }]";
+    let (ja, en) = (
+        "下の層に OMP-1 という電文はありません。OMP-01 のことですか。",
+        "No layer below has a message 'OMP-1': did you mean 'OMP-01'?",
+    );
+    for change in [skip, "is = \"MSH-9.1 = 'RDE'\"", "maps = [\"insurers\"]", "groups = [\"A = ORC RXE*\"]"] {
+        check(&format!("[message]\nid = \"OMP-1\"\n{change}\n"), ja, en);
+    }
+    let lost = "No layer below has a message 'LAB-RESULTS'.";
+    check(
+        &format!("[message]\nid = \"LAB-RESULTS\"\n{skip}\n"),
+        "下の層に LAB-RESULTS という電文はありません。",
+        lost,
+    );
+    // Of a message of one's own what is missing is said, and one that says all of it may be called nearly as another.
+    let own = |id: &str, title: &str| {
+        let text = format!(
+            "[message]\nid = \"{id}\"\n{title}\nis = \"MSH-9.1 = 'ZZZ'\"\nunit = [\"'own'\", \"MSH-10\"]\nreplaces = \"unit\"\nmaps = [\"patient\"]\n"
+        );
+        let files = vec![file("messages/own.toml", &text)];
+        let layers = vec![Layer::new(Rank::Shipped, shipped()), Layer::new(Rank::Facility, files)];
+        let problems = MappingSet::layered(layers).map(|_| ()).err().unwrap_or_default();
+        problems.into_iter().map(|problem| problem.column).collect::<Vec<_>>()
+    };
+    assert_eq!(own("OWN", ""), ["title"]);
+    assert!(own("OMP-03", "title = { ja = \"処方\", en = \"Prescription\" }").is_empty());
+}
+
 /// What the shipped set says where one file is broken.
 fn broken(path: &str, layer: &[SourceFile]) -> Vec<Problem> {
     let mut files = shipped();

@@ -99,6 +99,7 @@ pub mod describe;
 mod difference;
 pub mod functions;
 mod groups;
+mod idle;
 mod inside;
 mod item;
 pub(crate) mod layer;
@@ -285,6 +286,11 @@ impl MappingSet {
     /// The files of its layers, the lowest first.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
+    }
+
+    /// The files of tables that no rule looks into, each with its layer.
+    pub fn idle_tables(&self) -> Vec<(layer::Rank, String)> {
+        idle::files(&self.layers)
     }
 
     /// A page of a code table: `limit` rows behind the first `from`.
