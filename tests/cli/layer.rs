@@ -138,3 +138,21 @@ fn more_layers_than_there_are_ranks_are_refused() {
     let three = ["mapping", "check", "--layer", "a", "--layer", "b", "--layer", "c"];
     assert_eq!(run(folder.path(), &three).0, 2);
 }
+
+#[test]
+fn a_table_that_no_rule_looks_into_is_told_and_is_no_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let tables = root.join("network/tables");
+    std::fs::create_dir_all(&tables).unwrap();
+    let rows = "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n\
+                ,W1,,,w1,,equal\n";
+    std::fs::write(tables.join("wards.csv"), rows).unwrap();
+    let (code, _, err) = run(root, &["mapping", "check", "--layer", "network"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("network: tables/wards.csv: no rule looks into this table"), "{err}");
+    std::fs::rename(tables.join("wards.csv"), tables.join("lab-itmes.csv")).unwrap();
+    let (code, _, err) = run(root, &["mapping", "check", "--layer", "network"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("Did you mean 'lab-items'?") && err.contains("lab-items のことですか"), "{err}");
+}
