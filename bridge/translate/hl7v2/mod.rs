@@ -389,6 +389,13 @@ impl<'a> Component<'a> {
     pub fn subcomponents(self) -> impl Iterator<Item = Value<'a>> {
         parts(self.0, Level::Subcomponent).map(Value)
     }
+    /// All of the component with escapes resolved: of a text, whose writer may not know that `&` separates.
+    pub fn whole(self) -> Cow<'a, str> {
+        match self.0.message.escaped {
+            true => escape::resolve(self.0.raw(), &self.0.message.delimiters),
+            false => Cow::Borrowed(self.0.raw()),
+        }
+    }
     /// The component with escapes resolved; its first subcomponent where it has several.
     pub fn text(self) -> Cow<'a, str> {
         self.subcomponent(1).text()

@@ -1,4 +1,4 @@
-//! Which message file reads a drug order or an administration that comes without a folder.
+//! Which message file reads a drug order or an administration that comes without a folder, and what a message is the whole of.
 //!
 //! Facts: ssmix2.md 3, RXE (in injections RXE-2 is the category and drugs are in RXC); mapping-facts.md 5 and 6 (tables
 //! JHSP… of prescriptions, JHSI… and 99IC… of injections, JAMI usage digit 1). What they do not say is in OMP-01.toml.
@@ -122,4 +122,39 @@ fn an_administration_is_told_by_its_order_then_by_rate_and_route() {
     let rows: Vec<(&str, &str, bool)> =
         rows.iter().map(|(text, kind, said)| (text.as_str(), *kind, *said)).collect();
     check(&set, "RAS^O17", &rows);
+}
+
+#[test]
+fn measurements_without_a_number_take_no_other_ones_place() {
+    let set = MappingSet::load(shipped()).expect("the shipped set loads");
+    let unit = |control: &str, set_time: &str, item: &str, time: &str| {
+        let text = format!(
+            "MSH|^~\\&|H|S|G|R|20240401120000||ORU^R30|{control}|P|2.5\rPID|||0000000123||見本^太郎\r\
+             OBR|1|||VS^バイタル^99ZL01|||{set_time}\rOBX|1|NM|{item}^体温^JC10||36.8||||||F|||{time}"
+        );
+        translate(&set, text.as_bytes(), &context()).unit.expect("the message has a unit").key
+    };
+    let (heat, pulse) = ("9P100000000000001", "9P200000000000001");
+    let morning = unit("C1", "20240401", heat, "20240401090000");
+    // Told again it is the same; in the evening, of something else, or of a day alone it is not.
+    assert_eq!(unit("C2", "20240401", heat, "202404010900"), morning);
+    assert_ne!(unit("C3", "20240401", heat, "20240401150000"), morning);
+    assert_ne!(unit("C4", "20240401", pulse, "20240401090000"), morning);
+    assert_ne!(unit("C5", "20240401", heat, ""), unit("C6", "20240401", heat, ""));
+    assert_eq!(unit("C7", "202404010900", heat, ""), unit("C8", "202404010900", heat, ""));
+}
+
+#[test]
+fn a_child_of_an_order_without_its_parent_is_held() {
+    let set = MappingSet::load(shipped()).expect("the shipped set loads");
+    for (lines, held) in [
+        ("ORC|CH|R1-2||||||R1\rOBR|1|R1-2||X2^腹部CT^JJ1017", true),
+        ("ORC|CA|R1-2||||||R1\rOBR|1|R1-2||X2^腹部CT^JJ1017", true),
+        ("ORC|NW|R1\rOBR|1|R1||X1^CT^JJ1017\rORC|CH|R1-2||||||R1\rOBR|2|R1-2||X2^腹部CT^JJ1017", false),
+        ("ORC|CA|R1\rOBR|1|R1||X1^CT^JJ1017", false),
+    ] {
+        let head = "MSH|^~\\&|H|S|G|R|20240401120000||OMG^O19|C1|P|2.5\rPID|||0000000123||見本^太郎\r";
+        let out = translate(&set, [head, lines].concat().as_bytes(), &context());
+        assert_eq!(out.findings.iter().any(|finding| finding.code == "child-alone"), held, "{lines}");
+    }
 }

@@ -9,26 +9,35 @@ use crate::fhir::key;
 use crate::finding::Severity;
 use std::borrow::Cow;
 
-/// The whole text of a value: all components, in order, with a space between them.
+/// The whole text of a value: all components, in order, with a space between them. An `&` in a text is one: `CRP&WBC`.
 pub(super) fn whole<'m>(item: &Item<'m>) -> Cow<'m, str> {
     match item {
         Item::Repetition(repetition, _) if repetition.component_count() > 1 => {
             let parts: Vec<_> = (1..=repetition.component_count())
-                .map(|n| repetition.component(n).text())
+                .map(|n| repetition.component(n).whole())
                 .filter(|text| !text.trim().is_empty())
                 .collect();
             Cow::Owned(parts.join(" ").trim().to_owned())
         }
+        Item::Repetition(repetition, _) => trimmed(repetition.component(1).whole()),
+        Item::Component(component, _) => trimmed(component.whole()),
         other => other.text(),
     }
 }
 
-/// A range that is sent as text, with its unit behind it: a text has no other place for it.
+/// Whether a text says an amount, of which the unit is a part: not a grade (`2+`, `(3+)`) or words.
+fn is_measured(text: &str) -> bool {
+    let grade = text.trim_end_matches([')', '）']).ends_with(['+', '-', '＋', '－']);
+    !grade && narrow(text).contains(|c: char| c.is_ascii_digit())
+}
+
+/// What is measured and sent as text, with its unit behind it: a text has no other place for it.
 fn with_unit(text: &str, unit: Option<&Item<'_>>) -> String {
     let said = unit.and_then(|unit| {
         [2, 1, 5, 4].into_iter().filter_map(|n| unit.part(n)).find(|part| !part.text().is_empty())
     });
-    said.map_or_else(|| text.to_owned(), |unit| format!("{text} {}", unit.text()))
+    let said = said.map(|unit| unit.text()).filter(|unit| is_measured(text) && !text.contains(unit.as_ref()));
+    said.map_or_else(|| text.to_owned(), |unit| format!("{text} {unit}"))
 }
 
 /// The four parts of an SN that a site writes into an ST with spaces where the carets stood, ` 2 +` for `^2^+`:
@@ -126,7 +135,11 @@ impl<'m> Run<'m> {
     ) -> Result<Made, &'static str> {
         let Some(value) = values.first() else { return Ok(None) };
         let kind = kind.map(|k| k.text()).unwrap_or_default();
-        let text = value.text();
+        let text = match value {
+            // A number with an `&` behind it is none.
+            Item::Repetition(repetition, _) => trimmed(repetition.component(1).whole()),
+            other => other.text(),
+        };
         // `~5.5` is one number to HL7 and an open range to its writer: without its side it would be another result.
         if matches!(kind.as_ref(), "NM" | "SN") && self.repeats(values) {
             let written = self.written(values);
@@ -147,7 +160,7 @@ impl<'m> Run<'m> {
         }
         match kind.as_ref() {
             "NM" => {
-                if let Some(number) = number(&text) {
+                if let Some(number) = number(&narrow(&text)) {
                     return Ok(Some(("Quantity", self.number_quantity(&number, "", unit, "unit"))));
                 }
                 let plain = self.plain(values, unit);
@@ -168,7 +181,7 @@ impl<'m> Run<'m> {
                     return Ok(Some(("Quantity", quantity)));
                 }
                 let words = [sign, first, separator, part(4)].concat();
-                Ok(self.shaped(Shape::Text, &words)?)
+                self.shaped(Shape::Text, &with_unit(&words, unit))
             }
             "CWE" | "CE" | "CNE" | "CF" => self.concept(value, None, Shape::CodeableConcept),
             "ED" | "RP" => {
@@ -242,7 +255,7 @@ impl<'m> Run<'m> {
             && repetition.component_count() == 1
             && let Some(parts) = spaced(&repetition.component(1).text())
         {
-            return self.shaped(Shape::Text, &parts.concat()).ok().flatten();
+            return self.shaped(Shape::Text, &with_unit(&parts.concat(), unit)).ok().flatten();
         }
         let words: Vec<_> = values.iter().map(whole).collect();
         // Numbers with `~` between or beside them are one range, neither lines nor a number without its side.
@@ -257,11 +270,11 @@ impl<'m> Run<'m> {
             return Some(("Quantity", self.number_quantity(&number, comparator, unit, "unit")));
         }
         if unit.is_some()
-            && let Some(number) = number(&text)
+            && let Some(number) = number(&narrow(&text))
         {
             return Some(("Quantity", self.number_quantity(&number, "", unit, "unit")));
         }
-        self.shaped(Shape::Text, &text).ok().flatten()
+        self.shaped(Shape::Text, &with_unit(&text, unit)).ok().flatten()
     }
 
     /// `1.2~2.0` is two repetitions to HL7 and one range to its writer.
