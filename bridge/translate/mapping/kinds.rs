@@ -158,3 +158,17 @@ fn a_child_of_an_order_without_its_parent_is_held() {
         assert_eq!(out.findings.iter().any(|finding| finding.code == "child-alone"), held, "{lines}");
     }
 }
+
+#[test]
+fn a_contact_with_one_address_is_nothing_to_tell_and_one_with_two_is() {
+    let set = MappingSet::load(shipped()).expect("the shipped set loads");
+    for (addresses, told) in [("^^^^100-0000", false), ("^^^^100-0000~^^^^200-0000", true)] {
+        let text = format!(
+            "MSH|^~\\&|H|S|G|R|20240401120000||ADT^A08|C1|P|2.5\rPID|||0000000123||見本^太郎||19700101|M\r\
+             NK1|1|見本^花子|SPO^配偶者^HL70063|{addresses}"
+        );
+        let out = translate(&set, text.as_bytes(), &context());
+        let said = out.findings.iter().any(|finding| finding.code == "value-first-only");
+        assert_eq!(said, told, "{:?}", out.findings);
+    }
+}

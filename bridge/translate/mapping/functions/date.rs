@@ -172,12 +172,12 @@ impl Stamp {
     /// `YYYYMMDDHHMM`; what is missing is zero.
     pub(crate) fn minute(&self) -> String {
         let (hour, minute, _) = self.time.unwrap_or_default();
-        format!(
-            "{:04}{:02}{:02}{hour:02}{minute:02}",
-            self.year,
-            self.month.unwrap_or(0),
-            self.day.unwrap_or(0)
-        )
+        let mut out = String::with_capacity("YYYYMMDDHHMM".len());
+        let (month, day) = (self.month.unwrap_or(0), self.day.unwrap_or(0));
+        for part in [self.year / 100, self.year, month, day, hour, minute] {
+            digits(&mut out, "", part);
+        }
+        out
     }
 }
 
