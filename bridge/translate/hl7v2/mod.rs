@@ -236,6 +236,14 @@ impl<'a> Part<'a> {
         self.start == self.end
     }
 
+    /// With escapes resolved.
+    fn resolved(self) -> Cow<'a, str> {
+        match self.message.escaped {
+            true => escape::resolve(self.raw(), &self.message.delimiters),
+            false => Cow::Borrowed(self.raw()),
+        }
+    }
+
     /// How many parts of that level: none in an empty stretch, else one more than its delimiters.
     fn count(self, level: Level) -> usize {
         if self.is_empty() {
@@ -391,10 +399,7 @@ impl<'a> Component<'a> {
     }
     /// All of the component with escapes resolved: of a text, whose writer may not know that `&` separates.
     pub fn whole(self) -> Cow<'a, str> {
-        match self.0.message.escaped {
-            true => escape::resolve(self.0.raw(), &self.0.message.delimiters),
-            false => Cow::Borrowed(self.0.raw()),
-        }
+        self.0.resolved()
     }
     /// The component with escapes resolved; its first subcomponent where it has several.
     pub fn text(self) -> Cow<'a, str> {
@@ -405,10 +410,7 @@ impl<'a> Component<'a> {
 impl<'a> Value<'a> {
     /// The value with escapes resolved.
     pub fn text(self) -> Cow<'a, str> {
-        match self.0.message.escaped {
-            true => escape::resolve(self.0.raw(), &self.0.message.delimiters),
-            false => Cow::Borrowed(self.0.raw()),
-        }
+        self.0.resolved()
     }
 }
 

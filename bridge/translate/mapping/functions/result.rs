@@ -36,7 +36,9 @@ fn with_unit(text: &str, unit: Option<&Item<'_>>) -> String {
     let said = unit.and_then(|unit| {
         [2, 1, 5, 4].into_iter().filter_map(|n| unit.part(n)).find(|part| !part.text().is_empty())
     });
-    let said = said.map(|unit| unit.text()).filter(|unit| is_measured(text) && !text.contains(unit.as_ref()));
+    // `5 mg` does not say the unit `g`.
+    let there = |unit: &str| text.strip_suffix(unit).is_some_and(|rest| !rest.ends_with(char::is_alphabetic));
+    let said = said.map(|unit| unit.text()).filter(|unit| is_measured(text) && !there(unit));
     said.map_or_else(|| text.to_owned(), |unit| format!("{text} {unit}"))
 }
 
