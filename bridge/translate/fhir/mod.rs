@@ -12,6 +12,10 @@ use std::collections::HashMap;
 pub struct Key(u32);
 
 impl Key {
+    /// Its place among the keys of the set.
+    pub(crate) fn number(self) -> usize {
+        self.0 as usize
+    }
     /// Its bit among those of an object's keys: several keys share one.
     fn bit(self) -> u32 {
         1 << (self.0 & 31)
@@ -72,6 +76,10 @@ impl Keys {
     pub fn name(&self, key: Key) -> &str {
         &self.names[key.0 as usize]
     }
+    /// The names of all keys, in order of their numbers.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
     /// The key of a name, where it is known.
     pub fn find(&self, name: &str) -> Option<Key> {
         self.index.get(name).copied()
@@ -99,6 +107,31 @@ struct Node {
     key: Key,
     next: u32,
     kind: Kind,
+}
+
+/// Sees what a resource is made of while it is written.
+pub trait Watch<'a> {
+    /// An object begins, or an array.
+    fn open(&mut self, object: bool);
+    /// The object or array ends.
+    fn close(&mut self);
+    /// A member of an object: what follows is its value, of an array each item that is no object.
+    fn key(&mut self, key: Key);
+    /// A string; `plain` where it has no control character, quotation mark or backslash.
+    fn text(&mut self, text: &'a str, plain: bool);
+    /// A number, as written.
+    fn number(&mut self, text: &'a str);
+    /// A boolean.
+    fn boolean(&mut self);
+}
+
+impl<'a> Watch<'a> for () {
+    fn open(&mut self, _: bool) {}
+    fn close(&mut self) {}
+    fn key(&mut self, _: Key) {}
+    fn text(&mut self, _: &'a str, _: bool) {}
+    fn number(&mut self, _: &'a str) {}
+    fn boolean(&mut self) {}
 }
 
 /// A node as read.
@@ -294,9 +327,15 @@ impl Arena {
     }
     /// The resource or element at a node as JSON, written behind `out`, and `Type/id` of each literal reference
     /// in it, once each, without contained ones.
-    pub fn write(&self, keys: &Keys, id: Id, out: &mut String) -> Vec<String> {
+    pub fn write<'a>(
+        &'a self,
+        keys: &Keys,
+        id: Id,
+        out: &mut String,
+        watch: &mut impl Watch<'a>,
+    ) -> Vec<String> {
         let mut references: Vec<String> = Vec::new();
-        write::node(self, keys, id, out, &mut |text| {
+        write::node(self, keys, id, out, watch, &mut |text| {
             if !references.iter().any(|known| known == text) {
                 references.push(text.to_owned());
             }
@@ -306,7 +345,7 @@ impl Arena {
     /// The resource or element at a node as bytes of JSON.
     pub fn to_json(&self, keys: &Keys, id: Id) -> Vec<u8> {
         let mut out = String::with_capacity(2048);
-        self.write(keys, id, &mut out);
+        self.write(keys, id, &mut out, &mut ());
         out.into_bytes()
     }
     /// The same as a value, for the check.

@@ -1,24 +1,27 @@
 //! Nodes as JSON: the same bytes as `serde_json` writes, without a serializer between node and text.
 
-use super::{Arena, Id, Keys, Read, key};
+use super::{Arena, Id, Keys, Read, Watch, key};
 use crate::quick;
 
-/// Writes the node and all below it; hands each literal reference to `refers`.
+/// Writes the node and all below it; shows it to `watch` and hands each literal reference to `refers`.
 pub(super) fn node<'a>(
     arena: &'a Arena,
     keys: &Keys,
     id: Id,
     out: &mut String,
+    watch: &mut impl Watch<'a>,
     refers: &mut impl FnMut(&'a str),
 ) {
     match arena.read(id) {
         Read::Object => {
-            let mut before = '{';
+            watch.open(true);
+            let mut before = "{";
             for (key, child) in arena.children(id) {
-                out.push(before);
-                before = ',';
+                out.push_str(before);
+                before = ",";
                 out.push_str(&keys.written[key.0 as usize]);
-                node(arena, keys, child, out, refers);
+                watch.key(key);
+                node(arena, keys, child, out, watch, refers);
                 if key == key::REFERENCE
                     && let Read::Text(text) = arena.read(child)
                     && !text.starts_with('#')
@@ -26,20 +29,32 @@ pub(super) fn node<'a>(
                     refers(text);
                 }
             }
-            out.push_str(if before == '{' { "{}" } else { "}" });
+            watch.close();
+            out.push_str(if before == "{" { "{}" } else { "}" });
         }
         Read::Array => {
-            let mut before = '[';
+            watch.open(false);
+            let mut before = "[";
             for (_, child) in arena.children(id) {
-                out.push(before);
-                before = ',';
-                node(arena, keys, child, out, refers);
+                out.push_str(before);
+                before = ",";
+                node(arena, keys, child, out, watch, refers);
             }
-            out.push_str(if before == '[' { "[]" } else { "]" });
+            watch.close();
+            out.push_str(if before == "[" { "[]" } else { "]" });
         }
-        Read::Text(value) => text(value, out),
-        Read::Number(value) => out.push_str(value),
-        Read::Boolean(value) => out.push_str(if value { "true" } else { "false" }),
+        Read::Text(value) => {
+            let plain = text(value, out);
+            watch.text(value, plain);
+        }
+        Read::Number(value) => {
+            out.push_str(value);
+            watch.number(value);
+        }
+        Read::Boolean(value) => {
+            out.push_str(if value { "true" } else { "false" });
+            watch.boolean();
+        }
     }
 }
 
@@ -51,17 +66,20 @@ pub(super) fn member(name: &str) -> String {
     out
 }
 
-fn text(value: &str, out: &mut String) {
+/// Writes a string; whether it could be copied as it is.
+fn text(value: &str, out: &mut String) -> bool {
     out.push('"');
     // Hardly any text needs more than to be copied.
-    if quick::nowhere(value.as_bytes(), |w| {
+    let plain = quick::nowhere(value.as_bytes(), |w| {
         quick::below(w, b' ') | quick::has(w, b'"') | quick::has(w, b'\\')
-    }) {
+    });
+    if plain {
         out.push_str(value);
     } else {
         value.chars().for_each(|c| character(c, out));
     }
     out.push('"');
+    plain
 }
 
 fn character(c: char, out: &mut String) {

@@ -9,6 +9,7 @@ use crate::feed::record::Sources;
 use crate::fhir::Arena;
 use crate::finding::{Finding, Location, Severity};
 use crate::hl7v2::Message;
+use crate::profile::verdict::Verdicts;
 use crate::profile::{self, tree::Node};
 use crate::quick;
 use crate::translation::{Context, Event, Lists, Merge, Replaces, Resource, Role, Status, Translation, Unit};
@@ -133,11 +134,9 @@ pub(crate) fn apply<'m>(
         out.merge = merge(&mut run);
         make(&mut run);
         run.merge_built();
-        out.resources = write(&run);
-        if mode == Mode::Check {
-            let found: Vec<Finding> = run.built.iter().flat_map(|built| checked(&run, built)).collect();
-            run.findings.extend(found);
-        }
+        let (resources, found) = write(&run, (mode == Mode::Check).then_some(&set.verdicts));
+        out.resources = resources;
+        run.findings.extend(found);
         out.unread = unread::unread(&mut run, &told_by);
     } else {
         not_sent(&mut run);
@@ -499,32 +498,53 @@ pub(crate) fn make(run: &mut Run<'_>) {
     run.owner = "";
 }
 
-pub(crate) fn write(run: &Run<'_>) -> Vec<Resource> {
+/// The resources as JSON, and, where verdicts are given, what the check says of them.
+fn write(run: &Run<'_>, verdicts: Option<&Verdicts>) -> (Vec<Resource>, Vec<Finding>) {
     let keys = &run.set.keys;
     let mut text = String::with_capacity(4096);
-    run.built
-        .iter()
-        .map(|built| {
-            let map = run.map(built.map);
-            let role = if map.shared {
-                Role::Shared
-            } else if run.plan.provisional.contains(&built.map) {
-                Role::Provisional
-            } else {
-                Role::Unit
-            };
-            text.clear();
-            let references = run.arena.write(keys, built.node, &mut text);
-            Resource {
-                resource_type: map.makes.clone(),
-                id: built.id.clone(),
-                role,
-                map: map.id.clone(),
-                json: text.as_bytes().to_vec(),
-                references,
+    let (mut resources, mut findings, mut clean) =
+        (Vec::with_capacity(run.built.len()), Vec::new(), Vec::new());
+    let known = verdicts.map(Verdicts::known);
+    for built in &run.built {
+        let map = run.map(built.map);
+        let role = if map.shared {
+            Role::Shared
+        } else if run.plan.provisional.contains(&built.map) {
+            Role::Provisional
+        } else {
+            Role::Unit
+        };
+        text.clear();
+        let references = match (verdicts, &known) {
+            (Some(verdicts), Some(known)) => {
+                let mut form = verdicts.form();
+                let references = run.arena.write(keys, built.node, &mut text, &mut form);
+                let form = form.taken();
+                if form.is_none_or(|form| !known.contains(&form)) {
+                    let found = checked(run, built);
+                    clean.extend(form.filter(|_| found.is_empty()));
+                    findings.extend(found);
+                } else {
+                    debug_assert_eq!(checked(run, built), [], "resources of one form have one verdict");
+                }
+                references
             }
-        })
-        .collect()
+            _ => run.arena.write(keys, built.node, &mut text, &mut ()),
+        };
+        resources.push(Resource {
+            resource_type: map.makes.clone(),
+            id: built.id.clone(),
+            role,
+            map: map.id.clone(),
+            json: text.as_bytes().to_vec(),
+            references,
+        });
+    }
+    drop(known);
+    if let Some(verdicts) = verdicts {
+        verdicts.keep(clean);
+    }
+    (resources, findings)
 }
 
 /// What the check says of a resource, with the map as the place to mend.

@@ -147,6 +147,7 @@ mod tests;
 use crate::feed::{Layout, Part};
 use crate::hl7v2::Message;
 use crate::identity::hex;
+use crate::profile::verdict::Verdicts;
 use crate::translation::{Context, Facility, Translation};
 use sha2::{Digest, Sha256};
 
@@ -171,6 +172,7 @@ pub struct MappingSet {
     layers: Vec<Layer>,
     text: describe::SetText,
     plan: plan::Plan,
+    verdicts: Verdicts,
 }
 
 impl std::fmt::Debug for MappingSet {
@@ -255,7 +257,8 @@ impl MappingSet {
         layers.retain(|layer| layer.rank == Rank::Shipped || !layer.files.is_empty());
         let version = version(&layers);
         let messages = plan.messages.iter().map(|message| message.id.clone()).collect();
-        Ok(Self { version, messages, layers, text, plan })
+        let verdicts = Verdicts::new(&plan.keys);
+        Ok(Self { version, messages, layers, text, plan, verdicts })
     }
 
     /// A digest of the files of all layers: the same files give the same version.

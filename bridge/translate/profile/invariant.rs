@@ -79,6 +79,10 @@ pub(super) fn tag(name: &str) -> (Tag, &'static [&'static str]) {
 /// Most bits that a tag asks for.
 pub(super) const BITS: usize = 11;
 
+/// Codes that invariants compare; each stands in the code below as well.
+pub(super) const TEXTS: &[&str] =
+    &["entered-in-error", "resolved", "remission", "inactive", "problem-list-item", "home"];
+
 const UCUM: &str = "http://unitsofmeasure.org";
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/condition-ver-status";
@@ -328,7 +332,7 @@ fn component_repeats_code<'t, T: Tree<'t>>(node: T) -> bool {
 }
 
 /// per-1: the end lies before the start. What cannot be compared is not judged.
-fn backwards(start: Option<&str>, end: Option<&str>) -> bool {
+pub(super) fn backwards(start: Option<&str>, end: Option<&str>) -> bool {
     let (Some(start), Some(end)) = (start, end) else { return false };
     if let (Some(start), Some(end)) = (seconds(start), seconds(end)) {
         return end < start;

@@ -10,12 +10,15 @@ pub mod primitive;
 pub mod r4;
 pub mod rule;
 pub mod tree;
+pub(crate) mod verdict;
 mod walk;
 
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod mutations;
+#[cfg(test)]
+mod verdict_tests;
 
 use crate::finding::Finding;
 use tree::Tree;

@@ -94,6 +94,11 @@ impl Type {
         (slot.key == key).then_some(slot)
     }
 
+    /// Its JSON names, each with its element.
+    pub fn slots(&self) -> impl Iterator<Item = (Slot, &Element)> {
+        self.slots.iter().flatten().map(|slot| (*slot, &self.elements[usize::from(slot.element)]))
+    }
+
     /// The bit of an element.
     pub fn bit(&self, name: &str) -> u64 {
         self.elements.iter().position(|element| element.name == name).map_or(0, |n| 1 << n)

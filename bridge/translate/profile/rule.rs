@@ -81,6 +81,14 @@ impl Pick {
         }
     }
 
+    /// The names of the elements whose texts it asks for, with these.
+    fn asked(&self, out: &mut HashMap<&'static str, Vec<&'static str>>) {
+        match self {
+            Self::Is(name, text) => out.entry(name).or_default().push(text),
+            Self::Has(_, picks) => picks.iter().for_each(|pick| pick.asked(out)),
+        }
+    }
+
     /// All texts that it asks for below a path, with their paths.
     fn all_texts(&self, at: &str, out: &mut Vec<(String, &'static str)>) {
         match self {
@@ -107,6 +115,8 @@ struct Rules {
     /// URL → JSON names of the value.
     extensions: quick::Map<&'static str, (&'static str, Vec<String>)>,
     sentences: HashMap<&'static str, (&'static str, &'static str)>,
+    /// Names of elements whose text a profile asks about, each with the texts.
+    compared: HashMap<&'static str, Vec<&'static str>>,
 }
 
 fn rules() -> &'static Rules {
@@ -117,6 +127,16 @@ fn rules() -> &'static Rules {
 /// The profile of that canonical URL, without `|version`.
 pub fn profile(url: &str) -> Option<&'static Profile> {
     rules().profiles.get(url)
+}
+
+/// Whether some profile asks for certain texts of elements of that name.
+pub(super) fn compares(name: &str) -> bool {
+    rules().compared.contains_key(name)
+}
+
+/// All texts that some profile asks for.
+pub(super) fn texts() -> impl Iterator<Item = &'static str> {
+    rules().compared.values().flatten().copied()
 }
 
 /// The profiles of the table.
@@ -251,6 +271,16 @@ fn build(text: &'static str) -> Rules {
                         None => known.groups.push(Group { path: above, parents: steps, rules: vec![rule] }),
                     }
                 }
+            }
+        }
+    }
+    for group in rules.profiles.values().flat_map(|profile| &profile.groups) {
+        for step in group.parents.iter().chain(group.rules.iter().map(|rule| &rule.step)) {
+            step.picks.iter().for_each(|pick| pick.asked(&mut rules.compared));
+        }
+        for rule in &group.rules {
+            if let Demand::Fixed(text) = rule.demand {
+                rules.compared.entry(rule.step.name).or_default().push(text);
             }
         }
     }
