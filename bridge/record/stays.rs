@@ -23,6 +23,8 @@ const SAME_DISCHARGE_DAYS: i64 = 7;
 const PLANNED_DAYS: i64 = 3;
 
 struct Stay<'e> {
+    /// The event that began it.
+    begun: usize,
     /// The id by which events name it: that of its admission, else of its plan.
     named: &'e str,
     /// The id under which it stands: that of its plan, where it was planned, so that what was planned is what begins.
@@ -62,13 +64,16 @@ pub(super) fn fold(
     }
     state.events.sort_by(|a, b| (&a.time, &a.stamp).cmp(&(&b.time, &b.stamp)));
     let (alive, in_vain) = not_cancelled(&state.events);
-    let (entries, unresolved) = stays(&state.events, &alive);
+    let (entries, unresolved, beside) = stays(&state.events, &alive);
     let own = state.events.iter().position(|event| event.stamp.sequence == stamp.sequence);
     if own.is_some_and(|own| (0..state.events.len()).any(|other| closes_again(&state.events, own, other))) {
         findings.push(Finding::information("stay-closed-again", Location::default()));
     }
     if own.is_some_and(|own| unresolved.contains(&own)) {
         findings.push(Finding::warning("stay-not-open", Location::default()));
+    }
+    if own.is_some_and(|own| beside.contains(&own)) {
+        findings.push(Finding::warning("stay-open-beside", Location::default()));
     }
     if own.is_some_and(|own| in_vain.contains(&own)) {
         findings.push(Finding::warning("stay-cancel-in-vain", Location::default()));
@@ -77,11 +82,12 @@ pub(super) fn fold(
     true
 }
 
-/// The entries of all stays, and the events that found no stay.
-fn stays(events: &[StayEvent], alive: &[bool]) -> (Vec<Entry>, Vec<usize>) {
+/// The entries of all stays, the events that found no stay, and the admissions of which one came while the other's
+/// stay was open: nothing tells whether a discharge is missing or an admission was corrected, so both stand.
+fn stays(events: &[StayEvent], alive: &[bool]) -> (Vec<Entry>, Vec<usize>, Vec<usize>) {
     let begun = begun(events, alive);
     let mut stays: Vec<Stay<'_>> = Vec::new();
-    let mut unresolved = Vec::new();
+    let (mut unresolved, mut two) = (Vec::new(), Vec::new());
     for (index, event) in events.iter().enumerate().filter(|(index, _)| alive[*index]) {
         let opens = event.does == Does::Opens;
         let named = named_stay(event);
@@ -101,7 +107,11 @@ fn stays(events: &[StayEvent], alive: &[bool]) -> (Vec<Entry>, Vec<usize>) {
                 let plan = begun.iter().find(|(admission, _)| named_stay(&events[*admission]) == named);
                 let plan = plan.map(|(_, plan)| &events[*plan]);
                 let beside = plan.iter().flat_map(|plan| &plan.entries);
+                if let Some(open) = stays.iter().rfind(|stay| stay.open && opens) {
+                    two.extend([open.begun, index]);
+                }
                 stays.push(Stay {
+                    begun: index,
                     named,
                     id: plan.map_or(named, named_stay),
                     open: true,
@@ -124,7 +134,7 @@ fn stays(events: &[StayEvent], alive: &[bool]) -> (Vec<Entry>, Vec<usize>) {
             None => entries.push(entry),
         }
     }
-    (entries, unresolved)
+    (entries, unresolved, two)
 }
 
 impl Stay<'_> {
@@ -291,14 +301,19 @@ fn not_cancelled(events: &[StayEvent]) -> (Vec<bool>, Vec<usize>) {
             continue;
         };
         for other in 0..events.len() {
-            if other == target || (events[other].stamp < cancel.stamp && same_event(events, other, target)) {
+            let told = events[other].stamp < cancel.stamp;
+            // An admission taken back because it was corrected before leaves its correction standing.
+            let before = events[other].stamp < events[target].stamp && admitted_again(events, other, target);
+            if other == target || (told && (before || same_event(events, other, target))) {
                 alive[other] = false;
             }
         }
     }
     for index in 0..events.len() {
-        let newer =
-            |i: usize| alive[i] && events[index].stamp < events[i].stamp && same_event(events, index, i);
+        let newer = |i: usize| {
+            let again = same_event(events, index, i) || admitted_again(events, index, i);
+            alive[i] && events[index].stamp < events[i].stamp && again
+        };
         if alive[index] && (0..events.len()).any(newer) {
             alive[index] = false;
         }
@@ -352,6 +367,19 @@ fn told_again(events: &[StayEvent], one: usize, two: usize) -> bool {
         sort && !third.cancels && what(third) != told
     };
     told == what(other) && !events[from..until].iter().any(between)
+}
+
+/// Whether two admissions of one day are one, told again with another time: a storage has one file of a patient, day
+/// and sort, so the later one takes its place. Where there is a discharge on that day they may be two stays.
+fn admitted_again(events: &[StayEvent], one: usize, two: usize) -> bool {
+    let (event, other) = (&events[one], &events[two]);
+    let closes = |event: &StayEvent| event.does == Does::Closes && !event.cancels;
+    one != two
+        && [event, other].iter().all(|event| event.does == Does::Opens && !event.cancels)
+        && event.kind == other.kind
+        && !event.day.is_empty()
+        && event.day == other.day
+        && !events.iter().any(|third| closes(third) && third.time.starts_with(&event.day))
 }
 
 /// What an event says, without its times.

@@ -379,6 +379,43 @@ fn a_doctor_takes_over_while_the_stay_is_open_and_not_after_it() {
     assert_eq!(one(&[history[0].clone(), history[1].clone(), again])["participant"], json!([before, after]));
 }
 
+/// An admission that names its day, as every PV1-44 does.
+fn admitted(time: &str, told_at: &str) -> Translation {
+    let mut message = told(admission(time, "bed"), told_at);
+    if let Some(event) = message.unit.as_mut().and_then(|unit| unit.event.as_mut()) {
+        event.day = format!("202604{}", &time[..2]);
+    }
+    message
+}
+
+#[test]
+fn an_admission_told_again_with_another_time_of_its_day_is_one_stay() {
+    let (wrong, right) = (admitted("100900", "101000"), admitted("101430", "101500"));
+    let corrected = pairs(&[("a101430", "in-progress")]);
+    assert_eq!(ids(&[wrong.clone(), right.clone()]), corrected);
+    assert_eq!(ids(&[right.clone(), wrong.clone()]), corrected, "whatever came first, the newest telling stands");
+    assert_eq!(stands(&[wrong.clone(), right.clone()]).1, [""; 0]);
+    // Taken back by the time that it has now, it is no stay; by the time that it had, the correction stands.
+    let cancel = |time: &str| withdrawn(admitted(time, "101600"));
+    assert!(ids(&[wrong.clone(), right.clone(), cancel("101430")]).is_empty());
+    assert_eq!(ids(&[wrong.clone(), right.clone(), cancel("100900")]), corrected);
+    // After a discharge of that day it is another stay.
+    let two = pairs(&[("a100900", "finished"), ("a101430", "in-progress")]);
+    assert_eq!(ids(&[wrong, discharge("101200"), right]), two);
+}
+
+#[test]
+fn an_admission_of_another_day_while_a_stay_is_open_is_said() {
+    let (first, second) = (admitted("101430", "101500"), admitted("120900", "121000"));
+    let both = pairs(&[("a101430", "in-progress"), ("a120900", "in-progress")]);
+    assert_eq!(ids(&[first.clone(), second.clone()]), both);
+    assert_eq!(stands(&[first.clone(), second.clone()]).1, ["stay-open-beside"]);
+    assert_eq!(stands(&[second.clone(), first.clone()]).1, ["stay-open-beside"], "whatever comes last says it");
+    assert_eq!(stands(&[first.clone(), discharge("111000"), second.clone()]).1, [""; 0]);
+    let cancel = withdrawn(admitted("101430", "121100"));
+    assert_eq!(ids(&[first, second, cancel]), pairs(&[("a120900", "in-progress")]));
+}
+
 #[test]
 fn a_time_is_written_as_fhir_writes_it() {
     for (digits, expected) in [
