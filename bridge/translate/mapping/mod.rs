@@ -143,6 +143,8 @@ mod mutations;
 mod table_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;
 
 use crate::feed::{Layout, Part};
 use crate::hl7v2::Message;

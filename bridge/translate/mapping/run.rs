@@ -160,7 +160,15 @@ impl<'m> Run<'m> {
             Severity::Warning => Finding::warning(code, location),
             Severity::Information => Finding::information(code, location),
         };
-        if self.findings.len() > 200 || !self.findings.contains(&finding) {
+        // What a value itself lacks is one fact, however many rules read it.
+        let of_value = finding.code.starts_with("code-system-");
+        let said = |known: &Finding| {
+            *known == finding
+                || (of_value
+                    && known.code == finding.code
+                    && known.location.position == finding.location.position)
+        };
+        if self.findings.len() > 200 || !self.findings.iter().any(said) {
             self.findings.push(finding);
         }
     }

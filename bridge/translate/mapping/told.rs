@@ -1,0 +1,48 @@
+//! Where findings stand and how often one thing is said, on the shipped set.
+
+use super::tests::{context, shipped};
+use super::{MappingSet, translate};
+use std::sync::OnceLock;
+
+fn set() -> &'static MappingSet {
+    static SET: OnceLock<MappingSet> = OnceLock::new();
+    SET.get_or_init(|| MappingSet::load(shipped()).unwrap_or_else(|problems| panic!("{problems:#?}")))
+}
+
+/// Position and rule of each finding of a code.
+fn told_by(set: &MappingSet, kind: &str, segments: &str, code: &str) -> Vec<(String, String)> {
+    let text = format!(
+        "MSH|^~\\&|H|S|G|R|20240401120000||{kind}|C1|P|2.5\rPID|||1||患者^太郎^^^^^L^I||19700101|M\r{segments}"
+    );
+    let out = translate(set, text.as_bytes(), &context());
+    let of_code = out.findings.into_iter().filter(|finding| finding.code == code);
+    of_code.map(|finding| (finding.location.position, finding.location.rule)).collect()
+}
+
+fn check(kind: &str, segments: &str, code: &str, expected: &[(&str, &str)]) {
+    let found = told_by(set(), kind, segments, code);
+    let found: Vec<_> = found.iter().map(|(position, rule)| (position.as_str(), rule.as_str())).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_unit_without_a_system_is_said_once_for_value_and_range() {
+    check(
+        "OUL^R22",
+        "SPM|1|L1||023^血清^JC10|||||||||||||202404010830\r\
+         OBR|1|O1||3^生化学^JC10\r\
+         OBX|1|NM|3C015000002327101^クレアチニン^JC10||1.50|mg/dL|0.65-1.07||||F\r\
+         OBX|2|NM|3C016000002327101^尿酸^JC10||5.0|mg/dL|3-7||||F",
+        "code-system-missing",
+        &[("OBX[1]-6", "lab-observation/value"), ("OBX[2]-6", "lab-observation/value")],
+    );
+    // Words as a value have no unit of their own: that of the range is said.
+    check(
+        "OUL^R22",
+        "SPM|1|L1||023^血清^JC10|||||||||||||202404010830\r\
+         OBR|1|O1||3^生化学^JC10\r\
+         OBX|1|ST|3C015000002327101^クレアチニン^JC10||溶血|mg/dL|0.65-1.07||||F",
+        "code-system-missing",
+        &[("OBX-6", "lab-observation/range")],
+    );
+}
