@@ -547,13 +547,18 @@ fn write(run: &Run<'_>, verdicts: Option<&Verdicts>) -> (Vec<Resource>, Vec<Find
     (resources, findings)
 }
 
-/// What the check says of a resource, with the map as the place to mend.
+/// What the check says of a resource, with the map as the place to mend and where its source begins.
 fn checked(run: &Run<'_>, built: &Built) -> Vec<Finding> {
     let map = run.map(built.map);
     let node = Node { arena: &run.arena, keys: &run.set.keys, id: built.node };
     let mut findings = profile::check_tree(&map.makes, node);
+    if findings.is_empty() {
+        return findings;
+    }
+    let position = run.print(built.pos);
     for finding in &mut findings {
         finding.location.rule.clone_from(&map.id);
+        finding.location.position.clone_from(&position);
     }
     findings
 }

@@ -38,7 +38,8 @@ impl<'m> Run<'m> {
         let told = if self.tracing { id.to_owned() } else { String::new() };
         let mut writing = Writing { named: Vec::new(), map: n, id: told, prefix: String::new() };
         self.rules(map, root, scope, &mut writing);
-        self.built.push(Built { map: n, id: id.to_owned(), node: root, named: writing.named });
+        let pos = self.stand(scope);
+        self.built.push(Built { map: n, id: id.to_owned(), node: root, named: writing.named, pos });
     }
 
     /// Runs the rules of a map into an object.

@@ -65,6 +65,8 @@ pub(crate) struct Built {
     pub(crate) id: String,
     pub(crate) node: Id,
     pub(crate) named: Vec<(Id, Sym, Id)>,
+    /// Where what it was made from begins.
+    pub(crate) pos: Pos,
 }
 
 /// A row of the trace, before positions are printed.

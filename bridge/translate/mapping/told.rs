@@ -1,7 +1,7 @@
 //! Where findings stand and how often one thing is said, on the shipped set.
 
-use super::tests::{context, shipped};
-use super::{MappingSet, translate};
+use super::tests::{context, file, shipped};
+use super::{Layer, MappingSet, Rank, translate};
 use std::sync::OnceLock;
 
 fn set() -> &'static MappingSet {
@@ -45,4 +45,41 @@ fn a_unit_without_a_system_is_said_once_for_value_and_range() {
         "code-system-missing",
         &[("OBX-6", "lab-observation/range")],
     );
+}
+
+#[test]
+fn a_key_that_comes_twice_is_said_where_it_comes_again() {
+    check(
+        "PPR^ZD1",
+        "PRB|AD|20240401|X1^胃炎^99X|1|||20240401\rPRB|AD|20240401|X2^胃癌^99X|1|||20240401",
+        "key-twice",
+        &[("PRB[2]", "condition/same")],
+    );
+}
+
+#[test]
+fn what_is_told_differently_of_one_thing_is_said_once_where_it_first_differs() {
+    let insurance = |relation: &str| format!("IN1|1|C0^国保^JHSD0001|01234567|||||||記号|番号||||||{relation}");
+    let segments = [insurance("SEL"), insurance("SEL"), insurance("CHD"), insurance("CHD")].join("\r");
+    check("ADT^A08", &segments, "merge-conflict", &[("IN1[3]", "coverage/same")]);
+}
+
+#[test]
+fn what_the_profile_misses_is_said_where_its_source_begins() {
+    let rules = r#"
+[map]
+id    = "body-measurement"
+rules = [
+  { id = "kind", to = "category[]", from = "OBX-3.1", as = "table body-measurement-category", when = "OBX-11 = 'C'" },
+  { id = "kind-2", off = true },
+  { id = "kind-3", off = true },
+]
+"#;
+    let layer = Layer::new(Rank::Network, vec![file("maps/kind.toml", rules)]);
+    let set = set().over(layer).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let height = "OBX|1|NM|9N001000000000001^身長^JC10||176.7|cm^cm^ISO+|||||";
+    let weight = "OBX|2|NM|9N006000000000001^体重^JC10||65.0|kg^kg^ISO+|||||";
+    let found = told_by(&set, "ADT^A08", &format!("{height}C\r{weight}F"), "profile-slice-missing");
+    let expected = [("OBX[2]".to_owned(), "body-measurement".to_owned())];
+    assert_eq!(found, expected);
 }

@@ -1,7 +1,7 @@
 //! Writes nodes at target paths and joins the resources of one id.
 
 use super::build::{Made, Writing};
-use super::item::{NOWHERE, Pos};
+use super::item::Pos;
 use super::plan::{Index, Rule, Same, Target};
 use super::run::{Built, Row, Run};
 use crate::fhir::{Id, Key, Read, key};
@@ -209,6 +209,8 @@ impl<'m> Run<'m> {
             }
         }
         let mut kept: Vec<Built> = Vec::with_capacity(built.len());
+        // One resource that many lines tell differently is one finding, at the first that differs.
+        let mut told: Vec<Id> = Vec::new();
         for (one, earlier) in built.into_iter().zip(earlier) {
             match earlier {
                 None => kept.push(one),
@@ -216,11 +218,12 @@ impl<'m> Run<'m> {
                     let map = self.map(one.map);
                     (self.owner, self.row) = (&map.id, "same");
                     if map.same == Same::Error {
-                        self.finding(Severity::Error, "key-twice", NOWHERE);
+                        self.finding(Severity::Error, "key-twice", one.pos);
                         continue;
                     }
-                    if !self.merge(node, one.node, map.same) {
-                        self.finding(Severity::Warning, "merge-conflict", NOWHERE);
+                    if !self.merge(node, one.node, map.same) && !told.contains(&node) {
+                        told.push(node);
+                        self.finding(Severity::Warning, "merge-conflict", one.pos);
                     }
                 }
             }
