@@ -374,7 +374,7 @@ impl<'m> Run<'m> {
         let table = &self.set.tables[n];
         let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
         let mut missed = None;
-        for slot in [1u16, 4] {
+        for slot in slots(item) {
             let code = text(slot);
             if code.is_empty() {
                 continue;
@@ -468,6 +468,15 @@ impl<'m> Run<'m> {
             Shape::Other => ("String", self.arena.text(text)),
         }))
     }
+}
+
+/// The slots of a coded value in the order in which a table is asked: a site's own code may be another one of the table,
+/// so it comes behind the code of a standard, wherever that stands.
+pub(super) fn slots(item: &Item<'_>) -> [u16; 2] {
+    let system = |n: u16| item.part(n).map(|part| part.text()).unwrap_or_default();
+    let own = |name: &str| name == "L" || name.starts_with("99");
+    let is_standard = |name: &str| !name.is_empty() && !own(name);
+    if own(&system(3)) && is_standard(&system(6)) { [4, 1] } else { [1, 4] }
 }
 
 fn choice_of(makes: &str) -> &'static str {

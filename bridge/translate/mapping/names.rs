@@ -165,12 +165,12 @@ impl<'m> Run<'m> {
             }
             Make::Table(n) => {
                 let table = &self.set.tables[*n];
-                let code = item.text();
-                let system = item.part(3).map(|i| i.text()).unwrap_or_default();
-                match table.first(&system, &code) {
-                    Some(row) => Some(Cow::Borrowed(row.target_code.as_str())),
-                    None => None,
-                }
+                let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+                let row = |slot: u16| table.first(&text(slot + 2), &text(slot));
+                super::build::slots(item)
+                    .into_iter()
+                    .find_map(row)
+                    .map(|row| Cow::Borrowed(row.target_code.as_str()))
             }
             Make::Function(n, argument) => self.text_function(*n, argument.as_deref(), item)?,
             _ => Some(item.text()),
