@@ -393,7 +393,11 @@ fn an_admission_told_again_with_another_time_of_its_day_is_one_stay() {
     let (wrong, right) = (admitted("100900", "101000"), admitted("101430", "101500"));
     let corrected = pairs(&[("a101430", "in-progress")]);
     assert_eq!(ids(&[wrong.clone(), right.clone()]), corrected);
-    assert_eq!(ids(&[right.clone(), wrong.clone()]), corrected, "whatever came first, the newest telling stands");
+    assert_eq!(
+        ids(&[right.clone(), wrong.clone()]),
+        corrected,
+        "whatever came first, the newest telling stands"
+    );
     assert_eq!(stands(&[wrong.clone(), right.clone()]).1, [""; 0]);
     // Taken back by the time that it has now, it is no stay; by the time that it had, the correction stands.
     let cancel = |time: &str| withdrawn(admitted(time, "101600"));
@@ -410,7 +414,11 @@ fn an_admission_of_another_day_while_a_stay_is_open_is_said() {
     let both = pairs(&[("a101430", "in-progress"), ("a120900", "in-progress")]);
     assert_eq!(ids(&[first.clone(), second.clone()]), both);
     assert_eq!(stands(&[first.clone(), second.clone()]).1, ["stay-open-beside"]);
-    assert_eq!(stands(&[second.clone(), first.clone()]).1, ["stay-open-beside"], "whatever comes last says it");
+    assert_eq!(
+        stands(&[second.clone(), first.clone()]).1,
+        ["stay-open-beside"],
+        "whatever comes last says it"
+    );
     assert_eq!(stands(&[first.clone(), discharge("111000"), second.clone()]).1, [""; 0]);
     let cancel = withdrawn(admitted("101430", "121100"));
     assert_eq!(ids(&[first, second, cancel]), pairs(&[("a120900", "in-progress")]));

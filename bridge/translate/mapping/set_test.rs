@@ -139,7 +139,8 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
             super::build::Writing { named: Vec::new(), map: 0, id: String::new(), prefix: String::new() };
         run.tracing = true;
         run.rules(map, node, &scope, &mut writing);
-        subject = Some(Built { map: 0, id: String::new(), node, named: writing.named, pos: super::item::NOWHERE });
+        subject =
+            Some(Built { map: 0, id: String::new(), node, named: writing.named, pos: super::item::NOWHERE });
     } else {
         run_maps(&mut run, test, Vec::new());
         subject = None;

@@ -59,7 +59,8 @@ fn a_key_that_comes_twice_is_said_where_it_comes_again() {
 
 #[test]
 fn what_is_told_differently_of_one_thing_is_said_once_where_it_first_differs() {
-    let insurance = |relation: &str| format!("IN1|1|C0^国保^JHSD0001|01234567|||||||記号|番号||||||{relation}");
+    let insurance =
+        |relation: &str| format!("IN1|1|C0^国保^JHSD0001|01234567|||||||記号|番号||||||{relation}");
     let segments = [insurance("SEL"), insurance("SEL"), insurance("CHD"), insurance("CHD")].join("\r");
     check("ADT^A08", &segments, "merge-conflict", &[("IN1[3]", "coverage/same")]);
 }
