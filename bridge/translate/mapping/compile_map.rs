@@ -8,6 +8,7 @@ use super::plan::{Else, Fixed, For, Make, Map, Part, Path, Pick, Plan, Root, Rul
 use super::problem::{Place, Problems, words};
 use super::reader::{File, Tab, plain};
 use super::rows::{Cell, Cx};
+use super::segments;
 use super::target;
 use super::{check_map, check_profile};
 use std::collections::HashMap;
@@ -269,7 +270,11 @@ pub(crate) fn finish_map(
         (Parts::Map, None) => draft.id.clone(),
         _ => String::new(),
     };
-    let mut cx = Cx { plan, known, problems, own: Vec::new(), outer, message, owner };
+    let value = segments::data_type(match draft.parts {
+        Parts::Type => draft.id.split('.').next().unwrap_or_default(),
+        _ => draft.instances.trim(),
+    });
+    let mut cx = Cx { plan, known, problems, own: Vec::new(), outer, message, owner, value };
     let cell = |key| Cell { place: draft.at(key), rule: &draft.id, column: key };
     let lets = cx.lets(&draft.lets, &draft.id);
     let when = draft.when.as_ref().and_then(|text| cx.condition(cell("when"), text));

@@ -201,8 +201,16 @@ pub(crate) fn finish_message(
 ) -> Option<MessagePlan> {
     let (place, id) = (&draft.place, draft.id.as_str());
     let (groups, whole) = groups(draft, plan, problems);
-    let mut cx =
-        Cx { plan, known, problems, own: Vec::new(), outer: &[], message: &[], owner: String::new() };
+    let mut cx = Cx {
+        plan,
+        known,
+        problems,
+        own: Vec::new(),
+        outer: &[],
+        message: &[],
+        owner: String::new(),
+        value: None,
+    };
     let cell = |column| Cell { place: draft.at(column), rule: id, column };
     let lets = cx.lets(&draft.lets, id);
     let is = match &draft.is {

@@ -202,7 +202,7 @@ const EDITS: [Edit; 43] = [
         what: "duplicate rule id",
         file: "maps/practitioner.toml",
         old: "rules   = [",
-        new: "rules   = [\n  { id = \"twice\", to = \"active\", fixed = true },\n  { id = \"twice\", to = \"birthDate\", from = \".99\", as = \"date\" },",
+        new: "rules   = [\n  { id = \"twice\", to = \"active\", fixed = true },\n  { id = \"twice\", to = \"birthDate\", from = \".9\", as = \"date\" },",
         line: r#"  { id = "twice", to = "birthDate""#,
         rule: "practitioner/twice",
         column: "id",

@@ -122,6 +122,36 @@ rules = [
 }
 
 #[test]
+fn a_component_that_the_data_type_of_a_map_does_not_have_is_refused() {
+    let kana = |id: &str, from: &str| {
+        let text = format!(
+            "[[type]]\nid = \"{id}\"\nmakes = \"HumanName\"\nrules = [ {{ id = \"text\", to = \"text\", {from} }} ]\n"
+        );
+        file("types/kana.toml", &text)
+    };
+    let doctor = |from: &str| {
+        let rest = format!(
+            "for = \"XCN\"\nmakes = \"Practitioner\"\nkey = [\".1\"]\nsame = \"merge\"\nrules = [ {{ id = \"name\", to = \"name[].text\", {from} }} ]\n"
+        );
+        map("doctor", &rest)
+    };
+    for (what, file, said) in [
+        ("in a datatype map", kana("XPN.kana", "from = \".16\""), "XPN has 15 components: there is no .16"),
+        ("in a text", kana("XPN.kana", "as = \"text '{.2} {.19}'\""), "there is no .19"),
+        ("in a condition", kana("XPN.kana", "from = \".2\", when = \".16 = 'P'\""), "there is no .16"),
+        ("in a map for a value", doctor("from = \".26\""), "XCN has 25 components: there is no .26"),
+    ] {
+        let problems = set(vec![file]).expect_err(what);
+        assert_eq!(problems.len(), 1, "{what}: {problems:?}");
+        assert!(problems[0].en.contains(said), "{what}: {problems:?}");
+    }
+    for good in [kana("XPN.kana", "from = \".15\""), kana("Kana", "from = \".16\""), doctor("from = \".25\"")]
+    {
+        assert!(set(vec![good]).is_ok());
+    }
+}
+
+#[test]
 fn a_field_that_there_cannot_be_is_refused() {
     for name in ["ZE1-0", "ZE1-129", "ZE1-x"] {
         let text = ARTICLE.replacen("ZE1-9", name, 1);

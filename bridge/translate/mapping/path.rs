@@ -18,6 +18,8 @@ pub(crate) struct Parser<'a> {
     pub(crate) segments: &'a mut Vec<(Used, Sym)>,
     /// The components named, each with its segment and field.
     pub(crate) components: &'a mut Vec<(Sym, u16, u16)>,
+    /// Components of the value that the map itself is for: `.2`.
+    pub(crate) own_components: &'a mut Vec<u16>,
     /// The segment that a condition in brackets is about: `.3` there is a field of it.
     pub(crate) about: Option<Sym>,
     /// Deep conditions are refused: brackets in brackets.
@@ -94,9 +96,13 @@ impl Parser<'_> {
         }
         if text.starts_with('.') {
             let (repetition, parts) = self.tail(if text == "." { "" } else { text })?;
-            if let (Some(segment), [Part::Number(field), inner @ ..]) = (self.about, parts.as_slice()) {
-                self.segments.push((Used::Field(*field), segment));
-                self.component(segment, *field, inner);
+            match (self.about, parts.as_slice()) {
+                (Some(segment), [Part::Number(field), inner @ ..]) => {
+                    self.segments.push((Used::Field(*field), segment));
+                    self.component(segment, *field, inner);
+                }
+                (None, [Part::Number(number), ..]) => self.own_components.push(*number),
+                _ => {}
             }
             return Ok(Path { root: Root::Relative, repetition, parts });
         }

@@ -32,6 +32,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) message: &'a [String],
     /// The map that the row belongs to, of a submap the one around it; empty for types and message files.
     pub(crate) owner: String,
+    /// The data type of the value that the map is for and how many components it has, where that is told.
+    pub(crate) value: Option<(&'static str, u16)>,
 }
 
 impl Cx<'_> {
@@ -67,6 +69,7 @@ impl Cx<'_> {
         let tables = &self.known.tables;
         let mut find_table = |name: &str| tables.get(name).copied();
         let (mut columns, mut segments, mut components) = (Vec::new(), Vec::new(), Vec::new());
+        let mut own_components = Vec::new();
         let mut parser = Parser {
             symbols,
             tables: &mut find_table,
@@ -75,6 +78,7 @@ impl Cx<'_> {
             columns: &mut columns,
             segments: &mut segments,
             components: &mut components,
+            own_components: &mut own_components,
             about,
             depth: 0,
         };
@@ -84,6 +88,15 @@ impl Cx<'_> {
         }
         for (segment, field, number) in components {
             self.component(cell, segment, field, number);
+        }
+        if let Some((kind, most)) = self.value
+            && let Some(number) = own_components.into_iter().find(|number| *number > most)
+        {
+            let said = words(
+                format!("{kind} の成分は {most} までです。.{number} はありません。"),
+                format!("{kind} has {most} components: there is no .{number}."),
+            );
+            self.wrong(cell, said);
         }
         match parsed {
             Ok(value) => Some(value),

@@ -254,6 +254,12 @@ pub(crate) fn components(segment: &str, field: u16) -> Option<(&'static str, u16
     COMPONENTS.iter().find(|(known, _)| *known == name).copied()
 }
 
+/// A data type with how many components it has: of a map that is for one (`for = "XCN"`), and of a datatype map that is
+/// named after one (`XPN.jp`). `None` for any other name.
+pub(crate) fn data_type(name: &str) -> Option<(&'static str, u16)> {
+    COMPONENTS.iter().find(|(known, _)| *known == name).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{COMPONENTS, IN_ADT, SEGMENTS, TYPES, components, fields, in_message};
