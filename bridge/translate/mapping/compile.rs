@@ -204,6 +204,15 @@ fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mu
 }
 
 fn read_map_file(root: &mut Tab<'_>, file: &mut File<'_>, drafts: &mut Drafts) {
+    // A file of tests alone, where those of a map would make its own file long: each says of which map it is.
+    if !root.has("map") && root.has("test") {
+        for mut tab in root.tables(file, "test") {
+            let owner = tab.needed(file, "map");
+            let test = read_test(&mut tab, file, Some(&owner));
+            lay_test(&mut drafts.tests, test, file.problems);
+        }
+        return;
+    }
     let Some(mut tab) = single(root, file, "map") else { return };
     let rank = file.layer;
     let lower = |map: &&Draft| map.place.layer < rank;

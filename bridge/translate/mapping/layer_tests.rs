@@ -341,3 +341,22 @@ fn a_file_that_is_no_toml_is_one_problem_and_what_it_has_is_missed_by_nobody() {
         "{problems:#?}"
     );
 }
+
+#[test]
+fn tests_may_stand_in_a_file_of_their_own_that_says_of_which_map_they_are() {
+    let tests = |map: &str, gender: &str| {
+        let text = format!(
+            "[[test]]\nmap = \"{map}\"\nname = \"女\"\nmessage = \"PID|||1||患者^花子|||F\"\nexpect = {{ gender = \"{gender}\" }}\n"
+        );
+        vec![file("maps/patient-tests.toml", &text)]
+    };
+    let failed = |set: &MappingSet| set.run_tests().iter().filter(|test| !test.failures.is_empty()).count();
+    assert_eq!(failed(&stack(&tests("patient", "female"), &[]).unwrap()), 0);
+    assert_eq!(failed(&stack(&tests("patient", "male"), &[]).unwrap()), 1);
+    // The same name in a higher layer takes its place.
+    assert_eq!(failed(&stack(&tests("patient", "male"), &tests("patient", "female")).unwrap()), 0);
+    let problems = stack(&tests("patients", "female"), &[]).unwrap_err();
+    let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+    assert_eq!((problem.file.as_str(), problem.column.as_str()), ("maps/patient-tests.toml", "map"));
+    assert!(problem.en.contains("no map 'patients'"), "{problem:#?}");
+}

@@ -74,7 +74,17 @@ pub(crate) fn finish_test(
 ) -> Option<TestPlan> {
     let TestDraft { place, name, owner, kind, of, message, expect, findings, .. } = draft;
     let (map, is_type) = match (&owner, &kind) {
-        (Some(owner), _) => (*map_ids.get(owner)?, false),
+        (Some(owner), _) => match map_ids.get(owner) {
+            Some(n) => (*n, false),
+            None => {
+                let said = words(
+                    format!("{owner} というマップがありません。"),
+                    format!("There is no map '{owner}'."),
+                );
+                problems.absent(&place, name, "map", owner, said);
+                return None;
+            }
+        },
         (None, Some(kind)) => match known.types.get(kind) {
             Some(n) => (*n, true),
             None => {
