@@ -163,7 +163,7 @@ impl<'m> Run<'m> {
             Severity::Information => Finding::information(code, location),
         };
         // What a value itself lacks is one fact, however many rules read it.
-        let of_value = finding.code.starts_with("code-system-");
+        let of_value = finding.code.starts_with("code-system-") && !finding.location.position.is_empty();
         let said = |known: &Finding| {
             *known == finding
                 || (of_value
