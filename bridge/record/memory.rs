@@ -1,8 +1,8 @@
 //! The record in memory: the same rules as on disk, and a destination that takes everything.
 
 use super::{
-    Applied, Content, Entry, Ground, Merged, Merges, Projection, Stamp, Standing, UnitState, View, apply,
-    merge, project,
+    Content, Entry, Ground, Merged, Merges, Projection, Stamp, Standing, UnitState, View, apply, merge,
+    project,
 };
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Status, Translation};
@@ -37,9 +37,14 @@ impl Memory {
         if !recorded {
             return (Projection::default(), Vec::new());
         }
-        let key = unit_key(translation, sequence);
-        let Ok(Applied { findings, .. }) = apply(self, &key, translation, sequence);
-        let mut keys = vec![key];
+        let divided = translation.divided();
+        let whole = std::slice::from_ref(translation);
+        let mut keys = unit_keys(translation, sequence);
+        let mut findings = Vec::new();
+        for (share, key) in (if divided.is_empty() { whole } else { &divided }).iter().zip(&keys) {
+            let Ok(applied) = apply(self, key, share, sequence);
+            findings.extend(applied.findings);
+        }
         keys.extend(self.of_merged(translation.patient.as_deref().unwrap_or_default()));
         let mut projection = Projection::default();
         for key in keys {
@@ -95,6 +100,14 @@ impl Memory {
             owners.filter_map(|unit| Some((unit, unit.entries.iter().find(|e| e.is(&id.0, &id.1))?)));
         entries.max_by_key(|(_, entry)| entry.stamp.clone())
     }
+}
+
+/// The keys of the units of a translation, in their order.
+pub(crate) fn unit_keys(translation: &Translation, sequence: i64) -> Vec<String> {
+    if translation.shares.is_empty() {
+        return vec![unit_key(translation, sequence)];
+    }
+    translation.shares.iter().map(|share| share.unit.key.clone()).collect()
 }
 
 /// The key of the unit of a translation; one without a unit adds a unit of its own.

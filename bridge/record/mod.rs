@@ -25,7 +25,7 @@ pub use apply::{Applied, Ground, Standing, apply};
 pub use bundle::bundle;
 pub use fold::fold;
 pub use memory::Memory;
-pub(crate) use memory::unit_key;
+pub(crate) use memory::{unit_key, unit_keys};
 pub use merge::{Merged, Merges};
 pub use project::{Content, View, project};
 

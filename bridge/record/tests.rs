@@ -5,7 +5,9 @@ use proptest::prelude::{Just, Strategy, any, prop, proptest};
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert_eq, prop_oneof};
 use renkei_translate::finding::Finding;
-use renkei_translate::translation::{Does, Event, Replaces, Resource, Role, Status, Translation, Unit};
+use renkei_translate::translation::{
+    Does, Event, Replaces, Resource, Role, Share, Status, Translation, Unit,
+};
 
 pub(crate) fn resource(
     resource_type: &str,
@@ -459,4 +461,49 @@ fn a_bundle_is_a_transaction_with_one_entry_an_id() {
         json["entry"][0],
         serde_json::json!({"request": {"method": "DELETE", "url": "Observation/o"}})
     );
+}
+
+/// A message of several units: of each order what it says, or that it is taken back.
+fn several(time: u64, orders: &[(u8, Option<u8>)]) -> Translation {
+    let mut whole: Option<Translation> = None;
+    for (order, said) in orders {
+        let one = order_alone(time, *order, *said);
+        let whole = whole.get_or_insert_with(|| Translation { resources: Vec::new(), ..one.clone() });
+        let at = whole.resources.len();
+        whole.resources.extend(one.resources);
+        let made = (at..whole.resources.len()).collect();
+        whole.shares.extend(one.unit.map(|unit| Share { unit, made }));
+    }
+    whole.unwrap()
+}
+
+fn order_alone(time: u64, order: u8, said: Option<u8>) -> Translation {
+    let id = |n: u8| format!("{order}-{n}");
+    let say = |n: u8| resource("Observation", &id(n), Role::Unit, &format!("{n} at {time}"), &[]);
+    let one =
+        translation(&format!("order {order}"), Replaces::Unit, time, said.map(say).into_iter().collect());
+    if said.is_none() { withdrawn(one) } else { one }
+}
+
+proptest! {
+    /// What orders of one message leave is what they leave each in a message of its own, whatever the order of arrival.
+    #[test]
+    fn orders_in_one_message_are_as_orders_in_messages_of_their_own(
+        told in prop::collection::vec(prop::collection::btree_map(0..3_u8, prop::option::of(0..3_u8), 1..4), 1..6),
+        keys in prop::collection::vec(any::<u64>(), 6),
+    ) {
+        let mut arrived: Vec<usize> = (0..told.len()).collect();
+        arrived.sort_by_key(|n| keys[*n]);
+        let (mut together, mut apart) = (Memory::default(), Memory::default());
+        for n in arrived {
+            let orders: Vec<_> = told[n].iter().map(|(order, said)| (*order, *said)).collect();
+            together.apply(&several(n as u64, &orders), n as i64);
+        }
+        for (n, orders) in told.iter().enumerate() {
+            for (order, said) in orders {
+                apart.apply(&order_alone(n as u64, *order, *said), n as i64);
+            }
+        }
+        prop_assert_eq!(together.sent(), apart.sent());
+    }
 }

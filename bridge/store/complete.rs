@@ -11,7 +11,8 @@ use super::counts::Counts;
 use super::ground::{Record, unit_row};
 use super::index::state;
 use super::{
-    Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point, merge, rebuild,
+    Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point, merge, parts,
+    rebuild,
 };
 use crate::record;
 use renkei_translate::finding::{Finding, Location, Severity};
@@ -32,10 +33,11 @@ impl FacilityStore {
         // The bodies are not needed any more, and the claims' keys are, whatever comes.
         let claims: Vec<Claim> =
             done.iter().map(|(claim, _)| Claim { body: Vec::new(), ..claim_keys(claim) }).collect();
-        let units: Vec<(String, Vec<String>)> = done
-            .iter()
-            .map(|(claim, done)| (record::unit_key(&done.translation, claim.id.0), done.destinations.clone()))
-            .collect();
+        let of = |(claim, done): &(Claim, Completion)| {
+            let keys = record::unit_keys(&done.translation, claim.id.0);
+            keys.into_iter().map(|key| (key, done.destinations.clone())).collect::<Vec<_>>()
+        };
+        let units: Vec<(String, Vec<String>)> = done.iter().flat_map(of).collect();
         if let Err(error) = self.room().and_then(|()| self.touch(&units)) {
             self.unclaim(claims.iter());
             return Err(error);
@@ -74,8 +76,10 @@ fn claim_keys(claim: &Claim) -> Claim {
 struct Outcome {
     state: i64,
     reason: Option<&'static str>,
-    unit: Option<i64>,
-    version: Option<i64>,
+    /// Its units, with the versions at which it was taken there.
+    units: Vec<parts::Taken>,
+    /// How many units it had before.
+    before: usize,
     findings: Vec<Finding>,
     /// Whether the record says from now on how its patient is called.
     named: bool,
@@ -121,9 +125,12 @@ fn one(
     let done = held.as_ref().unwrap_or(done);
     let translation = &done.translation;
     let id = claim.id.0;
-    let (reused, former, taken): (bool, Option<i64>, Option<i64>) = connection
-        .prepare_cached("SELECT id_reused, unit, version FROM message WHERE id = ?")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let reused: bool = connection
+        .prepare_cached("SELECT id_reused FROM message WHERE id = ?")?
+        .query_row([id], |row| row.get(0))?;
+    let former = parts::of(connection, id)?;
+    let taken_at =
+        |unit: i64| former.iter().find(|(other, _)| *other == unit).and_then(|(_, version)| *version);
     let mut findings = translation.findings.clone();
     if reused {
         findings.push(Finding::warning("name-reused", Location::default()));
@@ -131,41 +138,50 @@ fn one(
     claim::dequeue(connection, id)?;
     rebuild::rebuilt(connection, id)?;
     connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([id])?;
-    let key = record::unit_key(translation, id);
     let patient = translation.patient.as_deref().unwrap_or_default();
-    let has_unit = translation.unit.is_some() || !translation.resources.is_empty();
-    let unit = match has_unit {
-        true => Some(unit_row(connection, &key, kind_of(translation), patient)?),
+    // A message of several units is taken into each as one of that unit alone would be.
+    let divided = translation.divided();
+    let whole = std::slice::from_ref(translation);
+    let shares = if divided.is_empty() { whole } else { &divided };
+    let mut units: Vec<parts::Taken> = Vec::with_capacity(shares.len());
+    if translation.unit.is_some() || !translation.resources.is_empty() {
+        for share in shares {
+            let unit = unit_row(connection, &record::unit_key(share, id), kind_of(share), patient)?;
+            units.push((unit, None));
+        }
+    } else if translation.status == Status::Quarantined {
         // Held without a word of its unit: what an earlier translation brought still stands in the former one.
-        false => former.filter(|_| translation.status == Status::Quarantined && taken.is_some()),
-    };
-    // Translated again it may be of another unit, or of none: the former one is to have nothing of it.
-    if let Some(former) = former.filter(|former| taken.is_some() && Some(*former) != unit) {
-        rebuild::rebuild(connection, former, &BTreeSet::from([id]))?;
+        units.extend(former.iter().filter(|(_, version)| version.is_some()));
     }
-    let mut outcome =
-        Outcome { state: state::EXCLUDED, reason: None, unit, version: None, findings, named: false };
+    // Translated again it may be of another unit, or of none: the former one is to have nothing of it.
+    let left: Vec<parts::Taken> =
+        former.iter().filter(|(former, _)| units.iter().all(|(unit, _)| unit != former)).copied().collect();
+    for (former, _) in left.iter().filter(|(_, version)| version.is_some()) {
+        rebuild::rebuild(connection, *former, &BTreeSet::from([id]))?;
+    }
+    let before = former.len();
+    let mut outcome = Outcome { state: state::EXCLUDED, reason: None, units, before, findings, named: false };
     match translation.status {
         Status::Quarantined => {
             outcome.state = state::QUARANTINED;
-            outcome.version = taken.filter(|_| former == unit);
+            for (unit, version) in &mut outcome.units {
+                *version = taken_at(*unit);
+            }
             causes(connection, id, &outcome.findings)?;
         }
         Status::Excluded => {
             outcome.reason = Some(translation.excluded.unwrap_or("excluded"));
-            if let Some(unit) = unit
-                && translation.unit.as_ref().is_some_and(|unit| unit.withdrawn)
-            {
-                take(connection, &key, unit, claim, done, &mut outcome)?;
+            if translation.unit.as_ref().is_some_and(|unit| unit.withdrawn) {
+                take_all(connection, shares, claim, done, &mut outcome)?;
             }
         }
-        Status::Translated => match unit {
+        Status::Translated => match outcome.units.first().copied() {
             None => outcome.reason = Some("nothing-to-record"),
-            Some(unit) if must_wait(connection, unit, id, translation)? => {
+            Some((unit, _)) if must_wait(connection, unit, id, translation)? => {
                 (outcome.state, outcome.reason) = (state::WAITING, Some(BEHIND));
             }
-            Some(unit) => {
-                take(connection, &key, unit, claim, done, &mut outcome)?;
+            Some(_) => {
+                take_all(connection, shares, claim, done, &mut outcome)?;
                 if done.destinations.is_empty() {
                     outcome.reason = Some(delivery::NO_DESTINATION);
                 } else {
@@ -176,16 +192,16 @@ fn one(
     }
     save(connection, id, done, &outcome)?;
     counts.note(&claim.feed, id, done);
-    if let Some(unit) = unit {
+    for (unit, _) in &outcome.units {
         if outcome.state == state::PENDING {
-            delivery::refresh(connection, unit)?;
+            delivery::refresh(connection, *unit)?;
         }
         if outcome.state != state::WAITING {
-            wake(connection, unit)?;
+            wake(connection, *unit)?;
         }
     }
     // Who waited behind it in the former one need not.
-    if let Some(former) = former.filter(|former| Some(*former) != unit) {
+    for (former, _) in left {
         wake(connection, former)?;
     }
     Ok(())
@@ -215,46 +231,59 @@ fn must_wait(
     Ok(builds && select.exists([unit, state::QUARANTINED, id])?)
 }
 
-/// Takes the translation into the record and orders its deliveries.
-fn take(
+/// Takes a translation into the record, into each of its units.
+fn take_all(
     connection: &Connection,
-    key: &str,
-    unit: i64,
+    shares: &[Translation],
     claim: &Claim,
     done: &Completion,
     outcome: &mut Outcome,
 ) -> Result<(), StoreError> {
-    let applied = record::apply(&mut Record(connection), key, &done.translation, claim.id.0)?;
-    outcome.version = Some(applied.version);
-    outcome.findings.extend(applied.findings);
-    if applied.superseded {
-        outcome.findings.push(Finding::information("unit-superseded", Location::default()));
+    for (n, share) in shares.iter().enumerate() {
+        let Some((unit, _)) = outcome.units.get(n).copied() else { continue };
+        let version = take(connection, share, unit, claim, done, outcome)?;
+        outcome.units[n].1 = Some(version);
     }
-    if let Some(replaced) = &done.translation.unit
+    Ok(())
+}
+
+/// Takes what is of one unit into the record and orders its deliveries; the version of the unit then.
+fn take(
+    connection: &Connection,
+    share: &Translation,
+    unit: i64,
+    claim: &Claim,
+    done: &Completion,
+    outcome: &mut Outcome,
+) -> Result<i64, StoreError> {
+    let key = record::unit_key(share, claim.id.0);
+    let applied = record::apply(&mut Record(connection), &key, share, claim.id.0)?;
+    let superseded = applied.superseded.then(|| Finding::information("unit-superseded", Location::default()));
+    for found in applied.findings.into_iter().chain(superseded) {
+        // Of several units it is said once.
+        if outcome.units.len() < 2 || !outcome.findings.contains(&found) {
+            outcome.findings.push(found);
+        }
+    }
+    if let Some(replaced) = &share.unit
         && (replaced.replaces == Replaces::Unit
             || (replaced.replaces == Replaces::List && !replaced.incremental))
     {
         supersede(connection, unit, claim.id.0, &replaced.time)?;
+        parts::supersede(connection, unit)?;
     }
     let gate = Gate::read(connection)?;
-    let mut patients: Vec<&str> = vec![done.translation.patient.as_deref().unwrap_or_default()];
+    let mut patients: Vec<&str> = vec![share.patient.as_deref().unwrap_or_default()];
     patients.extend(claim.patients.iter().map(String::as_str));
-    let made = &done.translation.resources;
+    let made = &share.resources;
     // The prior of a merge is not the message's own patient: whether it is a test patient is asked under its own id.
-    let prior = done.translation.merge.as_ref().map(|said| &said.prior_id);
+    let prior = share.merge.as_ref().map(|said| &said.prior_id);
     let people =
         made.iter().filter(|resource| resource.resource_type == "Patient" && Some(&resource.id) != prior);
     let people: Vec<&str> = people.map(|resource| resource.id.as_str()).collect();
     consent::known(connection, &gate, unit, &patients, &people)?;
-    outcome.named = !people.is_empty();
-    merge::came(
-        connection,
-        &gate,
-        unit,
-        patients[0],
-        done.translation.merge.as_slice(),
-        Some(claim.received_ms),
-    )?;
+    outcome.named |= !people.is_empty();
+    merge::came(connection, &gate, unit, patients[0], share.merge.as_slice(), Some(claim.received_ms))?;
     for destination in &done.destinations {
         // A superseded message follows what stands, and brings nothing that is not on its way already.
         let again = if applied.superseded {
@@ -272,7 +301,7 @@ fn take(
         let values = params![unit, destination, applied.version, state::PENDING, claim.received_ms];
         connection.prepare_cached(&sql)?.execute(values)?;
     }
-    let time = done.translation.unit.as_ref().map_or("", |unit| unit.time.as_str());
+    let time = share.unit.as_ref().map_or("", |unit| unit.time.as_str());
     if gate.is_doubtful(time, claim.received_ms) {
         consent::may_be_there(connection, Some(unit))?;
     }
@@ -283,29 +312,34 @@ fn take(
     if changed {
         delivery::refresh(connection, unit)?;
     }
-    Ok(())
+    Ok(applied.version)
 }
 
 /// Quarantined messages of the unit that this one takes the place of.
 fn supersede(connection: &Connection, unit: i64, id: i64, time: &str) -> Result<(), StoreError> {
     let mut select = connection.prepare_cached(
         "SELECT id FROM message WHERE unit = ?1 AND state = ?2
-         AND (coalesce(time, '') < ?3 OR (coalesce(time, '') = ?3 AND id < ?4))",
+         AND (coalesce(time, '') < ?3 OR (coalesce(time, '') = ?3 AND id < ?4))
+         AND NOT EXISTS(SELECT 1 FROM part WHERE message = message.id)",
     )?;
     let older = select
         .query_map(params![unit, state::QUARANTINED, time, id], |row| row.get(0))?
         .collect::<Result<Vec<i64>, _>>()?;
-    for older in older {
-        connection
-            .prepare_cached("UPDATE message SET state = ?, reason = 'superseded' WHERE id = ?")?
-            .execute([state::EXCLUDED, older])?;
-        connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([older])?;
-    }
+    older.into_iter().try_for_each(|older| superseded(connection, older))
+}
+
+/// Leaves a quarantined message out, for newer ones have taken its place.
+pub(super) fn superseded(connection: &Connection, message: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE message SET state = ?, reason = 'superseded' WHERE id = ?")?
+        .execute([state::EXCLUDED, message])?;
+    connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([message])?;
     Ok(())
 }
 
 fn save(connection: &Connection, id: i64, done: &Completion, outcome: &Outcome) -> Result<(), StoreError> {
     let translation = &done.translation;
+    let of = parts::keep(connection, id, outcome.before, &outcome.units)?;
     let findings = match outcome.findings.is_empty() {
         true => None,
         false => Some(serde_json::to_string(&outcome.findings).map_err(|_| StoreError::Damaged("findings"))?),
@@ -320,8 +354,8 @@ fn save(connection: &Connection, id: i64, done: &Completion, outcome: &Outcome) 
             id,
             outcome.state,
             outcome.reason,
-            outcome.unit,
-            outcome.version,
+            of.map(|(unit, _)| unit),
+            of.and_then(|(_, version)| version),
             findings,
             translation.kind,
             done.mapping_version,

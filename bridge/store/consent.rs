@@ -15,7 +15,7 @@
 use super::index::state;
 use super::journal::DAY_MS;
 use super::sharing::{FOREVER, Share, Sharing, Withdrawal, day_in_japan};
-use super::{FacilityStore, StoreError, delivery, durable_point};
+use super::{FacilityStore, StoreError, delivery, durable_point, parts};
 use crate::record::Projection;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -268,6 +268,7 @@ pub(super) fn enforce(
             NOT_SHARED,
             TEST_PATIENT
         ])?;
+    parts::reopen(connection, unit, [NOT_SHARED, TEST_PATIENT])?;
     Ok(true)
 }
 

@@ -10,7 +10,9 @@ use super::ground::Sight;
 use super::index::state;
 use super::sharing::day_in_japan;
 use super::state::Carried;
-use super::{DeliveryClaim, FacilityStore, QueueDepth, Settlement, StoreError, complete, durable_point};
+use super::{
+    DeliveryClaim, FacilityStore, QueueDepth, Settlement, StoreError, complete, durable_point, parts,
+};
 use crate::record::{Projection, project};
 use renkei_translate::finding::Finding;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -201,6 +203,7 @@ impl FacilityStore {
                                 state::REGISTERED,
                                 destination
                             ])?;
+                        parts::reopen(connection, unit, [NO_DESTINATION; 2])?;
                     }
                     _ => continue,
                 }
@@ -485,7 +488,11 @@ pub(super) fn again(connection: &Connection, unit: i64, since_ms: Option<i64>) -
 /// The newest message of a held unit stands among the causes.
 fn hold(connection: &Connection, unit: i64, findings: &[Finding]) -> Result<(), StoreError> {
     let newest: Option<i64> = connection
-        .prepare_cached("SELECT max(id) FROM message WHERE unit = ? AND state IN (3, 4, 5)")?
+        .prepare_cached(
+            "SELECT max(id) FROM (SELECT id FROM message WHERE unit = ?1 AND state IN (3, 4, 5)
+             UNION ALL SELECT m.id FROM part p JOIN message m ON m.id = p.message
+             WHERE p.unit = ?1 AND m.state IN (3, 4, 5))",
+        )?
         .query_row([unit], |row| row.get(0))?;
     newest.map_or(Ok(()), |id| complete::causes(connection, id, findings))
 }
@@ -501,6 +508,23 @@ pub(super) fn refresh(connection: &Connection, unit: i64) -> Result<(), StoreErr
 /// The same, with the time from which on messages count as registered that were not before. It is written
 /// once: what is sent again was registered when it first was.
 fn refresh_at(connection: &Connection, unit: i64, at_ms: i64) -> Result<(), StoreError> {
+    let Stands { settled, beyond, reason } = stands(connection, unit)?;
+    move_messages(connection, unit, settled, beyond, &reason, at_ms)?;
+    parts::refresh(connection, unit, at_ms)
+}
+
+/// How a unit stands with its destinations.
+pub(super) struct Stands {
+    /// The version up to which it is registered.
+    pub settled: i64,
+    /// The state of what is beyond that.
+    pub beyond: i64,
+    /// Why, where that is excluded.
+    pub reason: String,
+}
+
+/// How a unit stands with its destinations.
+pub(super) fn stands(connection: &Connection, unit: i64) -> Result<Stands, StoreError> {
     let (settled, worst): (Option<i64>, Option<i64>) = connection
         .prepare_cached(
             "SELECT min(settled), max(CASE state WHEN 5 THEN 5 WHEN 4 THEN 4 WHEN 3 THEN 3 WHEN 2 THEN 2 ELSE 1 END)
@@ -513,7 +537,7 @@ fn refresh_at(connection: &Connection, unit: i64, at_ms: i64) -> Result<(), Stor
             .get(usize::try_from(worst - 1).unwrap_or_default())
             .copied()
             .unwrap_or(state::PENDING);
-        return move_messages(connection, unit, settled, beyond, "discarded", at_ms);
+        return Ok(Stands { settled, beyond, reason: "discarded".into() });
     }
     let (settled, reason): (Option<i64>, Option<String>) = connection
         .prepare_cached(
@@ -522,14 +546,11 @@ fn refresh_at(connection: &Connection, unit: i64, at_ms: i64) -> Result<(), Stor
         )?
         .query_row(params![unit, NOT_CONFIGURED], |row| Ok((row.get(0)?, row.get(1)?)))?;
     // What was sent before the consent ended, and stays there, stays registered.
-    move_messages(
-        connection,
-        unit,
-        settled.unwrap_or(0),
-        state::EXCLUDED,
-        reason.as_deref().unwrap_or(NO_DESTINATION),
-        at_ms,
-    )
+    Ok(Stands {
+        settled: settled.unwrap_or(0),
+        beyond: state::EXCLUDED,
+        reason: reason.unwrap_or_else(|| NO_DESTINATION.into()),
+    })
 }
 
 /// Moves messages under way: registered up to a version, beyond it another state, with a reason where that is

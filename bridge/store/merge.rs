@@ -159,7 +159,8 @@ fn nobody_elses(connection: &Connection, unit: i64) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "DELETE FROM unit_patient WHERE unit = ?1 AND patient <> (SELECT patient FROM unit WHERE id = ?1)
-             AND patient NOT IN (SELECT p.patient FROM message_patient p JOIN message m ON m.id = p.message WHERE m.unit = ?1)",
+             AND patient NOT IN (SELECT p.patient FROM message_patient p JOIN message m ON m.id = p.message WHERE m.unit = ?1
+               OR m.id IN (SELECT message FROM part WHERE unit = ?1))",
         )?
         .execute([unit])?;
     Ok(())

@@ -37,6 +37,9 @@ mod merge;
 #[cfg(test)]
 mod merge_tests;
 mod participation;
+mod parts;
+#[cfg(test)]
+mod parts_tests;
 mod quarantine;
 mod query;
 mod rebuild;

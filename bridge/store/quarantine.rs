@@ -3,7 +3,7 @@
 //! Both are a person's act; the caller writes it to the audit trail.
 
 use super::index::state;
-use super::{FacilityStore, MessageId, State, StoreError, claim, complete, rebuild};
+use super::{FacilityStore, MessageId, State, StoreError, claim, complete, parts, rebuild};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 
@@ -133,7 +133,7 @@ impl FacilityStore {
         let selection = selection.clone();
         let count = self.run(move |connection| {
             let mut count = 0;
-            for (id, _, _) in selected(connection, &selection, REPLAYED)? {
+            for id in selected(connection, &selection, REPLAYED)? {
                 connection
                     .prepare_cached("UPDATE message SET state = ?, reason = NULL WHERE id = ?")?
                     .execute([state::RECEIVED, id])?;
@@ -166,19 +166,19 @@ impl FacilityStore {
         let count = self.run(move |connection| {
             let (mut count, mut ids, mut taken) = (0, BTreeSet::new(), BTreeSet::new());
             let mut units = BTreeSet::new();
-            for (id, unit, version) in selected(connection, &selection, HELD)? {
+            for id in selected(connection, &selection, HELD)? {
+                let of = parts::of(connection, id)?;
                 connection
-                    .prepare_cached(
-                        "UPDATE message SET state = ?, reason = 'discarded', version = NULL WHERE id = ?",
-                    )?
+                    .prepare_cached("UPDATE message SET state = ?, reason = 'discarded' WHERE id = ?")?
                     .execute([state::EXCLUDED, id])?;
+                parts::forget(connection, id, None)?;
                 connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([id])?;
                 connection
                     .prepare_cached("INSERT OR REPLACE INTO discarded VALUES(?, ?)")?
                     .execute(params![id, reason])?;
                 ids.insert(id);
-                units.extend(unit);
-                taken.extend(unit.filter(|_| version.is_some()));
+                units.extend(of.iter().map(|(unit, _)| *unit));
+                taken.extend(of.iter().filter(|(_, version)| version.is_some()).map(|(unit, _)| *unit));
                 count += 1;
             }
             for unit in taken {
@@ -212,20 +212,14 @@ const REPLAYED: &str =
     "(state IN (1, 4, 5, 6) OR (state = 2 AND reason IN ('not-for-any-destination', 'deleted', 'discarded')))
      AND day NOT IN (SELECT day FROM segment WHERE dropped_ms IS NOT NULL)";
 
-type Selected = (i64, Option<i64>, Option<i64>);
-
-/// Message, unit and version there of what is selected and held; of messages named by number, those of `by_number`.
-fn selected(
-    connection: &Connection,
-    selection: &Selection,
-    by_number: &str,
-) -> Result<Vec<Selected>, StoreError> {
+/// What is selected and held; of messages named by number, those of `by_number`.
+fn selected(connection: &Connection, selection: &Selection, by_number: &str) -> Result<Vec<i64>, StoreError> {
     let held = HELD;
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let read = |row: &rusqlite::Row<'_>| row.get(0);
     let rows = match selection {
         Selection::Messages(ids) | Selection::StillHeld(ids) => {
             let which = if matches!(selection, Selection::StillHeld(_)) { held } else { by_number };
-            let sql = format!("SELECT id, unit, version FROM message WHERE id = ? AND {which}");
+            let sql = format!("SELECT id FROM message WHERE id = ? AND {which}");
             let mut select = connection.prepare_cached(&sql)?;
             let mut rows = Vec::new();
             for id in ids {
@@ -237,7 +231,7 @@ fn selected(
         Selection::Outdated { .. } if by_number != REPLAYED => Vec::new(),
         Selection::Outdated { version, kind } => {
             let sql = format!(
-                "SELECT id, unit, version FROM message WHERE state = ?1 AND coalesce(mapping_version, '') <> ?2
+                "SELECT id FROM message WHERE state = ?1 AND coalesce(mapping_version, '') <> ?2
                  AND (?3 = '' OR kind = ?3) AND {KEPT} ORDER BY id"
             );
             let mut select = connection.prepare_cached(&sql)?;
@@ -245,7 +239,7 @@ fn selected(
         }
         Selection::Cause { code, position, rule } => {
             let sql = format!(
-                "SELECT id, unit, version FROM message WHERE {held} AND id IN
+                "SELECT id FROM message WHERE {held} AND id IN
                  (SELECT message FROM cause
                   WHERE code = ?1 AND (?2 = '' OR position = ?2) AND (?3 = '' OR rule = ?3))"
             );
@@ -254,7 +248,7 @@ fn selected(
         }
         Selection::Exactly { code, position, rule } => {
             let sql = format!(
-                "SELECT id, unit, version FROM message WHERE {held} AND id IN
+                "SELECT id FROM message WHERE {held} AND id IN
                  (SELECT message FROM cause WHERE code = ? AND position = ? AND rule = ?)"
             );
             let mut select = connection.prepare_cached(&sql)?;
@@ -267,8 +261,7 @@ fn selected(
                 State::Rejected => state::REJECTED,
                 State::Pending | State::Excluded | State::Registered => return Ok(Vec::new()),
             };
-            let mut select =
-                connection.prepare_cached("SELECT id, unit, version FROM message WHERE state = ?")?;
+            let mut select = connection.prepare_cached("SELECT id FROM message WHERE state = ?")?;
             select.query_map([code], read)?.collect::<Result<_, _>>()?
         }
     };

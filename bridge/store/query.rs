@@ -3,7 +3,7 @@
 use super::complete::{public, unit_entries};
 use super::index::state;
 use super::{
-    DeliveryView, FacilityStore, Filter, MessageDetail, MessageId, MessageSummary, State, StoreError,
+    DeliveryView, FacilityStore, Filter, MessageDetail, MessageId, MessageSummary, State, StoreError, parts,
 };
 use renkei_translate::finding::{Finding, Severity};
 use rusqlite::types::Value;
@@ -139,9 +139,13 @@ impl FacilityStore {
         detail.version = row.get(14)?;
         detail.unit = row.get(15)?;
         detail.unit_kind = row.get(16)?;
-        if let Some(unit) = row.get::<_, Option<i64>>(13)? {
-            detail.entries = unit_entries(&console, unit)?;
-            detail.deliveries = deliveries(&console, unit)?;
+        for (unit, _) in parts::of(&console, id.0)? {
+            for entry in unit_entries(&console, unit)? {
+                if !detail.entries.contains(&entry) {
+                    detail.entries.push(entry);
+                }
+            }
+            detail.deliveries.extend(deliveries(&console, unit)?);
         }
         Ok(Some(detail))
     }

@@ -14,8 +14,10 @@ use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 
 /// Messages that have a part in a unit: taken into it, or left out because another took their place there.
-const PARTS: &str = "unit = ?1 AND ((version IS NOT NULL AND (state IN (3, 4, 5, 6) OR (state = 2 AND
-     coalesce(reason, '') <> 'discarded'))) OR (state = 2 AND reason = 'superseded'))";
+const PARTS: &str = "SELECT m.id FROM message m LEFT JOIN part p ON p.message = m.id AND p.unit = ?1
+     WHERE m.id IN (SELECT id FROM message WHERE unit = ?1 UNION SELECT message FROM part WHERE unit = ?1)
+     AND ((coalesce(p.version, m.version) IS NOT NULL AND (m.state IN (3, 4, 5, 6) OR (m.state = 2 AND
+     coalesce(m.reason, '') <> 'discarded'))) OR (m.state = 2 AND m.reason = 'superseded')) ORDER BY m.id";
 
 /// Makes the unit anew without some of its messages.
 pub(super) fn rebuild(connection: &Connection, unit: i64, without: &BTreeSet<i64>) -> Result<(), StoreError> {
@@ -56,10 +58,11 @@ pub(super) fn rebuild(connection: &Connection, unit: i64, without: &BTreeSet<i64
         let told = ground::load(connection, "id", unit)?.and_then(|state| state.merge);
         merges.push((*unit, of_unit.clone(), told));
         empty(connection, *unit)?;
-        for message in parts(connection, *unit, without)? {
+        for message in taken(connection, *unit, without)? {
             connection
-                .prepare_cached("UPDATE message SET state = ?, reason = NULL, version = NULL WHERE id = ?")?
+                .prepare_cached("UPDATE message SET state = ?, reason = NULL WHERE id = ?")?
                 .execute([state::RECEIVED, message])?;
+            super::parts::forget(connection, message, Some(*unit))?;
             connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([message])?;
             connection
                 .prepare_cached("INSERT OR IGNORE INTO rebuild VALUES(?, ?)")?
@@ -99,9 +102,8 @@ fn of_patient(connection: &Connection, patient: &str) -> Result<Vec<i64>, StoreE
     Ok(units.collect::<Result<_, _>>()?)
 }
 
-fn parts(connection: &Connection, unit: i64, without: &BTreeSet<i64>) -> Result<Vec<i64>, StoreError> {
-    let mut select =
-        connection.prepare_cached(&format!("SELECT id FROM message WHERE {PARTS} ORDER BY id"))?;
+fn taken(connection: &Connection, unit: i64, without: &BTreeSet<i64>) -> Result<Vec<i64>, StoreError> {
+    let mut select = connection.prepare_cached(PARTS)?;
     let parts = select.query_map([unit], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
     Ok(parts.into_iter().filter(|message| !without.contains(message)).collect())
 }

@@ -46,6 +46,10 @@ CREATE INDEX merge_unit ON merge(unit);
 CREATE INDEX merge_survivor ON merge(survivor);
 CREATE INDEX merge_prior_id ON merge(prior_id);
 CREATE INDEX merge_survivor_id ON merge(survivor_id);",
+        "CREATE TABLE part(
+  message INTEGER NOT NULL, unit INTEGER NOT NULL, version INTEGER, place INTEGER NOT NULL,
+  PRIMARY KEY(message, unit)) WITHOUT ROWID;
+CREATE INDEX part_unit ON part(unit);",
     ],
 };
 
@@ -75,6 +79,10 @@ CREATE INDEX message_name ON message(name);
 CREATE INDEX message_control ON message(control_id);
 CREATE INDEX message_order ON message(order_number) WHERE order_number IS NOT NULL;
 CREATE INDEX message_unit ON message(unit, state, version) WHERE unit IS NOT NULL;
+CREATE TABLE part(
+  message INTEGER NOT NULL, unit INTEGER NOT NULL, version INTEGER, place INTEGER NOT NULL,
+  PRIMARY KEY(message, unit)) WITHOUT ROWID;
+CREATE INDEX part_unit ON part(unit);
 CREATE TABLE message_patient(patient TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(patient, message)) WITHOUT ROWID;
 CREATE INDEX message_patient_of ON message_patient(message);
 CREATE TABLE queue(id INTEGER PRIMARY KEY, blockers INTEGER NOT NULL);
@@ -311,13 +319,15 @@ mod tests {
         let first = format!("{before}{}", unmapped.split_once(";\n").unwrap().1);
         let (before, merge) = first.split_once("CREATE TABLE merge(").unwrap();
         let first = format!("{before}{}", merge.split_once("ON merge(survivor_id);\n").unwrap().1);
+        let (before, part) = first.split_once("CREATE TABLE part(").unwrap();
+        let first = format!("{before}{}", part.split_once("ON part(unit);\n").unwrap().1);
         {
             let connection = Connection::open(&old).unwrap();
             connection.execute_batch(&first).unwrap();
             connection.pragma_update(None, "user_version", 1).unwrap();
             connection.execute("UPDATE consent_state SET epoch = 7", []).unwrap();
             let later = |column: &String| {
-                ["doubtful_until", "file_digest", "names", "unmapped", "merge"]
+                ["doubtful_until", "file_digest", "names", "unmapped", "merge", "part."]
                     .iter()
                     .any(|new| column.contains(new))
             };

@@ -179,6 +179,15 @@ pub struct Unit {
     pub time: String,
 }
 
+/// One of the units of a message that is the whole of several: an order of a message with several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The unit.
+    pub unit: Unit,
+    /// Which of [`Translation::resources`] are its, in rising order; of a withdrawn one there are none.
+    pub made: Vec<usize>,
+}
+
 /// That two patients are one (ADT^A40): what is said of `prior` is `survivor`'s from now on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Merge {
@@ -217,8 +226,10 @@ pub struct Translation {
     pub control_id: Option<String>,
     /// PID-3.1, normalised.
     pub patient: Option<String>,
-    /// What the message is the whole of.
+    /// What the message is the whole of; of several units the first.
     pub unit: Option<Unit>,
+    /// All units of a message that is the whole of several, in order of the message; empty where it is of one or none.
+    pub shares: Vec<Share>,
     /// What it says of two patients.
     pub merge: Option<Merge>,
     /// What was made, one entry per `Type/id`.
@@ -254,12 +265,39 @@ impl Translation {
             control_id: None,
             patient: None,
             unit: None,
+            shares: Vec::new(),
             merge: None,
             resources: Vec::new(),
             findings,
             unread: Vec::new(),
             unmapped: Vec::new(),
         }
+    }
+
+    /// What each unit of a message with several is to have of it, as if each had come in a message of its own: its
+    /// resources, and all that no unit owns. Findings stay with the whole. Empty for a message of one unit or none.
+    pub fn divided(&self) -> Vec<Self> {
+        let part = |share: &Share| {
+            let its =
+                |(n, one): &(usize, &Resource)| one.role != Role::Unit || share.made.binary_search(n).is_ok();
+            Self {
+                unit: Some(share.unit.clone()),
+                resources: self
+                    .resources
+                    .iter()
+                    .enumerate()
+                    .filter(its)
+                    .map(|(_, one)| one.clone())
+                    .collect(),
+                kind: self.kind.clone(),
+                control_id: self.control_id.clone(),
+                patient: self.patient.clone(),
+                status: self.status,
+                excluded: self.excluded,
+                ..Self::held(Vec::new())
+            }
+        };
+        self.shares.iter().map(part).collect()
     }
 
     /// Whether any finding is an error.
