@@ -9,7 +9,8 @@ use renkei_bridge::app::mappings;
 use renkei_bridge::demo::messages::{AOBA, Message, Person, Writer};
 use renkei_bridge::pipeline::{self, Config, Pipeline};
 use renkei_bridge::store::{
-    self, Arrival, DaySum, FacilityStore, Filter, Origin, Selection, Sharing, State, Store, StoreError,
+    self, Arrival, DaySum, FacilityStore, Filter, Origin, Selection, Settlement, Sharing, State, Store,
+    StoreError,
 };
 use renkei_translate::mapping::MappingSet;
 use renkei_translate::translation::Facility;
@@ -187,5 +188,59 @@ async fn the_messages_of_many_patients_all_end_and_each_patient_in_order() {
     let listed =
         bench.store.messages(&Filter { patient: Some(AOBA[0].id.into()), ..Filter::default() }).unwrap();
     assert_eq!(listed.len(), 10);
+    bench.stop().await;
+}
+
+/// The shipped set as it was before messages were divided.
+fn undivided() -> MappingSet {
+    let mut files = mappings::shipped();
+    for file in files.iter_mut().filter(|file| file.path.starts_with("messages/")) {
+        let divides =
+            |line: &&str| ["each ", "parent ", "continues "].iter().any(|key| line.starts_with(key));
+        file.text = file.text.split_inclusive('\n').filter(|line| !divides(line)).collect();
+    }
+    MappingSet::load(files).unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_of_one_message_come_apart_when_it_is_translated_again() {
+    let bench = Bench::start(undivided(), &["base"]);
+    bench.store.share(&Sharing::all(&["base"]), chrono::Utc::now().timestamp_millis()).unwrap();
+    let mut writer = Writer::new("P", "20260401".into());
+    let blank = writer.results(&AOBA[0]);
+    let order = |number: &str, control: &str| {
+        format!("ORC|{control}|{number}|||||||20260401080000\rOBR|1|{number}||E00{number}^検査^99O03\r")
+    };
+    let message = |time: &str, orders: &str| {
+        let head = format!("MSH|^~\\&|H|S|G|R|{time}||OML^O21^OML_O21|{time}|P|2.5||||||~ISO IR87\r");
+        let text = format!("{head}PID|||0000000123||見本^太郎^^^^^L^I\r{orders}");
+        Message { text, ..blank.clone() }
+    };
+    let requests = || {
+        let ids = bench.store.record_ids().unwrap();
+        ids.into_iter().filter(|(kind, _)| kind == "ServiceRequest").count()
+    };
+    let both = bench.accept("1", &message("20260401080001", &(order("1", "NW") + &order("2", "NW")))).await;
+    bench.until("one unit waits", |_| bench.store.queue("base").unwrap().pending == 1).await;
+    assert_eq!(requests(), 2);
+    let deliver = || {
+        let now = chrono::Utc::now().timestamp_millis();
+        while let Some(claim) = bench.store.claim_deliveries("base", now, 1).unwrap().pop() {
+            let projection = bench.store.projection(&claim).unwrap();
+            bench.store.settle(claim, Settlement::Registered { projection }).unwrap();
+        }
+    };
+    deliver();
+    assert_eq!(bench.state(both), State::Registered);
+    bench.set.store(Arc::new(shipped()));
+    bench.store.replay(&Selection::Messages(vec![both])).unwrap();
+    bench.until("two units wait", |_| bench.store.queue("base").unwrap().pending == 2).await;
+    assert_eq!((requests(), bench.store.message(both).unwrap().unwrap().deliveries.len()), (2, 2));
+    let cancel = bench.accept("2", &message("20260401090000", &order("1", "CA"))).await;
+    bench.until("the cancel is recorded", |_| requests() == 1).await;
+    assert_eq!((bench.state(both), bench.state(cancel)), (State::Pending, State::Pending));
+    deliver();
+    assert_eq!((bench.state(both), bench.state(cancel)), (State::Registered, State::Registered));
+    assert_eq!(bench.sum().registered, 2);
     bench.stop().await;
 }

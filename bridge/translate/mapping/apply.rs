@@ -4,7 +4,7 @@ use super::groups::Cut;
 use super::item::{Item, NOWHERE, Pos};
 use super::plan::{Else, For, Map, MessagePlan, Path, Plan, Same};
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
-use super::{MappingSet, Trace, unread};
+use super::{MappingSet, Trace, orders, unread};
 use crate::feed::record::Sources;
 use crate::fhir::Arena;
 use crate::finding::{Finding, Location, Severity};
@@ -40,6 +40,7 @@ pub(crate) fn start<'m>(
         sources,
         delimiters: message.delimiters(),
         cut,
+        everywhere: None,
         arena: Arena::for_text(message.text().len()),
         findings: Vec::new(),
         unmapped: Vec::new(),
@@ -125,21 +126,30 @@ pub(crate) fn apply<'m>(
     }
     // What it took to tell which message this is says nothing of what becomes of a segment.
     let told_by = run.read.clone();
-    message_lets(&mut run);
-    let unit = unit(&mut run);
-    let withdrawn = unit.as_ref().is_some_and(|unit| unit.withdrawn);
-    out.unit = unit;
-    if !withdrawn {
-        enumerate(&mut run);
-        out.merge = merge(&mut run);
-        make(&mut run);
+    let (mut left, mut made) = (Vec::new(), orders::Made::default());
+    if let Some(division) = orders::divide(&mut run) {
+        left = orders::make(&mut run, division, &mut out, &mut made);
+    } else {
+        message_lets(&mut run);
+        out.unit = unit(&mut run);
+        if out.unit.as_ref().is_some_and(|unit| unit.withdrawn) {
+            left = vec![true; message.len()];
+        } else {
+            enumerate(&mut run);
+            out.merge = merge(&mut run);
+            make(&mut run);
+        }
+    }
+    if left.contains(&true) {
+        orders::not_sent(&mut run, |n| left[n]);
+    }
+    if left.is_empty() || left.contains(&false) {
         run.merge_built();
         let (resources, found) = write(&run, (mode == Mode::Check).then_some(&set.verdicts));
         out.resources = resources;
+        made.share_out(&run, &mut out);
         run.findings.extend(found);
-        out.unread = unread::unread(&mut run, &told_by);
-    } else {
-        not_sent(&mut run);
+        out.unread = unread::unread(&mut run, &told_by, &left);
     }
     let rows = std::mem::take(&mut run.rows);
     let traces = rows
@@ -155,17 +165,6 @@ pub(crate) fn apply<'m>(
     out.unmapped = run.unmapped;
     out.status = if out.has_error() { Status::Quarantined } else { Status::Translated };
     (out, traces)
-}
-
-/// What a message that takes its unit back says besides whose and which it is: named, so that nothing is left
-/// out in silence.
-fn not_sent(run: &mut Run<'_>) {
-    for segment in run.message.segments() {
-        if !matches!(segment.name(), "MSH" | "SFT" | "EVN" | "PID" | "PD1" | "PV1" | "PV2" | "ORC") {
-            let pos = Pos { segment: segment.index() as u32, ..NOWHERE };
-            run.finding(Severity::Information, "withdrawn-content", pos);
-        }
-    }
 }
 
 pub(crate) fn message_lets(run: &mut Run<'_>) {
@@ -185,7 +184,7 @@ pub(crate) fn message_lets(run: &mut Run<'_>) {
 }
 
 /// What the message is the whole of.
-fn unit<'m>(run: &mut Run<'m>) -> Option<Unit> {
+pub(crate) fn unit<'m>(run: &mut Run<'m>) -> Option<Unit> {
     let plan = run.plan;
     run.owner = &plan.id;
     run.row = "unit";
@@ -262,7 +261,10 @@ fn order_time(run: &mut Run<'_>) -> String {
         // A feed whose layout names no time is ordered by arrival.
         None if run.plan.feed.is_some() => "0".repeat(17),
         None => {
-            run.findings.push(Finding::warning("message-time-missing", Location::field("MSH", 7)));
+            let said = Finding::warning("message-time-missing", Location::field("MSH", 7));
+            if !run.findings.contains(&said) {
+                run.findings.push(said);
+            }
             "0".repeat(17)
         }
     }

@@ -4,7 +4,7 @@ use super::compile::Known;
 use super::compile_map::{Line, read_lines, read_off, slots};
 use super::describe::Title;
 use super::layer::{self, Rank};
-use super::plan::{Cond, For, Group, Member, MessagePlan, Plan, Sym, Used};
+use super::plan::{Cond, Each, For, Group, Member, MessagePlan, Plan, Sym, Used};
 use super::problem::{Place, Problems, words};
 use super::reader::{File, Tab};
 use super::rows::{Cell, Cx};
@@ -22,6 +22,9 @@ pub(crate) struct MessageDraft {
     feed: Option<String>,
     groups: Vec<String>,
     unit: Vec<String>,
+    each: Vec<String>,
+    parent: Vec<String>,
+    continues: Option<String>,
     replaces: String,
     event: Option<String>,
     event_time: Vec<String>,
@@ -48,12 +51,15 @@ pub(crate) struct Skip {
 }
 
 /// Keys of a message file.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 15] = [
     "off",
     "is",
     "feed",
     "groups",
     "unit",
+    "each",
+    "parent",
+    "continues",
     "replaces",
     "event",
     "event_time",
@@ -72,6 +78,9 @@ impl MessageDraft {
             ("feed", text(&self.feed)),
             ("groups", self.groups.join("; ")),
             ("unit", self.unit.join(", ")),
+            ("each", self.each.join("; ")),
+            ("parent", self.parent.join(", ")),
+            ("continues", text(&self.continues)),
             ("replaces", self.replaces.clone()),
             ("event", text(&self.event)),
             ("event_time", self.event_time.join(", ")),
@@ -100,6 +109,7 @@ impl MessageDraft {
             (&mut self.feed, upper.feed),
             (&mut self.event, upper.event),
             (&mut self.cancel, upper.cancel),
+            (&mut self.continues, upper.continues),
         ];
         for (to, from) in texts {
             if from.is_some() {
@@ -109,6 +119,8 @@ impl MessageDraft {
         let lists = [
             (&mut self.groups, upper.groups),
             (&mut self.unit, upper.unit),
+            (&mut self.each, upper.each),
+            (&mut self.parent, upper.parent),
             (&mut self.event_time, upper.event_time),
             (&mut self.event_day, upper.event_day),
         ];
@@ -154,6 +166,9 @@ pub(crate) fn read_message(
         feed: tab.text(file, "feed"),
         groups: tab.texts(file, "groups").unwrap_or_default(),
         unit: tab.some_texts(file, "unit").unwrap_or_default(),
+        each: tab.texts(file, "each").unwrap_or_default(),
+        parent: tab.texts(file, "parent").unwrap_or_default(),
+        continues: tab.text(file, "continues"),
         replaces: if full {
             tab.needed(file, "replaces")
         } else {
@@ -269,6 +284,7 @@ pub(crate) fn finish_message(
         let en = "replaces = \"event\" and event belong together";
         cx.problems.add(place, id, "replaces = \"event\" と event は組で書きます。", en);
     }
+    let each = each(draft, replaces, &groups, &mut cx);
     if unit.is_empty() && draft.unit.is_empty() {
         cx.problems.add(place, id, "unit がありません。", "unit is missing.");
     }
@@ -300,6 +316,7 @@ pub(crate) fn finish_message(
         feed,
         groups,
         unit,
+        each,
         replaces,
         event,
         event_time,
@@ -310,6 +327,58 @@ pub(crate) fn finish_message(
         lets,
         skip,
     })
+}
+
+/// What divides a message among several units.
+fn each(draft: &MessageDraft, replaces: Replaces, groups: &[Group], cx: &mut Cx<'_>) -> Option<Each> {
+    let cell = |column| Cell { place: draft.at(column), rule: &draft.id, column };
+    if draft.each.is_empty() {
+        for (column, written) in
+            [("parent", !draft.parent.is_empty()), ("continues", draft.continues.is_some())]
+        {
+            if written {
+                let en = format!("{column} is nothing without each");
+                cx.wrong(cell(column), words(format!("{column} は each と組で書きます。"), en));
+            }
+        }
+        return None;
+    }
+    // What a lower layer divides, a higher one may leave whole.
+    if draft.each == ["off"] {
+        return None;
+    }
+    if replaces != Replaces::Unit || draft.feed.is_some() {
+        let en = "each is for messages with is and replaces = \"unit\"";
+        cx.wrong(cell("each"), words("each は is と replaces = \"unit\" の電文に書きます。", en));
+    }
+    let mut of: Option<&str> = None;
+    let mut numbers = Vec::new();
+    for row in &draft.each {
+        let Some((group, paths)) = row.split_once(" by ") else {
+            let en = format!("each '{row}' is not GROUP by SEG-f, SEG-f");
+            cx.wrong(cell("each"), words("each は「まとまり by 位置, 位置」と書きます。", en));
+            continue;
+        };
+        let group = group.trim();
+        if *of.get_or_insert(group) != group {
+            let en = format!("each names {group} and another group");
+            cx.wrong(cell("each"), words("each の行はどれも同じまとまりです。", en));
+        }
+        let paths: Vec<String> = paths.split(',').map(|path| path.trim().to_owned()).collect();
+        numbers.push(cx.paths(cell("each"), &paths));
+    }
+    let name = of?;
+    let group = cx.plan.symbols.intern(name);
+    if !groups.is_empty() && !groups.iter().any(|known| known.name == group) {
+        let said = words(
+            format!("each のまとまり {name} が、この電文の groups にありません。"),
+            format!("each is of the group {name}, which this message has not"),
+        );
+        cx.absent(cell("each"), name, said);
+    }
+    let parent = cx.paths(cell("parent"), &draft.parent);
+    let continues = draft.continues.as_ref().and_then(|text| cx.condition(cell("continues"), text));
+    Some(Each { group, numbers, parent, continues })
 }
 
 /// The positions that are left out on purpose.

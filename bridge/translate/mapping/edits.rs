@@ -21,7 +21,7 @@ struct Edit {
 }
 
 /// The twenty that the project promises, and some that are like them.
-const EDITS: [Edit; 43] = [
+const EDITS: [Edit; 44] = [
     Edit {
         what: "wrong segment",
         file: "maps/patient.toml",
@@ -495,6 +495,17 @@ const EDITS: [Edit; 43] = [
         column: "event_time",
         ja: "ORC は、この電文(ADT-42)の種類(ADT)の構造に入りません",
         en: "ORC is in no structure of ADT, the type of this message (ADT-42)",
+    },
+    Edit {
+        what: "a message divided by a group that it does not have",
+        file: "messages/OMD.toml",
+        old: "\"ORDER by",
+        new: "\"ODER by",
+        line: "each ",
+        rule: "OMD",
+        column: "each",
+        ja: "each のまとまり ODER が、この電文の groups にありません",
+        en: "each is of the group ODER, which this message has not",
     },
 ];
 

@@ -5,7 +5,7 @@ use crate::finding::{Finding, Location};
 use crate::hl7v2::Message;
 
 /// One instance of a group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Instance {
     pub(crate) name: Sym,
     group: usize,
@@ -16,6 +16,13 @@ pub(crate) struct Instance {
     pub(crate) by_name: Vec<(Sym, Vec<u32>)>,
     /// The last place in the group's members that is taken.
     reached: usize,
+}
+
+impl Instance {
+    /// The same without its segments, under another name.
+    pub(crate) fn without(&self, name: Sym) -> Self {
+        Self { name, segments: Vec::new(), by_name: Vec::new(), ..*self }
+    }
 }
 
 /// A message cut into groups.

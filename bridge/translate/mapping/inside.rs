@@ -2,13 +2,16 @@
 
 use super::groups::listed;
 use super::item::Item;
-use super::plan::{Cond, Path, Sym};
+use super::plan::{Cond, EVERYWHERE, Path, Sym};
 use super::run::{Places, Run, Scope};
 use std::rc::Rc;
 
 impl<'m> Run<'m> {
-    /// The segments of a name anywhere inside the enclosing instance of a group.
+    /// The segments of a name anywhere inside the enclosing instance of a group, or in all of the message.
     pub(super) fn inside(&self, scope: &Scope<'_, 'm>, group: Sym, name: Sym) -> Vec<u32> {
+        if group == EVERYWHERE {
+            return listed(self.everywhere.as_ref().unwrap_or(&self.cut.all), name).to_vec();
+        }
         let mut around = Places::new();
         self.groups(scope, group, false, &mut around);
         let Some(around) = around.first() else { return Vec::new() };
@@ -37,7 +40,11 @@ impl<'m> Run<'m> {
         cond: &'m Cond,
     ) -> Rc<[u32]> {
         let mut around = Places::new();
-        self.groups(scope, group, false, &mut around);
+        if group == EVERYWHERE {
+            around.push(u32::MAX);
+        } else {
+            self.groups(scope, group, false, &mut around);
+        }
         let Some(around) = around.first().copied() else { return Rc::new([]) };
         // The plan does not move while a message runs, so a path is told by where it stands.
         let slot = (std::ptr::from_ref(path) as usize, around);

@@ -17,6 +17,9 @@
 //! is = "MSH-9.1 = 'RDE' and folder = 'OMP-02'"   # the first message file (by id) that holds is taken
 //! groups = ["ORDER = ORC RXE TQ1* RXR*", "RESULT = ORC? OBR NTE* OBX*"]
 //! unit = ["'injection'", "ORC-2"]                # first the kind; then the key, patient in front by itself
+//! each = "ORDER by ORC-2.1, OBR-2.1"             # several orders in one message: a unit of each
+//! parent = ["ORC-8.1.1"]                         # the number of the order that a group is a child of
+//! continues = "ORC-1 = 'PA'"                     # groups that go on with the order before them
 //! replaces = "unit"                              # unit | list | event | nothing
 //! event = "opens"                                # plans | opens | changes | announces | leaves | returns | closes, with replaces = "event"
 //! event_time = ["PV1-44", "EVN-6"]               # the first that is valued
@@ -105,6 +108,7 @@ mod item;
 pub(crate) mod layer;
 mod names;
 mod near;
+mod orders;
 mod path;
 mod peek;
 mod plan;

@@ -1,6 +1,8 @@
 //! Paths and conditions: `PID-3[2].4.1`, `OBX[.3.1 in table x]-5`, `$name.part`, `ORC-1 in 'CA,DC' or flag = '0'`.
 
-use super::plan::{Cond, Name, Part, Path, Pick, Root, Setting, Sym, Symbols, Used, segment_name};
+use super::plan::{
+    Cond, EVERYWHERE, Name, Part, Path, Pick, Root, Setting, Sym, Symbols, Used, segment_name,
+};
 use super::problem::{Words, words};
 
 /// What a path or condition may be made of while it is parsed.
@@ -113,8 +115,13 @@ impl Parser<'_> {
             && !group.is_empty()
             && word(group) == group.len()
         {
-            let group = self.symbols.intern(group);
-            self.segments.push((Used::Group, group));
+            let group = if group == "MESSAGE" {
+                EVERYWHERE
+            } else {
+                let group = self.symbols.intern(group);
+                self.segments.push((Used::Group, group));
+                group
+            };
             (text, around) = (inside, Some(group));
         }
         let end = word(text);
@@ -130,7 +137,7 @@ impl Parser<'_> {
         let picked = self.pick(&text[end..]);
         self.about = about;
         let (pick, rest) = picked?;
-        if let Some(group) = around {
+        if let Some(group) = around.filter(|group| *group != EVERYWHERE) {
             self.segments.push((Used::Inside(group), sym));
         } else if rest.is_empty() {
             self.segments.push((Used::Field(0), sym));

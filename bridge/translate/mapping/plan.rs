@@ -10,6 +10,9 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Sym(pub(crate) u32);
 
+/// What stands in place of a group where all of the message is meant: `MESSAGE/ORC[…]`. No name has this number.
+pub(crate) const EVERYWHERE: Sym = Sym(u32::MAX);
+
 /// The names of a set. Segment names are looked up for each segment of a message.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols {
@@ -394,6 +397,20 @@ pub(crate) struct Group {
     pub(crate) inner: bool,
 }
 
+/// How the groups of a message are divided among several units: `each`, `parent` and `continues` of a message file.
+#[derive(Debug)]
+pub(crate) struct Each {
+    /// The group that is of one order.
+    pub(crate) group: Sym,
+    /// Where its number stands, the first that is valued; a further row is for messages in which no group has one by
+    /// the rows before it.
+    pub(crate) numbers: Vec<Vec<Path>>,
+    /// The number of the order that a group is a child of.
+    pub(crate) parent: Vec<Path>,
+    /// Which groups go on with the order before them, whatever number they have.
+    pub(crate) continues: Option<Cond>,
+}
+
 /// A message file.
 #[derive(Debug)]
 pub(crate) struct MessagePlan {
@@ -403,6 +420,8 @@ pub(crate) struct MessagePlan {
     pub(crate) feed: Option<usize>,
     pub(crate) groups: Vec<Group>,
     pub(crate) unit: Vec<Path>,
+    /// What divides the message among several units.
+    pub(crate) each: Option<Each>,
     pub(crate) replaces: Replaces,
     pub(crate) event: Option<Does>,
     pub(crate) event_time: Vec<Path>,

@@ -91,6 +91,8 @@ pub(crate) struct Run<'m> {
     pub(crate) sources: Option<&'m Sources<'m>>,
     pub(crate) delimiters: Delimiters,
     pub(crate) cut: Cut,
+    /// Where the message is divided: all its segments, by name, whatever part of it is looked at.
+    pub(crate) everywhere: Option<Vec<(Sym, Vec<u32>)>>,
     pub(crate) arena: Arena,
     pub(crate) findings: Vec<Finding>,
     /// Codes that no table knows.

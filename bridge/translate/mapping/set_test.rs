@@ -5,12 +5,12 @@ use super::difference::{self, Difference};
 use super::groups::Cut;
 use super::plan::{For, MessagePlan, Plan, Sym, TestPlan};
 use super::run::{Built, Inst, Run, Scope};
-use super::{MappingSet, TestResult};
+use super::{MappingSet, TestResult, orders};
 use crate::fhir::{Id, Read};
 use crate::finding::Finding;
 use crate::hl7v2::Message;
 use crate::identity::IdKey;
-use crate::translation::{Context, Facility, Lists, PathPatient};
+use crate::translation::{Context, Facility, Lists, PathPatient, Translation};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -107,6 +107,7 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
         feed: None,
         groups: Vec::new(),
         unit: Vec::new(),
+        each: None,
         replaces: crate::translation::Replaces::Unit,
         event: None,
         event_time: Vec::new(),
@@ -159,10 +160,15 @@ fn run_maps(run: &mut Run<'_>, test: &TestPlan, mut findings: Vec<Finding>) {
     let plan = run.set;
     run.cut = Cut::new(run.message, run.plan, &plan.symbols, &plan.known, &mut findings);
     run.findings = findings;
-    super::apply::message_lets(run);
-    enumerate(run);
-    run.tracing = true;
-    make(run);
+    if let Some(division) = orders::divide(run) {
+        run.tracing = true;
+        orders::make(run, division, &mut Translation::held(Vec::new()), &mut orders::Made::default());
+    } else {
+        super::apply::message_lets(run);
+        enumerate(run);
+        run.tracing = true;
+        make(run);
+    }
     if let For::Datatype = plan.maps[test.map].instances {
         // The value of the first segment's first field that is valued is the instance.
         datatype(run, test.map);

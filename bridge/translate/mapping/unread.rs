@@ -9,7 +9,8 @@ use std::collections::HashSet;
 /// Valued fields that nothing read and no `skip` names, without occurrence. A segment that other messages are read
 /// for, and of which nothing at all was read here, is said by its place: a diagnosis in an order is no diagnosis. So is
 /// one more of a segment that was read in its group: a rule that reads the first RXR leaves out what stands in the next.
-pub(super) fn unread(run: &mut Run<'_>, told_by: &[u128]) -> Vec<String> {
+/// Segments in `left` are of orders that are taken back: nobody was to read them.
+pub(super) fn unread(run: &mut Run<'_>, told_by: &[u128], left: &[bool]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut lost = Vec::new();
     let touched = |run: &Run<'_>, n: usize| run.read[n] != told_by[n];
@@ -19,6 +20,9 @@ pub(super) fn unread(run: &mut Run<'_>, told_by: &[u128]) -> Vec<String> {
         .collect();
     for segment in run.message.segments() {
         let n = segment.index();
+        if left.get(n) == Some(&true) {
+            continue;
+        }
         let name = run.cut.names[n];
         let skipped: Vec<u16> =
             run.plan.skip.iter().filter(|(s, _)| Some(*s) == name).map(|(_, f)| *f).collect();

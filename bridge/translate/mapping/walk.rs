@@ -108,5 +108,6 @@ fn excluded(mut out: Translation, why: &'static str) -> Translation {
     out.status = Status::Excluded;
     out.excluded = Some(why);
     out.resources = Vec::new();
+    out.shares = Vec::new();
     out
 }

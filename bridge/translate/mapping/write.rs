@@ -218,7 +218,10 @@ impl<'m> Run<'m> {
                     let map = self.map(one.map);
                     (self.owner, self.row) = (&map.id, "same");
                     if map.same == Same::Error {
-                        self.finding(Severity::Error, "key-twice", one.pos);
+                        // Of what stands around the orders of a message that is divided, each makes the same.
+                        if self.everywhere.is_none() || !self.arena.same(node, one.node) {
+                            self.finding(Severity::Error, "key-twice", one.pos);
+                        }
                         continue;
                     }
                     if !self.merge(node, one.node, map.same) && !told.contains(&node) {

@@ -188,6 +188,12 @@ impl<'p> Walk<'p> {
         self.note_cond(&goal, "is", &scope, Some(&message.is));
         self.note_cond(&goal, "cancel", &scope, message.cancel.as_ref());
         self.note_paths(&goal, "unit", &scope, &message.unit);
+        if let Some(each) = &message.each {
+            for paths in each.numbers.iter().chain([&each.parent]) {
+                self.note_paths(&goal, "each", &scope, paths);
+            }
+            self.note_cond(&goal, "continues", &scope, each.continues.as_ref());
+        }
         self.note_paths(&goal, "event_time", &scope, &message.event_time);
         self.note_paths(&goal, "event_day", &scope, &message.event_day);
         self.note_lets(&goal, &scope);
