@@ -195,14 +195,14 @@ pub(crate) fn split(text: &str) -> Vec<&str> {
 
 /// Whether two targets are types of the same `[x]`: `performedPeriod` and `performedDateTime`.
 pub(crate) fn same_choice(a: &Target, b: &Target) -> bool {
-    let base = |text: &str| {
-        let text = text.strip_suffix("[x]").unwrap_or(text);
-        let text = CHOICES
-            .iter()
-            .filter_map(|choice| text.strip_suffix(choice))
-            .min_by_key(|base| base.len())
-            .unwrap_or(text);
-        text.to_owned()
+    let base = |target: &Target| {
+        let text = target.text.strip_suffix("[x]").unwrap_or(&target.text);
+        base(text).unwrap_or(text).to_owned()
     };
-    base(&a.text) == base(&b.text)
+    base(a) == base(b)
+}
+
+/// The name of an element without the type that was chosen: `performed` of `performedPeriod`.
+pub(crate) fn base(name: &str) -> Option<&str> {
+    CHOICES.iter().filter_map(|choice| name.strip_suffix(choice)).min_by_key(|base| base.len())
 }

@@ -4,8 +4,10 @@ use super::build::{Made, Writing};
 use super::item::Pos;
 use super::plan::{Index, Rule, Same, Target};
 use super::run::{Built, Row, Run};
+use super::target;
 use crate::fhir::{Id, Key, Read, key};
 use crate::finding::Severity;
+use crate::profile::r4;
 use crate::quick;
 use std::collections::hash_map::Entry;
 
@@ -224,7 +226,7 @@ impl<'m> Run<'m> {
                         }
                         continue;
                     }
-                    if !self.merge(node, one.node, map.same) && !told.contains(&node) {
+                    if !self.merge(node, one.node, map.same, Some(&map.makes)) && !told.contains(&node) {
                         told.push(node);
                         self.finding(Severity::Warning, "merge-conflict", one.pos);
                     }
@@ -234,19 +236,26 @@ impl<'m> Run<'m> {
         self.built = kept;
     }
 
-    /// Joins arrays as sets and objects key by key; `false` where scalars differ (the first stays).
-    fn merge(&mut self, old: Id, new: Id, same: Same) -> bool {
+    /// Joins arrays as sets and objects key by key; `false` where scalars differ (the first stays). `makes` is the type
+    /// of a whole resource, of whose `[x]` elements there is one type: the first stays there too.
+    fn merge(&mut self, old: Id, new: Id, same: Same, makes: Option<&str>) -> bool {
         let mut agree = true;
         let children: Vec<_> = self.arena.children(new).collect();
         for (k, child) in children {
             let Some(here) = self.arena.get(old, k) else {
+                if let Some(other) = makes.and_then(|makes| self.chosen(old, k, makes)) {
+                    // The time at which a period begins says nothing else.
+                    let begins = self.arena.get(other, key::START).is_some_and(|at| self.arena.same(at, child));
+                    agree &= begins;
+                    continue;
+                }
                 let copy = self.arena.object();
                 self.arena.assign(copy, child);
                 self.arena.put(old, k, copy);
                 continue;
             };
             match (self.arena.read(here), self.arena.read(child)) {
-                (Read::Object, Read::Object) => agree &= self.merge(here, child, same),
+                (Read::Object, Read::Object) => agree &= self.merge(here, child, same, None),
                 (Read::Array, Read::Array) => {
                     let items: Vec<_> = self.arena.children(child).map(|(_, id)| id).collect();
                     for item in items {
@@ -272,5 +281,14 @@ impl<'m> Run<'m> {
             }
         }
         agree
+    }
+
+    /// What a resource has of the `[x]` that an element is a type of: its `occurrencePeriod` for `occurrenceDateTime`.
+    fn chosen(&self, resource: Id, at: Key, makes: &str) -> Option<Id> {
+        let keys = &self.set.keys;
+        let base = target::base(keys.name(at))?;
+        let (_, found) =
+            self.arena.children(resource).find(|(k, _)| target::base(keys.name(*k)) == Some(base))?;
+        r4::element(&format!("{makes}.{base}[x]")).map(|_| found)
     }
 }

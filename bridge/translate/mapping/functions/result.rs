@@ -25,6 +25,23 @@ pub(super) fn whole<'m>(item: &Item<'m>) -> Cow<'m, str> {
     }
 }
 
+/// The whole text of a value that has no components, as it is written: `10^5` of a writer who did not escape the caret.
+/// An SN in an ST, `^2^+` or `<^0.5`, is read as one.
+fn literal<'m>(item: &Item<'m>) -> Cow<'m, str> {
+    match item {
+        Item::Repetition(repetition, _) if repetition.component_count() > 1 => {
+            let first = repetition.component(1).text();
+            if ["", "<", ">", "<=", ">=", "=", "<>"].contains(&first.trim()) {
+                return whole(item);
+            }
+            let parts: Vec<_> =
+                (1..=repetition.component_count()).map(|n| repetition.component(n).whole()).collect();
+            Cow::Owned(parts.join("^").trim().trim_end_matches('^').to_owned())
+        }
+        other => whole(other),
+    }
+}
+
 /// Whether a text says an amount, of which the unit is a part: not a grade (`2+`, `(3+)`) or words.
 fn is_measured(text: &str) -> bool {
     let grade = text.trim_end_matches([')', '）']).ends_with(['+', '-', '＋', '－']);
@@ -165,7 +182,7 @@ impl<'m> Run<'m> {
                 if let Some(number) = number(&narrow(&text)) {
                     return Ok(Some(("Quantity", self.number_quantity(&number, "", unit, "unit"))));
                 }
-                let plain = self.plain(values, unit);
+                let plain = self.plain(values, unit, whole);
                 if !matches!(plain, Some(("Quantity", _))) {
                     self.finding(Severity::Warning, "number-invalid", value.pos());
                 }
@@ -190,9 +207,11 @@ impl<'m> Run<'m> {
                 self.finding(Severity::Warning, "value-type-unsupported", value.pos());
                 Ok(None)
             }
-            "ST" | "" | "IS" | "ID" => Ok(self.plain(values, unit)),
+            "ST" => Ok(self.plain(values, unit, literal)),
+            "" | "IS" | "ID" => Ok(self.plain(values, unit, whole)),
             _ => {
-                let words: Vec<_> = values.iter().map(whole).collect();
+                let read = if matches!(kind.as_ref(), "TX" | "FT") { literal } else { whole };
+                let words: Vec<_> = values.iter().map(read).collect();
                 self.shaped(Shape::Text, &words.join("\n"))
             }
         }
@@ -251,7 +270,12 @@ impl<'m> Run<'m> {
     }
 
     /// Text, or a quantity where it is written as one.
-    fn plain(&mut self, values: &[Item<'m>], unit: Option<&Item<'m>>) -> Made {
+    fn plain(
+        &mut self,
+        values: &[Item<'m>],
+        unit: Option<&Item<'m>>,
+        read: fn(&Item<'m>) -> Cow<'m, str>,
+    ) -> Made {
         // Only the source itself still has the spaces in front, which say which part is missing.
         if let [Item::Repetition(repetition, _)] = values
             && repetition.component_count() == 1
@@ -259,7 +283,7 @@ impl<'m> Run<'m> {
         {
             return self.shaped(Shape::Text, &with_unit(&parts.concat(), unit)).ok().flatten();
         }
-        let words: Vec<_> = values.iter().map(whole).collect();
+        let words: Vec<_> = values.iter().map(read).collect();
         // Numbers with `~` between or beside them are one range, neither lines nor a number without its side.
         if words.iter().all(|word| number(word).is_some()) {
             let written = self.written(values);
