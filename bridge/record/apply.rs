@@ -4,9 +4,10 @@
 //! source (ADT-00) outranks a provisional one for ever; of provisional ones the oldest order time wins, whatever the
 //! order of arrival. A superseded message counts here too: had it come in time, it would have said so.
 
-use super::{Entry, Stamp, UnitState, fold, hash};
+use super::{Entry, Stamp, UnitState, fold, hash, merge};
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Role, Translation};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// A resource that is no single unit's: a shared one, or a Patient.
@@ -69,6 +70,11 @@ pub trait Ground {
     /// # Errors
     /// Those of the ground.
     fn has_other_live_unit(&mut self, patient: &str, key: &str) -> Result<bool, Self::Error>;
+    /// Whether a merge that was said before made the patient another one.
+    ///
+    /// # Errors
+    /// Those of the ground.
+    fn merged_before(&mut self, patient: &str, stamp: &Stamp) -> Result<bool, Self::Error>;
 }
 
 /// What [`apply`] did.
@@ -119,7 +125,17 @@ pub fn apply<G: Ground>(
         return Ok(Applied { version, changed: false, superseded: true, findings });
     }
     let state = &folded.state;
+    if let Some(said) = incoming.merge.as_ref().filter(|_| !state.withdraws) {
+        let prior = ground.standing("Patient", &said.prior_id)?.and_then(|known| read(&known.json));
+        let survivor = ground.standing("Patient", &said.survivor_id)?.and_then(|known| read(&known.json));
+        if prior.zip(survivor).is_some_and(|(prior, survivor)| merge::two_people(&prior, &survivor)) {
+            findings.push(Finding::warning("merge-patients-differ", Location::field("MRG", 1)));
+        }
+    }
     for entry in state.entries.iter().filter(|entry| entry.standing) {
+        if reuses(ground, entry, &state.patient)? {
+            findings.push(Finding::warning("patient-id-reused", Location::field("PID", 3)));
+        }
         ground.put_standing(&standing(entry.clone(), Role::Unit))?;
     }
     let mut gone = Vec::new();
@@ -151,6 +167,20 @@ pub fn apply<G: Ground>(
     }
     ground.put_unit(key, state, &gone)?;
     Ok(Applied { version, changed: folded.changed, superseded: false, findings })
+}
+
+fn read(json: &RawValue) -> Option<Value> {
+    serde_json::from_str(json.get()).ok()
+}
+
+/// Whether demographics are told of somebody else under an id that was merged into another: it may be used again.
+fn reuses<G: Ground>(ground: &mut G, entry: &Entry, patient: &str) -> Result<bool, G::Error> {
+    let Some(known) = ground.standing("Patient", &entry.id)?.filter(|known| known.hash != entry.hash) else {
+        return Ok(false);
+    };
+    let Some((known, told)) = read(&known.json).zip(read(&entry.json)) else { return Ok(false) };
+    let other = merge::two_people(&known, &told) || merge::other_name(&known, &told);
+    Ok(other && ground.merged_before(patient, &entry.stamp)?)
 }
 
 fn withdraw_patient<G: Ground>(

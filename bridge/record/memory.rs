@@ -169,6 +169,10 @@ impl Ground for Memory {
             |patient: &str| self.live.get(patient).is_some_and(|live| live.iter().any(|other| other != key));
         Ok(live(patient) || priors.iter().any(|prior| live(prior)))
     }
+
+    fn merged_before(&mut self, patient: &str, stamp: &Stamp) -> Result<bool, Infallible> {
+        Ok(self.merges.values().any(|merged| merged.said.prior == patient && merged.stamp < *stamp))
+    }
 }
 
 struct MemoryView<'m> {

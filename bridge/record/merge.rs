@@ -109,6 +109,25 @@ pub fn undoes<M: Merges + ?Sized>(merges: &mut M, said: &Merge) -> Result<bool, 
     Ok(course(merges, &said.survivor)?.iter().any(|one| one.said.survivor == said.prior))
 }
 
+/// Whether two Patients may be two people: another date of birth, or another sex where both are known.
+pub(super) fn two_people(one: &Value, other: &Value) -> bool {
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let both = |name| text(one, name).zip(text(other, name));
+    let born = both("birthDate").is_some_and(|(a, b)| !a.starts_with(&b) && !b.starts_with(&a));
+    born || both("gender").is_some_and(|(a, b)| a != b && a != "unknown" && b != "unknown")
+}
+
+/// Whether two Patients have names and share none.
+pub(super) fn other_name(one: &Value, other: &Value) -> bool {
+    let names = |value: &Value| -> Vec<(String, String)> {
+        let all = value.get("name").and_then(Value::as_array).into_iter().flatten();
+        let part = |name: &Value, of: &str| name.get(of).map(Value::to_string).unwrap_or_default();
+        all.map(|name| (part(name, "family"), part(name, "given"))).collect()
+    };
+    let (one, other) = (names(one), names(other));
+    !one.is_empty() && !other.is_empty() && !one.iter().any(|name| other.contains(name))
+}
+
 /// A Patient with its links.
 ///
 /// # Errors

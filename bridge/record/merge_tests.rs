@@ -173,3 +173,52 @@ proptest! {
         prop_assert_eq!(stands(arrived.into_iter().map(|(_, one)| one).collect()), expected);
     }
 }
+
+/// Demographics of a patient (ADT-00).
+fn demographics(patient: &str, time: u64, family: &str, born: &str, gender: &str) -> Translation {
+    let mut told = of(patient, "Patient", patient, Role::Unit);
+    let json = json!({"resourceType": "Patient", "id": patient, "name": [{"family": family}],
+        "birthDate": born, "gender": gender});
+    told.json = json.to_string().into_bytes();
+    let mut message = translation(&format!("demographics of {patient}"), Replaces::Unit, time, vec![told]);
+    message.patient = Some(patient.into());
+    message
+}
+
+/// The codes that each message of a history met.
+fn met(history: &[Translation]) -> Vec<Vec<String>> {
+    let mut memory = Memory::default();
+    let codes = |(message, sequence)| {
+        let (_, findings) = memory.apply(message, sequence);
+        findings.iter().map(|finding| finding.code.to_string()).collect()
+    };
+    history.iter().zip(1..).map(codes).collect()
+}
+
+#[test]
+fn a_merge_of_two_who_were_born_apart_or_differ_in_sex_is_said() {
+    let of_two = |born: &str, gender: &str| {
+        let (a, b) =
+            (demographics("a", 1, "x", "1970-01-01", "male"), demographics("b", 2, "y", born, gender));
+        met(&[a, b, merge("a", "b", 3)]).pop().unwrap()
+    };
+    assert_eq!(of_two("1970-01-01", "male"), Vec::<String>::new());
+    assert_eq!(of_two("1970", "unknown"), Vec::<String>::new());
+    assert_eq!(of_two("1985-01-01", "male"), ["merge-patients-differ"]);
+    assert_eq!(of_two("1970-01-01", "female"), ["merge-patients-differ"]);
+    assert_eq!(met(&[merge("a", "b", 3)]), [Vec::<String>::new()]);
+}
+
+#[test]
+fn an_id_used_again_after_its_merge_is_said() {
+    let first = demographics("a", 1, "x", "1970-01-01", "male");
+    let joined = merge("a", "b", 3);
+    let last = |later: Translation| met(&[first.clone(), joined.clone(), later]).pop().unwrap();
+    assert_eq!(last(demographics("a", 4, "x", "1970-01-01", "male")), Vec::<String>::new());
+    assert_eq!(last(demographics("a", 4, "other", "1970-01-01", "male")), ["patient-id-reused"]);
+    assert_eq!(last(demographics("a", 4, "x", "1990-01-01", "male")), ["patient-id-reused"]);
+    // A correction that was told before the merge, and that of an id in use, are none.
+    assert_eq!(last(demographics("a", 2, "x", "1990-01-01", "male")), Vec::<String>::new());
+    let corrected = demographics("a", 2, "other", "1990-01-01", "female");
+    assert_eq!(met(&[first, corrected]).pop().unwrap(), Vec::<String>::new());
+}

@@ -75,6 +75,9 @@ pub(super) fn fold(
     if own.is_some_and(|own| beside.contains(&own)) {
         findings.push(Finding::warning("stay-open-beside", Location::default()));
     }
+    if own.is_some_and(|own| told_elsewhere(&state.events, &alive, own)) {
+        findings.push(Finding::warning("stay-place-cancelled", Location::default()));
+    }
     if own.is_some_and(|own| in_vain.contains(&own)) {
         findings.push(Finding::warning("stay-cancel-in-vain", Location::default()));
     }
@@ -267,6 +270,34 @@ fn closes_again(events: &[StayEvent], one: usize, other: usize) -> bool {
         && !events[from..until].iter().any(|event| event.does == Does::Opens && !event.cancels)
         && days_between(&events[from].time, &events[until].time)
             .is_some_and(|days| days <= SAME_DISCHARGE_DAYS)
+}
+
+/// Whether a cancel takes back a transfer to a place that a leave or a return after it still names: the stay goes on
+/// there, as these tell it.
+fn told_elsewhere(events: &[StayEvent], alive: &[bool], own: usize) -> bool {
+    let cancel = &events[own];
+    if !cancel.cancels || cancel.does != Does::Changes {
+        return false;
+    }
+    let undone = (0..own).rev().find(|i| {
+        let event = &events[*i];
+        !alive[*i] && !event.cancels && event.kind == cancel.kind && same_sort(event, cancel)
+    });
+    let Some(left) = undone.and_then(|undone| place(&events[undone])) else { return false };
+    (own + 1..events.len())
+        .filter(|i| alive[*i])
+        .take_while(|i| !matches!(events[*i].does, Does::Opens) && events[*i].kind != cancel.kind)
+        .any(|i| {
+            matches!(events[i].does, Does::Leaves | Does::Returns)
+                && place(&events[i]).as_ref() == Some(&left)
+        })
+}
+
+/// The first place that an event names.
+fn place(event: &StayEvent) -> Option<String> {
+    let entry = event.entries.iter().find(|entry| entry.resource_type == "Encounter")?;
+    let value: Value = serde_json::from_str(entry.json.get()).ok()?;
+    Some(value.get("location")?.get(0)?.get("location")?.get("reference")?.as_str()?.to_owned())
 }
 
 fn days_between(from: &str, until: &str) -> Option<i64> {

@@ -438,3 +438,20 @@ fn a_time_is_written_as_fhir_writes_it() {
         assert_eq!(moment(digits).as_deref(), expected, "{digits}");
     }
 }
+
+#[test]
+fn a_transfer_taken_back_that_a_later_leave_still_names_is_said() {
+    let there = |does, time: &str, status: &str| {
+        let from = format!("2026-04-{}T{}:00:00+09:00", &time[..2], &time[2..4]);
+        tells(does, time, &time[..2], status, json!([at("ward", "active", Some(&from), None)]))
+    };
+    let transfer = there(Does::Changes, "120900", "in-progress");
+    let back = told(withdrawn(transfer.clone()), "150900");
+    let leave = there(Does::Leaves, "131000", "onleave");
+    let said = |history: &[Translation]| stands(history).1;
+    let admitted = admission("101430", "bed");
+    let history = [admitted.clone(), transfer.clone(), leave.clone(), back.clone()];
+    assert_eq!(said(&history), ["stay-place-cancelled"]);
+    assert_eq!(one(&history)["location"][1]["location"]["reference"], "Location/ward");
+    assert_eq!(said(&[admitted, transfer, back]), Vec::<String>::new());
+}

@@ -159,6 +159,13 @@ impl Ground for Record<'_> {
         )?;
         Ok(select.exists([patient, key])?)
     }
+
+    fn merged_before(&mut self, patient: &str, stamp: &Stamp) -> Result<bool, StoreError> {
+        let mut select = self
+            .0
+            .prepare_cached("SELECT 1 FROM merge WHERE prior = ? AND (time, sequence) < (?, ?) LIMIT 1")?;
+        Ok(select.exists(params![patient, stamp.time, stamp.sequence])?)
+    }
 }
 
 /// A standing resource whose columns begin, from its role on, at that place of the row.

@@ -84,3 +84,29 @@ rules = [
     let expected = [("OBX[2]".to_owned(), "body-measurement".to_owned())];
     assert_eq!(found, expected);
 }
+
+#[test]
+fn what_is_there_is_not_said_to_be_missing() {
+    let insurances = "IN1|1|54^難病^JHSD0001|54136015|東京都|||||||1234567|20230401\rIN1|2|OE^自費^JHSD0001\rIN1|3|LI^労災^JHSD0001\r\
+         IN1|4|C0^国保^JHSD0001|138057";
+    check("ADT^A08", insurances, "insured-number-missing", &[("IN1[4]-10.1", "coverage/number")]);
+    check(
+        "OUL^R22",
+        "SPM|1|L1||061^喀痰^JC10|||||||||||||202404010830\r\
+         OBR|1|O1||M01^培養同定^99O03\r\
+         OBX|1|ST|6B010000006174011^分離菌^JC10|1|Staphylococcus aureus (MRSA)||||||F\r\
+         OBX|2|ST|1411^MEPM^JANIS|1|8|||R|||F\r\
+         OBR|2|O1||M02^感受性^99O03||||||||||||||||||||||6B010000006174011&分離菌&JC10\r\
+         OBX|1|ST|1411^MEPM^JANIS||8|||R|||F",
+        "parent-result-missing",
+        &[],
+    );
+    let order = |time: &str| {
+        format!(
+            "ORC|NW|O1|||||||20240401\rTQ1|1||||||202404020900|202404021000|R\rOBR||O1||1000000000000000^撮影^JJ1017\r\
+             ORC|PA|O1|||||||20240401\rTQ1|1||||||{time}||R\rOBR||O1||1000000000000000^撮影^JJ1017"
+        )
+    };
+    check("OMG^O19", &order("202404020900"), "merge-conflict", &[]);
+    check("OMG^O19", &order("202404030900"), "merge-conflict", &[("ORC[2]", "service-request/same")]);
+}

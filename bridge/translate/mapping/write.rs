@@ -245,7 +245,8 @@ impl<'m> Run<'m> {
             let Some(here) = self.arena.get(old, k) else {
                 if let Some(other) = makes.and_then(|makes| self.chosen(old, k, makes)) {
                     // The time at which a period begins says nothing else.
-                    let begins = self.arena.get(other, key::START).is_some_and(|at| self.arena.same(at, child));
+                    let begins =
+                        self.arena.get(other, key::START).is_some_and(|at| self.arena.same(at, child));
                     agree &= begins;
                     continue;
                 }
