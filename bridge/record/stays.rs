@@ -293,11 +293,13 @@ fn told_elsewhere(events: &[StayEvent], alive: &[bool], own: usize) -> bool {
         })
 }
 
-/// The first place that an event names.
+/// The place where an event says that the patient is, or was till the leave; it may name the one before, too.
 fn place(event: &StayEvent) -> Option<String> {
     let entry = event.entries.iter().find(|entry| entry.resource_type == "Encounter")?;
     let value: Value = serde_json::from_str(entry.json.get()).ok()?;
-    Some(value.get("location")?.get(0)?.get("location")?.get("reference")?.as_str()?.to_owned())
+    let places = value.get("location")?.as_array()?;
+    let there = places.iter().find(|item| item.get("status").is_some_and(|status| status == "active"));
+    Some(there.or(places.last())?.get("location")?.get("reference")?.as_str()?.to_owned())
 }
 
 fn days_between(from: &str, until: &str) -> Option<i64> {

@@ -445,7 +445,9 @@ fn a_transfer_taken_back_that_a_later_leave_still_names_is_said() {
         let from = format!("2026-04-{}T{}:00:00+09:00", &time[..2], &time[2..4]);
         tells(does, time, &time[..2], status, json!([at("ward", "active", Some(&from), None)]))
     };
-    let transfer = there(Does::Changes, "120900", "in-progress");
+    let from = Some("2026-04-12T09:00:00+09:00");
+    let places = json!([at("bed", "completed", None, from), at("ward", "active", from, None)]);
+    let transfer = tells(Does::Changes, "120900", "12", "in-progress", places);
     let back = told(withdrawn(transfer.clone()), "150900");
     let leave = there(Does::Leaves, "131000", "onleave");
     let said = |history: &[Translation]| stands(history).1;
