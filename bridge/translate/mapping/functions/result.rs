@@ -179,10 +179,16 @@ impl<'m> Run<'m> {
         }
         match kind.as_ref() {
             "NM" => {
+                // Of `10^5` the first component is another number.
+                let text = if value.part(2).is_some_and(|part| !part.text().is_empty()) {
+                    literal(value)
+                } else {
+                    text
+                };
                 if let Some(number) = number(&narrow(&text)) {
                     return Ok(Some(("Quantity", self.number_quantity(&number, "", unit, "unit"))));
                 }
-                let plain = self.plain(values, unit, whole);
+                let plain = self.plain(values, unit, literal);
                 if !matches!(plain, Some(("Quantity", _))) {
                     self.finding(Severity::Warning, "number-invalid", value.pos());
                 }
