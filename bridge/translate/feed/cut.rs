@@ -1,6 +1,6 @@
 //! A file to messages: the rows of one facility, patient and report are one message, wherever they stand in the file.
 //!
-//! Every row that is neither a title nor blank is in exactly one message. A row that cannot be read joins the
+//! Every row that is neither a title nor blank is in exactly one message; a file without any is one message, held. A row that cannot be read joins the
 //! message whose facility, patient and report it names at their places; one that names none is a message of its own.
 
 use super::layout::Layout;
@@ -61,7 +61,7 @@ pub fn cut(layout: &Layout, bytes: &[u8], gaiji: &GaijiTable) -> FileCut {
             out.blank += 1;
         } else if out.titles < layout.titles
             && out.titles + out.blank + 1 == row.number as usize
-            && !layout.is_data(row)
+            && layout.may_be_title(row)
         {
             out.titles += 1;
         } else {
@@ -78,6 +78,14 @@ pub fn cut(layout: &Layout, bytes: &[u8], gaiji: &GaijiTable) -> FileCut {
         let (facility, patient) = (String::new(), String::new());
         out.pieces.push(Piece { facility, patient, rows, subject, part, body: bytes.to_vec() });
         return out;
+    }
+    if data.is_empty() && !bytes.is_empty() {
+        // Nothing of it would be seen by anybody: it is held as it is. No row of it is named.
+        let numbers: Vec<u32> = rows.iter().map(|row| row.number).collect();
+        let subject = [b"bytes\0", bytes].concat();
+        let (facility, patient, part) = (String::new(), String::new(), part(layout, ""));
+        let rows = ranges(&numbers);
+        out.pieces.push(Piece { facility, patient, rows, subject, part, body: bytes.to_vec() });
     }
     for group in groups(layout, &data) {
         for (n, rows) in group.rows.chunks(MAX_ROWS).enumerate() {

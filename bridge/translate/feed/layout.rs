@@ -129,8 +129,17 @@ pub(crate) fn is_facility(text: &str) -> bool {
 }
 
 impl Layout {
+    /// Whether a row at the front may be a title: the titles of all columns, or the heading of the file alone in its
+    /// line. What has some columns but not all of them, or is cut by another delimiter, is a row that cannot be read.
+    pub(super) fn may_be_title(&self, row: &Row) -> bool {
+        let heading = |cell: &String| !cell.contains(['\t', ';', '|', ',']);
+        let whole = row.trouble.is_none();
+        let alone = row.cells.len() == 1 && row.cells.iter().all(heading);
+        (whole || alone) && !self.is_data(row)
+    }
+
     /// Whether a row is certainly no title: it names a facility anywhere, or has a date where dates stand.
-    pub(super) fn is_data(&self, row: &Row) -> bool {
+    fn is_data(&self, row: &Row) -> bool {
         let dated = |(cell, column): (&String, &Column)| column.kind == Kind::Date && is_date(cell);
         row.cells.iter().any(|cell| is_facility(cell)) || row.cells.iter().zip(&self.columns).any(dated)
     }

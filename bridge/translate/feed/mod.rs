@@ -26,7 +26,8 @@ pub struct Part {
     /// The layout's version when the file was cut.
     #[serde(rename = "v")]
     pub version: String,
-    /// Each row's number in the file and its length in bytes: `3:180,4:201`.
+    /// Each row's number in the file and its length in bytes: `3:180,4:201`. Empty = the whole of a file that has
+    /// titles and blank rows only.
     #[serde(rename = "r")]
     pub rows: String,
     /// Whose rows they are is read from the facility column, and must be the facility that the message lies at.

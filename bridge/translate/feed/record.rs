@@ -92,6 +92,11 @@ pub(crate) struct Read<'l> {
 /// Reads the rows of a message.
 pub(crate) fn read<'l>(layout: &'l Layout, bytes: &[u8], part: &Part, facility: &Facility) -> Read<'l> {
     let gaiji = &facility.gaiji;
+    if part.rows.is_empty() {
+        let detail = format!("{} columns, delimiter {:?}", layout.columns.len(), layout.delimiter);
+        let findings = vec![Finding::error("feed-no-rows", Location::at("row 1")).detail(detail)];
+        return Read { message: None, findings, patient: String::new(), report: String::new() };
+    }
     let Some(rows) = slices(layout, bytes, part, gaiji) else {
         let findings = vec![Finding::error("feed-part-damaged", Location::default())];
         return Read { message: None, findings, patient: String::new(), report: String::new() };

@@ -198,7 +198,30 @@ fn a_file_of_something_else_is_one_held_message() {
     assert!(file.pieces[0].facility.is_empty());
     assert!(said(&set, b"<html>\n<body>\nnot, a table\n</body>\n")[0].contains("Quarantined"));
     assert!(cut_small(&set, b"").pieces.is_empty());
-    assert!(cut_small(&set, "施設,患者,依頼,値,備考\n\n".as_bytes()).pieces.is_empty());
+}
+
+#[test]
+fn a_file_without_a_result_is_held_and_never_done_in_silence() {
+    let set = set();
+    for text in ["施設,患者,依頼,値,備考\n\n", "a,b,c,d,e\n1,2,3,4,5\n", "result list\n", "\n\n"] {
+        let file = cut_small(&set, &cp932(text));
+        assert_eq!((file.pieces.len(), file.rows), (1, 0), "{text:?}");
+        assert_eq!(file.pieces[0].body, cp932(text));
+        assert!(said(&set, &cp932(text))[0].ends_with("Quarantined feed-no-rows at row 1"), "{text:?}");
+    }
+}
+
+#[test]
+fn a_row_of_another_delimiter_or_number_of_columns_is_no_title() {
+    let set = set();
+    let held = "Quarantined row-columns-differ at row 1";
+    for text in ["110000001\t7\tA\t1\t2026-04-01\n", "110000001;7;A;1;x\n", "1310000001\t7\tA\t1\ta\n"] {
+        assert_eq!(said(&set, text.as_bytes()), [format!("1 {held}")], "{text:?}");
+        assert_eq!(cut_small(&set, text.as_bytes()).titles, 0);
+    }
+    assert_eq!(said(&set, b"a,b,c\n1,2\n"), [format!("1-2 {held}")]);
+    // The good rows behind it go on.
+    assert_eq!(said(&set, b"a,b,c\n1310000001,7,A,1,a\n"), [format!("1 {held}"), "2 Translated".into()]);
 }
 
 #[test]
@@ -293,7 +316,8 @@ fn no_bytes_panic_the_reader_and_no_row_is_lost() {
             bytes.splice(at..at, token.iter().copied());
         }
         let file = cut(layout, &bytes, &GaijiTable::default());
-        let rows: usize = file.pieces.iter().map(|piece| piece.part.lengths().unwrap().len()).sum();
+        let rows: usize =
+            file.pieces.iter().map(|piece| piece.part.lengths().unwrap_or_default().len()).sum();
         let whole = file.pieces.len() == 1 && file.pieces[0].facility.is_empty();
         assert!(rows == file.rows || whole, "{rows} of {}", file.rows);
         for piece in file.pieces {
