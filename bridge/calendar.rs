@@ -31,6 +31,27 @@ impl Times {
     }
 }
 
+/// The fields: what each is called, and what stands in it.
+const FIELDS: [(&str, &str); 5] = [
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day of the month", "1 to 31"),
+    ("month", "1 to 12"),
+    ("weekday", "MON, TUE, WED, THU, FRI, SAT or SUN"),
+];
+
+/// Which field keeps a schedule from being read.
+fn unreadable(written: [&str; 5]) -> String {
+    for (at, (field, (name, range))) in written.into_iter().zip(FIELDS).enumerate() {
+        let mut alone = ["*"; 5];
+        alone[at] = field;
+        if cron::Schedule::from_str(&format!("0 {}", alone.join(" "))).is_err() {
+            return format!("a schedule cannot be read: \"{field}\" is no {name}, which is {range}");
+        }
+    }
+    format!("a schedule cannot be read: \"{}\"", written.join(" "))
+}
+
 impl FromStr for Times {
     type Err = String;
 
@@ -53,7 +74,7 @@ impl FromStr for Times {
         // The crate wants seconds first.
         let seconds = format!("0 {minute} {hour} {day} {month} {weekday}");
         let schedule = cron::Schedule::from_str(&seconds)
-            .map_err(|_| format!("a schedule cannot be read: \"{text}\" is not five fields of cron"))?;
+            .map_err(|_| unreadable([minute, hour, day, month, weekday]))?;
         Ok(Self { written: fields.join(" "), schedule })
     }
 }
@@ -120,6 +141,13 @@ mod tests {
         }
         for text in ["60 3 * * *", "0 24 * * *", "0 3 * 13 *", "0 3 * * MOO", "x 3 * * *"] {
             assert!(Times::from_str(text).unwrap_err().contains("cannot be read"), "{text}");
+        }
+        for (text, said) in [
+            ("30 25 * * *", "\"25\" is no hour, which is 0 to 23"),
+            ("0 2 * * MON-SA", "\"MON-SA\" is no weekday"),
+            ("0 2 32 * *", "\"32\" is no day of the month"),
+        ] {
+            assert!(Times::from_str(text).unwrap_err().contains(said), "{text}");
         }
     }
 }

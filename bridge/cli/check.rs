@@ -4,7 +4,7 @@ use super::mapping::set_name;
 use super::open::{ConfigFile, print};
 use crate::app::{self, mappings};
 use crate::config::{self, Weight};
-use crate::store::{BackupKey, Layers, OpenError, inspect_identity};
+use crate::store::{Layers, OpenError, inspect_identity};
 use std::process::ExitCode;
 
 /// Does it. Exit 78 where anything keeps the appliance from working; warnings alone do not.
@@ -45,6 +45,12 @@ fn mapping(config: &config::Config) -> usize {
         eprintln!("mapping {}{of} ({name}): {} message types", set.version(), set.messages().len());
     };
     let mut errors = unread;
+    let missing = config::folders(config);
+    if !missing.is_empty() {
+        // Said with the line that names them; without them there is no set to look at.
+        print(&missing);
+        return errors + missing.len();
+    }
     match sources.build() {
         Ok(built) => {
             line("", &built.common);
@@ -111,17 +117,14 @@ fn keys(config: &config::Config) -> usize {
         None => {
             eprintln!("backup: none is made by itself; write [backup] / バックアップは設定されていません")
         }
-        Some(key) => match BackupKey::read(key) {
-            Ok(_) => eprintln!("backup: at \"{}\"", config.schedule.backup),
-            Err(error) => {
-                eprintln!(
-                    "{}: error: the backup key cannot be used ({error})\n    \
-                     バックアップの鍵を使えません。",
-                    key.display()
-                );
-                errors += 1;
+        Some(_) => {
+            let wrong = config::backup_key(config);
+            print(&wrong);
+            errors += wrong.len();
+            if wrong.is_empty() {
+                eprintln!("backup: at \"{}\"", config.schedule.backup);
             }
-        },
+        }
     }
     errors
 }

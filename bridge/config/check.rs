@@ -255,6 +255,8 @@ fn sentence(setting: &str) -> &'static str {
         "retry_max" => "retry_max は retry_min 以上にしてください。",
         "tls" => "証明書を使うには url を https:// にしてください。",
         "tls.client_key" => "client_cert と client_key は両方書いてください。",
-        _ => "この設定では動きません。英文のとおりに直してください。",
+        "breaker.failures" => "breaker.failures は1以上にしてください。",
+        "breaker.pause" => "breaker.pause は0より長くしてください。",
+        _ => "この設定では動きません。値を直してください。",
     }
 }

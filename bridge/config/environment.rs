@@ -8,6 +8,7 @@ use super::{Config, certificate};
 use crate::console::CERTIFICATE_WARNING_DAYS;
 use crate::intake::Kind;
 use crate::participation::{Denominators, DenominatorsError, RowProblem};
+use crate::store::{BackupKey, SealError};
 use renkei_translate::charset::{GaijiTable, gaiji_code};
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,48 @@ pub fn layouts(config: &Config, known: impl Fn(&str) -> Vec<String>) -> Vec<Prob
                 format!("The mappings have no layout {layout}. Known are: {known}."),
             );
         }
+    }
+    look.found()
+}
+
+/// What is wrong with the key of the backups: none would be made. Input is taken all the same.
+pub fn backup_key(config: &Config) -> Vec<Problem> {
+    let mut look = Look::new(config, 0, Weight::Warning);
+    if let Some(path) = &config.backup.key
+        && let Err(error) = BackupKey::read(path)
+    {
+        let shown = path.display();
+        let (ja, en) = match error {
+            SealError::Io(error) => (format!("読めません（{error}）"), format!("cannot be read ({error})")),
+            _ => ("64桁の16進数ではありません".to_owned(), "is not 64 hexadecimal digits".to_owned()),
+        };
+        look.error(
+            ("backup", None, "key"),
+            format!("バックアップの鍵 {shown} は{ja}。バックアップは取れません。パスと、実行する利用者が読めるかを確かめ、鍵がまだなければ openssl rand -hex 32 で作ってください。"),
+            format!("The backup key {shown} {en}: no backup can be made. Check its path and that the service's user may read it; where there is none yet, make one with openssl rand -hex 32."),
+        );
+    }
+    look.found()
+}
+
+/// Folders of mappings that are not there: no set can be made without them.
+pub fn folders(config: &Config) -> Vec<Problem> {
+    let mut look = Look::new(config, 0, Weight::Warning);
+    let mut named: Vec<(Setting<'_>, &Path)> = Vec::new();
+    for (key, path) in [("shipped", &config.mappings.shipped), ("network", &config.mappings.network)] {
+        named.extend(path.as_deref().map(|path| (("mappings", None, key), path)));
+    }
+    for (index, facility) in config.facilities.iter().enumerate() {
+        named.extend(facility.mappings.as_deref().map(|path| (("facility", Some(index), "mappings"), path)));
+    }
+    for (setting, path) in named {
+        let Err(error) = std::fs::read_dir(path) else { continue };
+        let shown = path.display();
+        look.error(
+            setting,
+            format!("マッピングのフォルダ {shown} を読めません（{error}）。パスと権限を確かめるか、使わないならこの行を消してください。"),
+            format!("The folder of mappings {shown} cannot be read ({error}). Check its path and permissions, or remove this line where it is not used."),
+        );
     }
     look.found()
 }

@@ -14,7 +14,7 @@ mod read;
 mod schedule;
 mod sharing;
 
-pub use environment::{certificates, environment, gaiji, layouts};
+pub use environment::{backup_key, certificates, environment, folders, gaiji, layouts};
 pub use machine::everything;
 pub use problem::{Problem, Weight};
 pub use schedule::Schedule;
@@ -22,6 +22,7 @@ pub use schedule::Schedule;
 use crate::{forward, intake, participation, pipeline, store};
 use credential::place;
 use problem::Problems;
+use renkei_translate::charset::{GaijiTable, decode_as};
 use renkei_translate::translation::PatientIdRule;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -229,8 +230,11 @@ pub fn load(file: &Path) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
 
 /// Reads a file as far as it can be read, and says everything that is wrong with it.
 pub fn inspect(file: &Path) -> (Option<Config>, Vec<Problem>) {
-    match std::fs::read_to_string(file) {
-        Ok(text) => examine(file, &text),
+    match std::fs::read(file) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => examine(file, &text),
+            Err(error) => (None, encoded(file, error.as_bytes(), error.utf8_error().valid_up_to())),
+        },
         Err(error) => {
             let mut problems = Problems::new(file, "");
             problems.error(
@@ -242,6 +246,26 @@ pub fn inspect(file: &Path) -> (Option<Config>, Vec<Problem>) {
             (None, problems.finish())
         }
     }
+}
+
+/// That a file is not UTF-8, with the line of the first byte that is not.
+fn encoded(file: &Path, bytes: &[u8], upto: usize) -> Vec<Problem> {
+    let before = String::from_utf8_lossy(&bytes[..upto]);
+    let (ja, en) = match bytes {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => ("UTF-16（メモ帳の「Unicode」）", "UTF-16"),
+        _ if decode_as("cp932", bytes, &GaijiTable::default()).findings.is_empty() => {
+            ("CP932（Shift_JIS、メモ帳の「ANSI」）", "CP932 (Shift_JIS)")
+        }
+        _ => ("別の文字コード", "another encoding"),
+    };
+    let mut problems = Problems::new(file, &before);
+    problems.error(
+        Some(upto..upto),
+        "",
+        format!("設定ファイルが UTF-8 ではなく、{ja} で保存されています。この行から読めません。UTF-8 で保存し直してください。"),
+        format!("The configuration is saved as {en}, not as UTF-8, and cannot be read from this line on. Save it as UTF-8."),
+    );
+    problems.finish()
 }
 
 /// Reads the text of a file.

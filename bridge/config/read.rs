@@ -158,40 +158,99 @@ fn take(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<String>
 
 /// What serde says, in both languages.
 fn sentences(message: &str) -> (String, String) {
-    let quoted = message.split('`').nth(1).unwrap_or_default();
-    let ja = if message.starts_with("unknown field") {
-        format!("{quoted} という設定はありません。綴りを確かめるか、消してください。")
-    } else if message.starts_with("missing field") {
-        format!("必要な設定 {quoted} がありません。書き足してください。")
-    } else if message.starts_with("unknown variant") {
-        format!("{quoted} は選べません。使える値は英文のとおりです。")
-    } else if message.starts_with("invalid type") {
-        "値の型が違います。英文のとおりに書き直してください。".to_owned()
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let first = quoted.first().copied().unwrap_or_default();
+    let starts = |begin: &str| message.starts_with(begin);
+    let ja = if starts("unknown field") {
+        format!("{first} という設定はありません。綴りを確かめるか、消してください。")
+    } else if starts("missing field") {
+        format!("必要な設定 {first} がありません。書き足してください。")
+    } else if starts("unknown variant") {
+        let values = quoted.iter().skip(1).copied().collect::<Vec<_>>().join("、");
+        format!("{first} は選べません。使える値は {values} です。")
+    } else if let Some((_, expected)) = message.rsplit_once(", expected ").filter(|_| starts("invalid ")) {
+        format!("値の形が違います。{}で書いてください。", wanted(expected))
+    } else if starts("invalid socket address") {
+        "IP アドレスとポートを : でつないで書いてください（例 \"0.0.0.0:2575\"、\"127.0.0.1:8080\"）。ホスト名は使えません。"
+            .to_owned()
+    } else if starts("facility = \"field\" needs") {
+        "facility = \"field\" には、送り手が書いてよい施設の allow = [\"コード\", …] と、小文字・数字・- で付けた sender = \"lab-…\" が必要です。"
+            .to_owned()
+    } else if starts("allow and sender belong") {
+        "allow と sender は、facility = \"field\" の feed のものです。".to_owned()
     } else if message.contains(" is only for a feed of kind ") {
-        "この設定は、別の kind の feed のものです。消すか、kind を直してください。".to_owned()
-    } else if message.starts_with("a feed of kind ") {
-        "この kind の feed に必要な設定がありません。英文のとおりに書き足してください。".to_owned()
-    } else if message.contains(" is at least ") || message.contains(" is at most ") {
-        "値が範囲の外です。英文の値までにしてください。".to_owned()
-    } else if message.starts_with("the name of a feed ") {
+        let kinds = message.rsplit_once("kind ").map_or("", |(_, kinds)| kinds).replace(" or ", "、");
+        format!("この設定は、kind が {kinds} の feed のものです。消すか、kind を直してください。")
+    } else if let Some((_, needed)) = message.split_once(" needs ").filter(|_| starts("a feed of kind ")) {
+        format!("この kind の feed には {needed} が必要です。書き足してください。")
+    } else if let Some((key, least)) = message.split_once(" is at least ") {
+        format!("{key} は {least} 以上にしてください。")
+    } else if let Some((key, most)) = message.split_once(" is at most ") {
+        format!("{key} は {most} までにしてください。")
+    } else if starts("the name of a feed ") {
         "feed の名前は、英数字、-、_、. だけで書いてください。".to_owned()
-    } else if message.starts_with("a size ") {
+    } else if starts("a size ") {
         "大きさは整数と単位で書きます（例 \"16MiB\"）。".to_owned()
-    } else if message.starts_with("a time ") {
+    } else if starts("a time of at least ") {
+        let least = message.split('"').nth(1).unwrap_or_default();
+        format!("保存期間は 40 日（\"{least}\"）以上にしてください。")
+    } else if starts("a time ") {
         "時間は整数と単位 ms、s、m、h、d で書きます（例 \"15m\"）。".to_owned()
-    } else if message.starts_with("weekdays ") {
+    } else if starts("a day ") {
+        "日付は、ある日を \"2026-04-01\" の形で書いてください。".to_owned()
+    } else if starts("a network ") {
+        "IP アドレスか、範囲なら / と長さを付けて書いてください（例 \"10.1.2.3\"、\"10.1.2.0/24\"）。"
+            .to_owned()
+    } else if starts("an address is ") {
+        "url は \"https://base.example/fhir\" の形で書いてください。".to_owned()
+    } else if starts("weekdays ") {
         "曜日は MON、TUE、WED、THU、FRI、SAT、SUN の名前で書きます。数字は使えません。".to_owned()
-    } else if message.starts_with("a schedule ") {
+    } else if starts("a schedule cannot be read") {
+        schedule(message)
+    } else if starts("a schedule ") {
         "予定は 分 時 日 月 曜日 の五つを空白で区切って書きます（例 \"30 1 * * *\"、\"0 3 * * SUN\"）。"
             .to_owned()
     } else {
-        "この値は使えません。英文のとおりに書き直してください。".to_owned()
+        format!("この値は使えません（{message}）。書き直してください。")
     };
-    let mut en = message.trim_end_matches('.').to_owned();
+    let mut en = match message.starts_with("invalid socket address") {
+        true => "write an IP address and a port, such as \"0.0.0.0:2575\"; no name of a host".to_owned(),
+        false => message.trim_end_matches('.').to_owned(),
+    };
     if let Some(first) = en.get(..1).map(str::to_uppercase) {
         en.replace_range(..1, &first);
     }
     (ja, format!("{en}."))
+}
+
+/// What serde expected, in Japanese.
+fn wanted(expected: &str) -> String {
+    match expected {
+        "a string" | "path string" => "引用符で囲んだ文字（例 \"abc\"）".to_owned(),
+        "a sequence" => "角括弧の並び（例 [\"a\", \"b\"]）".to_owned(),
+        "a boolean" => "引用符のない true か false".to_owned(),
+        "usize" | "u8" | "u16" | "u32" | "u64" => "引用符のない 0 以上の整数（例 10）".to_owned(),
+        _ if expected.starts_with("struct ") || expected == "a map" => {
+            "波括弧の表（例 { width = 10 }）".to_owned()
+        }
+        _ => format!("{expected} の形"),
+    }
+}
+
+/// Which field of a schedule is wrong, in Japanese.
+fn schedule(message: &str) -> String {
+    let field = message.split('"').nth(1).unwrap_or_default();
+    let named = [
+        ("is no minute", "分は 0～59"),
+        ("is no hour", "時は 0～23"),
+        ("is no day of the month", "日は 1～31"),
+        ("is no month", "月は 1～12"),
+        ("is no weekday", "曜日は MON、TUE、WED、THU、FRI、SAT、SUN（範囲は MON-FRI、並びは SAT,SUN）"),
+    ];
+    match named.into_iter().find(|(en, _)| message.contains(en)) {
+        Some((_, ja)) => format!("予定の中の {field} は使えません。{ja} で書いてください。"),
+        None => format!("予定 {field} を読めません。分 時 日 月 曜日 の順に、ある日時を書いてください。"),
+    }
 }
 
 /// The tables of a file: `[name]`, or every `[[name]]`.

@@ -259,3 +259,33 @@ fn a_table_of_gaiji_takes_every_form_of_a_code() {
         assert!(read(wrong).unwrap_err().starts_with("line 1: "), "{wrong}");
     }
 }
+
+#[test]
+fn the_japanese_names_the_values_itself() {
+    let text = "data_dir = 'd'\n[store]\nretention = '10d'\n[schedule]\nbackup = '30 25 * * *'\n\
+                [[facility]]\ncode = '1319999999'\nshare = 'some'\ntype = 'clinik'\njoined = '2026-13-01'\n\
+                patient_id = { width = 'x' }\n\
+                [[feed]]\nname = 'a'\nfacility = '1319999999'\nkind = 'mllp'\nlisten = 'here'\n\
+                allow = ['10.0.0.0/99']\nmax_message = '1B'\n\
+                [[feed]]\nname = 'b'\nfacility = '1319999999'\nkind = 'ssmix2'\nscan_at = '0 2 * * MON-SA'\n\
+                [[feed]]\nname = 'c'\nfacility = '1319999999'\nkind = 'mlp'\n";
+    let said = parse(Path::new("bridge.toml"), text).unwrap_err();
+    for (key, words) in [
+        ("store.retention", "40 日（\"40d\"）以上"),
+        ("schedule.backup", "25 は使えません。時は 0～23"),
+        ("facility[1].share", "listed、all-but-listed、all"),
+        ("facility[1].type", "hospital、clinic、dental、pharmacy"),
+        ("facility[1].joined", "\"2026-04-01\" の形"),
+        ("facility[1].patient_id.width", "0 以上の整数"),
+        ("feed[1].listen", "IP アドレスとポート"),
+        ("feed[1].allow", "10.1.2.0/24"),
+        ("feed[1].max_message", "1KiB 以上"),
+        ("feed[2].scan_at", "MON-SA は使えません。曜日は MON"),
+        ("feed[2].path", "path = \"ROOT OF THE STORAGE\" が必要"),
+        ("feed[3].kind", "mllp、ssmix2、folder"),
+    ] {
+        let problem = said.iter().find(|problem| problem.key == key);
+        assert!(problem.is_some_and(|problem| problem.ja.contains(words)), "{key} {problem:?}");
+    }
+    assert!(said.iter().all(|problem| !problem.ja.contains("英文")), "{said:?}");
+}

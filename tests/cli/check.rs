@@ -114,6 +114,36 @@ fn what_the_configuration_names_is_looked_at() {
     assert!(said.contains("line 2"), "the line of the table of 外字 is missing in:\n{said}");
 }
 
+#[test]
+fn a_configuration_in_another_encoding_is_named_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bridge.toml");
+    let text = "data_dir = 'data'\n[[facility]]\nname = '架空'\n";
+    std::fs::write(&file, encoding_rs::SHIFT_JIS.encode(text).0).unwrap();
+    let output = renkei().arg("check").arg("--config").arg(&file).output().unwrap();
+    let said = super::text(&output.stderr);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(said.contains("bridge.toml:3: error: The configuration is saved as CP932"), "{said}");
+    assert!(said.contains("UTF-8 で保存し直してください"), "{said}");
+}
+
+#[test]
+fn a_wrong_backup_key_and_a_missing_layer_are_named_with_the_line_that_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("short.key"), "abcd").unwrap();
+    let (code, said) = check(
+        folder.path(),
+        "data_dir = 'data'\n[mappings]\nnetwork = 'nonet'\n[backup]\nto = 'backups'\nkey = 'short.key'\n\
+         [[facility]]\ncode = '1319999999'\nmappings = 'nolayer'\n",
+    );
+    assert_eq!(code, Some(78), "{said}");
+    for place in [":3: error: mappings.network", ":6: error: backup.key", ":9: error: facility[1].mappings"] {
+        assert!(said.contains(&format!("bridge.toml{place}")), "{place} is missing in:\n{said}");
+    }
+    assert!(said.contains("64桁の16進数ではありません") && said.contains("openssl rand -hex 32"), "{said}");
+    assert!(!said.contains("IO error for operation"), "{said}");
+}
+
 /// Writes a certificate that ends in so many days, and its key; its name without an ending.
 fn certificate(folder: &Path, name: &'static str, days: i64) -> &'static str {
     let key = rcgen::KeyPair::generate().unwrap();
