@@ -2,7 +2,7 @@
 //!
 //! Patient ids are printed with `--reveal` and a reason only; everything else is numbers and rows.
 
-use super::messages::who;
+use super::messages::Author;
 use super::open::ConfigFile;
 use super::print::{say, time};
 use crate::consent::{self, ConsentError, List, MAX_LIST_BYTES, parse};
@@ -32,6 +32,8 @@ struct Where {
     /// The facility.
     #[arg(long, value_name = "CODE")]
     facility: String,
+    #[command(flatten)]
+    author: Author,
 }
 
 impl Where {
@@ -117,7 +119,13 @@ fn import(file: &File) -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     let list = file.read(&found)?;
-    match consent::import(&found.store, &found.facility, list, (&who(), "command"), app::now_ms()) {
+    match consent::import(
+        &found.store,
+        &found.facility,
+        list,
+        (&file.at.author.who(), "command"),
+        app::now_ms(),
+    ) {
         Ok(change) => {
             say!("{change}");
             Ok(ExitCode::SUCCESS)
@@ -144,7 +152,7 @@ fn list(show: &Show) -> anyhow::Result<ExitCode> {
     if show.reveal {
         let reason = show.reason.as_deref().unwrap_or_default().trim();
         anyhow::ensure!(!reason.is_empty(), "--reason must say why");
-        found.store.audit().append(&who(), "reveal-consent", found.facility.code(), reason)?;
+        found.store.audit().append(&show.at.author.who(), "reveal-consent", found.facility.code(), reason)?;
     }
     let ConsentStatus { sharing, rows, active, future, unswept, test_names, .. } =
         found.facility.consent_status(day_in_japan(app::now_ms()))?;

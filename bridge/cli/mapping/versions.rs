@@ -4,7 +4,7 @@
 use super::archive::refused;
 use crate::app::archive::{self, Files};
 use crate::app::{mappings, now_ms};
-use crate::cli::messages::who;
+use crate::cli::messages::{Author, who, who_of};
 use crate::cli::open::ConfigFile;
 use crate::cli::print::{say, time};
 use crate::config::Config;
@@ -70,6 +70,8 @@ pub(in crate::cli) struct Activate {
     /// The number of the version; 0 lets nothing lie there.
     #[arg(value_name = "NUMBER")]
     number: u32,
+    #[command(flatten)]
+    author: Author,
 }
 
 /// The arguments of `mapping rollback`.
@@ -80,6 +82,8 @@ pub(in crate::cli) struct Rollback {
     /// Why.
     #[arg(long, value_parser = said)]
     reason: String,
+    #[command(flatten)]
+    author: Author,
 }
 
 /// A version in the store, in place of a folder.
@@ -172,7 +176,12 @@ pub(super) fn save(arguments: &Save) -> anyhow::Result<ExitCode> {
     let author = arguments.author.clone().unwrap_or_else(who);
     match layers.save(layer, &bytes, &author, &arguments.reason, now_ms())? {
         Saved::New(number) => {
-            store.audit().append(&who(), "mapping-saved", layer, &number.to_string())?;
+            store.audit().append(
+                &who_of(arguments.author.as_deref()),
+                "mapping-saved",
+                layer,
+                &number.to_string(),
+            )?;
             eprintln!(
                 "{layer}: version {number} is saved, not active yet: mapping activate --layer {layer} {number}\n    \
                  版 {number} として保存しました。有効にするには mapping activate"
@@ -235,8 +244,8 @@ pub(super) fn activate(arguments: &Activate) -> anyhow::Result<ExitCode> {
     if !fits(&config, store.layers(), layer, number, demand) {
         return Ok(unchanged());
     }
-    store.layers().activate(layer, number, &who(), &arguments.reason, now_ms())?;
-    done(&config, &store, layer, number, "mapping-activated")
+    store.layers().activate(layer, number, &arguments.author.who(), &arguments.reason, now_ms())?;
+    done(&config, &store, layer, number, ("mapping-activated", &arguments.author.who()))
 }
 
 /// `mapping rollback`.
@@ -253,8 +262,8 @@ pub(super) fn rollback(arguments: &Rollback) -> anyhow::Result<ExitCode> {
     if !fits(&config, store.layers(), layer, number, Demand::NoWorse) {
         return Ok(unchanged());
     }
-    store.layers().roll_back(layer, &who(), &arguments.reason, now_ms())?;
-    done(&config, &store, layer, number, "mapping-rolled-back")
+    store.layers().roll_back(layer, &arguments.author.who(), &arguments.reason, now_ms())?;
+    done(&config, &store, layer, number, ("mapping-rolled-back", &arguments.author.who()))
 }
 
 /// What an activation is held to.
@@ -289,10 +298,10 @@ fn done(
     store: &Store,
     layer: &str,
     number: Option<u32>,
-    action: &str,
+    (action, who): (&str, &str),
 ) -> anyhow::Result<ExitCode> {
     let said = number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-    store.audit().append(&who(), action, layer, &said)?;
+    store.audit().append(who, action, layer, &said)?;
     match number {
         Some(number) => eprintln!("{layer}: version {number} is active / 版 {number} が有効です"),
         None => eprintln!("{layer}: nothing lies there now / 何も重なっていません"),

@@ -34,6 +34,8 @@ enum Command {
 struct Export {
     #[command(flatten)]
     file: ConfigFile,
+    #[command(flatten)]
+    author: super::Author,
     /// First day of receipt; the first of all where none is named.
     #[arg(long, value_name = "DAY", value_parser = day, default_value = "1900-01-01")]
     from: u32,
@@ -47,7 +49,7 @@ fn export(arguments: &Export) -> anyhow::Result<ExitCode> {
         Ok(opened) => opened,
         Err(code) => return Ok(code),
     };
-    store.audit().append(&super::who(), "ledger-export", "", "")?;
+    store.audit().append(&arguments.author.who(), "ledger-export", "", "")?;
     let out = std::io::BufWriter::new(std::io::stdout().lock());
     let messages =
         crate::participation::write_ledger(&store, &config.members(), arguments.from, arguments.to, out)?;

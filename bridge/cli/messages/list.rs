@@ -1,6 +1,6 @@
 //! `message list`.
 
-use super::{MessageId, Where, day, id, who};
+use super::{MessageId, Where, day, id};
 use crate::cli::print::{say, time};
 use crate::shape;
 use crate::store::{Filter, State};
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &List) -> anyhow::Result<ExitCode> {
             .map(|patient| rule.map_or_else(|| patient.clone(), |rule| rule.patient_id.normalise(patient)));
         if let Some(patient) = &patient {
             let hash = store.id_key().id(["audit-patient", facility.code(), patient]);
-            store.audit().append(&who(), "search-patient", facility.code(), &hash)?;
+            store.audit().append(&arguments.at.author.who(), "search-patient", facility.code(), &hash)?;
         }
         let filter = Filter {
             patient,

@@ -38,6 +38,8 @@ struct Where {
     /// One facility in place of all.
     #[arg(long, value_name = "CODE")]
     facility: Option<String>,
+    #[command(flatten)]
+    author: Author,
 }
 
 impl Where {
@@ -110,6 +112,43 @@ pub(super) fn audit(command: &Audit) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Who does what a command does: people often share the user of the service.
+#[derive(Debug, clap::Args)]
+pub(super) struct Author {
+    /// Who does this: the audit trail names them beside the user of the system.
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    author: Option<String>,
+}
+
+impl Author {
+    /// Who the audit trail names.
+    pub(super) fn who(&self) -> String {
+        who_of(self.author.as_deref())
+    }
+}
+
+/// Who the audit trail names, beside the user of the system.
+pub(super) fn who_of(author: Option<&str>) -> String {
+    match author {
+        Some(author) => format!("{} ({author})", who()),
+        None => who(),
+    }
+}
+
+/// Characters of a person's name at most.
+const MAX_NAME: usize = 64;
+
+/// The name of a person, as it is written into the audit trail.
+fn name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(format!(
+            "the name of a person, of {MAX_NAME} characters at most / 人の名前（{MAX_NAME}字まで）を書いてください"
+        ));
+    }
+    Ok(name.to_owned())
+}
+
 /// Who the audit trail names: the person behind sudo, else the user of the process.
 pub(super) fn who() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
@@ -132,7 +171,15 @@ fn id(text: &str) -> Result<MessageId, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::day;
+    use super::{day, name, who, who_of};
+
+    #[test]
+    fn the_audit_trail_names_the_person_beside_the_user() {
+        assert_eq!(who_of(Some("山田 花子")), format!("{} (山田 花子)", who()));
+        assert_eq!(who_of(None), who());
+        assert_eq!(name(" 山田 "), Ok("山田".into()));
+        assert!(name(" ").is_err() && name("a\nb").is_err() && name(&"x".repeat(65)).is_err());
+    }
 
     #[test]
     fn days_are_read_both_ways() {

@@ -1,6 +1,6 @@
 //! `quarantine list|release|discard` and `message replay`.
 
-use super::{MessageId, Where, id, who};
+use super::{MessageId, Where, id};
 use crate::cli::print::{say, sentences, time};
 use crate::store::{FacilityStore, Selection, State, Store};
 use std::process::ExitCode;
@@ -106,7 +106,7 @@ pub(in crate::cli) fn run(command: Quarantine) -> anyhow::Result<ExitCode> {
             anyhow::ensure!(!arguments.reason.trim().is_empty(), "--reason must say why");
             each(&arguments.at, &arguments.which, |store, at| {
                 let target = format!("{} {}", at.code(), arguments.which.words());
-                store.audit().append(&who(), "discard", &target, &arguments.reason)?;
+                store.audit().append(&arguments.at.author.who(), "discard", &target, &arguments.reason)?;
                 Ok(at.discard(&arguments.which.selection(), &arguments.reason)?)
             })
         }
@@ -116,7 +116,12 @@ pub(in crate::cli) fn run(command: Quarantine) -> anyhow::Result<ExitCode> {
 /// Has messages translated again; a running `serve` finds them by itself.
 pub(super) fn replay(at: &Where, which: &Which, action: &'static str) -> anyhow::Result<ExitCode> {
     each(at, which, |store, facility| {
-        store.audit().append(&who(), action, &format!("{} {}", facility.code(), which.words()), "")?;
+        store.audit().append(
+            &at.author.who(),
+            action,
+            &format!("{} {}", facility.code(), which.words()),
+            "",
+        )?;
         Ok(facility.replay(&which.selection())?)
     })
 }
@@ -138,7 +143,12 @@ pub(super) fn retranslate(arguments: &super::Retranslate) -> anyhow::Result<Exit
             facility.count(&selection)?
         } else {
             let target = format!("{} {}", facility.code(), arguments.kind);
-            store.audit().append(&who(), "retranslate", target.trim_end(), set.version())?;
+            store.audit().append(
+                &arguments.at.author.who(),
+                "retranslate",
+                target.trim_end(),
+                set.version(),
+            )?;
             facility.replay(&selection)?
         };
         eprintln!("{}: {count} messages", facility.code());

@@ -1,6 +1,6 @@
 //! `message show`.
 
-use super::{MessageId, Where, id, who};
+use super::{MessageId, Where, id};
 use crate::cli::print::{say, sentences, time};
 use crate::console::mask;
 use crate::shape;
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Show) -> anyhow::Result<ExitCode> {
         let reason = arguments.reason.as_deref().unwrap_or_default().trim();
         anyhow::ensure!(!reason.is_empty(), "--reason must say why");
         let target = format!("{}/{}", facility.code(), arguments.id);
-        store.audit().append(&who(), "reveal", &target, reason)?;
+        store.audit().append(&arguments.at.author.who(), "reveal", &target, reason)?;
     }
     let of = detail.mapping_version.as_deref();
     let name = of.map(|digest| store.layers().set_name(digest, facility.code())).transpose()?.flatten();
