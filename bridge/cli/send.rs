@@ -33,6 +33,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for (answer, count) in &summary.by_answer {
         eprintln!("{count:>9} {answer}");
     }
+    if summary.by_answer.contains_key(send::Sent::NoConnection.word()) {
+        eprintln!(
+            "Nobody answers at {0}: nothing was sent of those with no-connection. Check address, port and that it runs.\n    \
+             {0} につながりません。no-connection の電文は送っていません。アドレスとポート、受け口が動いているかを確かめてください。",
+            arguments.to
+        );
+    }
     eprintln!(
         "{:>9} messages, {} sent more than once, {unreadable} paths unreadable",
         summary.total(),

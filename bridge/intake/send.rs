@@ -57,6 +57,8 @@ pub enum Sent {
     Answered(String),
     /// No acknowledgment with its control id came in time.
     NoAnswer,
+    /// Nobody listens there: nothing was sent.
+    NoConnection,
     /// The file could not be read.
     Unreadable,
 }
@@ -68,6 +70,7 @@ impl Sent {
             Self::Accepted => "AA",
             Self::Answered(code) => code,
             Self::NoAnswer => "no-answer",
+            Self::NoConnection => "no-connection",
             Self::Unreadable => "unreadable",
         }
     }
@@ -195,26 +198,40 @@ impl Sender {
         }
     }
 
-    /// Sends a message until it is accepted, refused for good, or has had its attempts.
+    /// Sends a message until it is accepted, refused for good, or has had its attempts; how it ended, and how often it
+    /// was sent.
     pub async fn send(&mut self, message: &[u8], control_id: &str) -> (Sent, u32) {
+        let mut times = 0;
         for attempt in 1.. {
             let sent = self.send_once(message, control_id).await;
+            times += u32::from(sent != Sent::NoConnection);
             let again = match &sent {
                 Sent::Answered(code) => code == "AE" || code == "CE",
-                Sent::NoAnswer => true,
+                Sent::NoAnswer | Sent::NoConnection => true,
                 Sent::Accepted | Sent::Unreadable => false,
             };
             if !again || attempt >= self.config.attempts {
-                return (sent, attempt);
+                // What was sent before the listener went away may be there.
+                let unsure = sent == Sent::NoConnection && times > 0;
+                return (if unsure { Sent::NoAnswer } else { sent }, times);
             }
             tokio::time::sleep(self.config.pause).await;
         }
-        (Sent::NoAnswer, 0)
+        (Sent::NoAnswer, times)
     }
 
     /// Sends a message once and waits for its acknowledgment.
     pub async fn send_once(&mut self, message: &[u8], control_id: &str) -> Sent {
         let timeout = self.config.timeout;
+        if self.connection.is_none() {
+            let connecting = TcpStream::connect(&self.config.to);
+            let Ok(Ok(stream)) = tokio::time::timeout(timeout, connecting).await else {
+                return Sent::NoConnection;
+            };
+            // Slower without it, and no reason not to send.
+            let _ = stream.set_nodelay(true);
+            self.connection = Some((stream, MllpDecoder::new(MAX_ACK_BYTES), BytesMut::new()));
+        }
         match tokio::time::timeout(timeout, self.exchange(message, control_id)).await {
             Ok(Ok(sent)) => sent,
             // A connection whose answer is missing is not used again: the answer could come late.
@@ -226,14 +243,8 @@ impl Sender {
     }
 
     async fn exchange(&mut self, message: &[u8], control_id: &str) -> std::io::Result<Sent> {
-        let (mut stream, mut decoder, mut src) = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                let stream = TcpStream::connect(&self.config.to).await?;
-                stream.set_nodelay(true)?;
-                (stream, MllpDecoder::new(MAX_ACK_BYTES), BytesMut::new())
-            }
-        };
+        let (mut stream, mut decoder, mut src) =
+            self.connection.take().ok_or(std::io::ErrorKind::NotConnected)?;
         let mut out = BytesMut::new();
         encode(message, &mut out);
         stream.write_all(&out).await?;

@@ -69,6 +69,21 @@ async fn an_acknowledgment_of_another_message_does_not_count() {
 }
 
 #[tokio::test]
+async fn where_nobody_listens_nothing_is_sent() {
+    // A port that was free a moment ago.
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("1.hl7"), message("7")).unwrap();
+    let mut sent = Vec::new();
+    let files = collect(&[dir.path().to_owned()]).0;
+    let config = config(&address);
+    let summary =
+        send(&config, files, |progress| sent.push((progress.sent.clone(), progress.attempts))).await;
+    assert_eq!(sent, [(Sent::NoConnection, 0)]);
+    assert_eq!((summary.by_answer, summary.repeated), ([("no-connection".to_owned(), 1)].into(), 0));
+}
+
+#[tokio::test]
 async fn a_patients_files_go_in_order_of_their_time() {
     let dir = tempfile::tempdir().unwrap();
     let name = |patient: &str, time: &str| format!("{patient}_-_ADT-00_999999999999999_{time}_-_1");
