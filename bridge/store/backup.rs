@@ -71,6 +71,12 @@ pub enum BackupError {
         /// Why.
         reason: String,
     },
+    /// It would be put where something lies already.
+    #[error(
+        "{0} is not empty: nothing was restored, and the backup is untouched. Name a folder that is empty or not there\n    \
+         {0} は空ではありません。何も戻していません。バックアップはそのままです。空の、またはまだ無いフォルダを書いてください。"
+    )]
+    Occupied(String),
     /// What the backup says of itself is not so.
     #[error("the backup does not hold: {0}")]
     Wrong(String),

@@ -64,7 +64,7 @@ pub fn restore(
     facility: Option<&str>,
 ) -> Result<Proof, BackupError> {
     if std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(BackupError::Wrong(format!("{} is not empty", to.display())));
+        return Err(BackupError::Occupied(to.display().to_string()));
     }
     let unpacked = unpack(from, to, key, facility);
     let restored = unpacked.and_then(|proof| begin_anew(to, &proof, facility).map(|()| proof));
