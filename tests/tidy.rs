@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("calendar", &[]),
     ("tls", &[]),
-    ("intake", &["store", "units", "calendar", "tls"]),
+    ("intake", &["store", "units", "calendar", "tls", "shape"]),
     ("consent", &["store"]),
     ("pipeline", &["store", "record", "units"]),
     ("forward", &["store", "record", "units"]),

@@ -1,6 +1,7 @@
 //! Feeds at work, each on its own: one that cannot start is tried again and keeps nobody else from starting.
 
 use super::FeedStatus;
+use crate::console::LeftFiles;
 use crate::intake::{self, Doors, Feed, Kind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,8 +32,9 @@ pub(super) fn spawn(
         local_addr: listen,
         path,
         working: Arc::default(),
+        left: doors.left.clone(),
     };
-    show(&status);
+    show(&status, false);
     if doors.store.facility(&feed.facility).is_none() {
         return (status, None);
     }
@@ -40,7 +42,7 @@ pub(super) fn spawn(
         Ok(running) => {
             status.local_addr = running.local_addr;
             status.working.store(true, Ordering::Relaxed);
-            show(&status);
+            show(&status, false);
             (status, Some(running.task))
         }
         Err(problem) => {
@@ -64,7 +66,7 @@ async fn again(feed: Feed, doors: Doors, status: FeedStatus, shutdown: Cancellat
         if let Ok(running) = intake::spawn(feed.clone(), &doors, shutdown.clone()) {
             info!(facility = %feed.facility, feed = %feed.name, "A feed that could not start works now.");
             status.working.store(true, Ordering::Relaxed);
-            show(&status);
+            show(&status, false);
             // A panic in it has been told by the hook.
             let _ = running.task.await;
             return;
@@ -72,8 +74,9 @@ async fn again(feed: Feed, doors: Doors, status: FeedStatus, shutdown: Cancellat
     }
 }
 
-fn show(status: &FeedStatus) {
-    let working = status.working.load(Ordering::Relaxed);
+/// Writes whether a feed takes messages; one whose folder is gone takes none.
+pub(super) fn show(status: &FeedStatus, gone: bool) {
+    let working = !gone && status.working.load(Ordering::Relaxed);
     metrics::gauge!("renkei_feed_working", "feed" => status.name.clone(), "facility" => status.facility.clone())
         .set(f64::from(u8::from(working)));
 }
@@ -86,4 +89,17 @@ pub(super) fn trouble(feeds: &[FeedStatus], damaged: bool, facility: &str) -> Ve
         (false, true) => vec!["verdict.feed"],
         (false, false) => Vec::new(),
     }
+}
+
+/// What a feed could not take, for the console.
+pub(super) fn left(feeds: &[FeedStatus], name: &str) -> Vec<LeftFiles> {
+    let of = feeds.iter().filter(|feed| feed.name == name).flat_map(|feed| feed.left.get());
+    // That the folder itself is gone is an alarm of its own.
+    of.filter(|(cause, _)| !cause.ends_with("-gone"))
+        .map(|(cause, untaken)| LeftFiles {
+            key: format!("left.{cause}"),
+            files: untaken.files,
+            example: untaken.example,
+        })
+        .collect()
 }

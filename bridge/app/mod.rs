@@ -10,6 +10,7 @@ mod feeds;
 pub mod mappings;
 pub mod schedule;
 pub mod service;
+mod shares;
 
 use crate::config::{self, Config};
 use crate::store::{OpenError, Store, StoreError};
@@ -17,8 +18,10 @@ use crate::{consent, console, forward, intake, pipeline, telemetry};
 use renkei_translate::mapping::Problem;
 use renkei_translate::translation;
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -34,6 +37,13 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// Why the appliance does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
+    /// Another process has this data directory.
+    #[error(
+        "another renkei-bridge is at work on {}: this one does not start and takes nothing. Stop the other first\n    \
+         別の renkei-bridge が {} を使って動いています。こちらは起動せず、何も受け取りません。先に、動いている方を止めてください。",
+        .0.display(), .0.display()
+    )]
+    Busy(PathBuf),
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -82,6 +92,8 @@ pub struct FeedStatus {
     pub path: Option<PathBuf>,
     /// Whether it takes messages. One whose port is taken, or whose facility's store is damaged, does not.
     pub working: Arc<AtomicBool>,
+    /// Files that it could not take.
+    pub left: intake::Left,
 }
 
 /// What is known of the appliance at work; clones share it.
@@ -110,6 +122,8 @@ pub struct App {
     pub state: AppState,
     /// Where the console listens.
     pub console: Option<SocketAddr>,
+    /// Held as long as this lives.
+    _alone: Option<File>,
     shutdown: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -181,7 +195,28 @@ pub async fn spawn_with(config: Config, look: Look) -> Result<App, AppError> {
     Ok(app)
 }
 
+/// The file of a data directory that the process at work on it holds.
+const AT_WORK: &str = "serve.lock";
+
+/// Takes the data directory for this process: two that serve one would each take messages and send them twice. None
+/// where the file system knows no locks, which is said.
+fn alone(data_dir: &Path) -> Result<Option<File>, AppError> {
+    let unusable = |error: std::io::Error| AppError::Store(OpenError::Io(error));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(unusable)?;
+    let mut file = File::options();
+    let file = file.create(true).append(true).mode(0o600).open(data_dir.join(AT_WORK)).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(AppError::Busy(data_dir.to_owned())),
+        Err(TryLockError::Error(error)) => {
+            warn!(%error, "The data directory cannot be locked: see that no second process serves it.");
+            Ok(None)
+        }
+    }
+}
+
 async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Result<App, AppError> {
+    let alone = alone(&config.data_dir)?;
     forward::install_crypto();
     let mut facilities = BTreeMap::new();
     for written in &config.facilities {
@@ -272,7 +307,11 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
 
     let mut feeds = Vec::new();
     for feed in &config.feeds {
-        let doors = intake::Doors { store: store.clone(), set: sets.of(&feed.facility) };
+        let doors = intake::Doors {
+            store: store.clone(),
+            set: sets.of(&feed.facility),
+            left: intake::Left::default(),
+        };
         let (status, task) = feeds::spawn(feed, &doors, &shutdown);
         feeds.push(status);
         tasks.extend(task);
@@ -296,6 +335,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     );
     let upkeep = schedule::Upkeep::new(state.store.clone(), state.config.clone(), state.started_ms);
     let alarms = upkeep.alarms();
+    tasks.extend(shares::watch(&state, &alarms, &shutdown));
     tasks.push(tokio::spawn(schedule::run(upkeep, shutdown.clone())));
     let follow = follow_layers(
         state.config.clone(),
@@ -309,7 +349,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     let listen = console::Listen { address: state.config.console.listen, tls };
     let console = console::spawn(listen, console_state(&state, look, alarms), shutdown.clone()).await?;
     tasks.push(console.task);
-    Ok(App { state, console: Some(console.local_addr), shutdown, tasks })
+    Ok(App { state, console: Some(console.local_addr), _alone: alone, shutdown, tasks })
 }
 
 /// Whether a feed brings messages of a facility: its own feed, or a sender's whose rows may name it.
@@ -339,7 +379,7 @@ fn console_state(state: &AppState, look: Look, alarms: Arc<alarm::Alarms>) -> co
     let mut infos: Vec<_> = state.config.facilities.iter().map(|f| info(&f.code, &f.name)).collect();
     infos.extend(state.config.senders().iter().map(|sender| info(sender, sender)));
     let (mappings, written) = (state.mappings.clone(), state.config.clone());
-    let (store, feeds) = (state.store.clone(), state.feeds.clone());
+    let (store, feeds, with_left) = (state.store.clone(), state.feeds.clone(), state.feeds.clone());
     let damaged = move |code: &str| store.damaged().iter().any(|(damaged, _)| damaged == code);
     console::ConsoleState {
         network: look.network,
@@ -365,6 +405,7 @@ fn console_state(state: &AppState, look: Look, alarms: Arc<alarm::Alarms>) -> co
                 all.map(|certificate| (certificate.setting, certificate.end)).collect()
             }),
             alarm: Arc::new(move |alarm| alarms.on(alarm)),
+            left: Arc::new(move |feed| feeds::left(&with_left, feed)),
         },
         delay: console::delay,
         trouble: Arc::new(move |code| feeds::trouble(&feeds, damaged(code), code)),

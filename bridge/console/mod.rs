@@ -123,6 +123,19 @@ pub struct Machine {
     pub certificates: Certificates,
     /// Whether an alarm stands, by its name as [`crate::app::alarm::Alarms::on`] has it: `silence FEED`, `failed JOB`.
     pub alarm: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// What a feed, by its name, could not take when it last looked.
+    pub left: Arc<dyn Fn(&str) -> Vec<LeftFiles> + Send + Sync>,
+}
+
+/// Files of one cause that a feed could not take.
+#[derive(Clone, Debug)]
+pub struct LeftFiles {
+    /// The key of the cause's words: `left.name`.
+    pub key: String,
+    /// How many.
+    pub files: u64,
+    /// Where one of them lies, as a shape.
+    pub example: String,
 }
 
 /// Reads what certificates the configuration names.

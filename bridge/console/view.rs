@@ -221,7 +221,13 @@ pub fn page_of(key: &str) -> &'static str {
     match key {
         "verdict.quarantine" => "/quarantine",
         "verdict.rejected" => "/messages",
-        "verdict.imbalance" | "verdict.damaged" | "verdict.feed" | "verdict.consent-refused" => "/facilities",
+        "verdict.imbalance"
+        | "verdict.damaged"
+        | "verdict.feed"
+        | "verdict.folder-gone"
+        | "verdict.files-left"
+        | "verdict.consent-folder"
+        | "verdict.consent-refused" => "/facilities",
         _ => "/system",
     }
 }
@@ -233,6 +239,7 @@ pub fn unready(view: &Overview) -> Option<&'static str> {
         ("verdict.damaged", "facility-damaged"),
         ("verdict.disk", "disk-full"),
         ("verdict.feed", "feed-not-working"),
+        ("verdict.folder-gone", "folder-gone"),
     ];
     words.into_iter().find(|(wanted, _)| keys().any(|key| key == wanted)).map(|(_, word)| word)
 }
@@ -302,8 +309,18 @@ fn facility_row(
     if sum.rejected > 0 {
         raise("warn", "verdict.rejected");
     }
-    if info.feeds.iter().any(|(feed, _)| on(format!("silence {feed}"))) {
+    let of_feed = |alarm: &str| info.feeds.iter().any(|(feed, _)| on(format!("{alarm} {feed}")));
+    if of_feed("silence") {
         raise("warn", "verdict.silence");
+    }
+    if of_feed("files-left") {
+        raise("warn", "verdict.files-left");
+    }
+    if of_feed("folder-gone") {
+        raise("bad", "verdict.folder-gone");
+    }
+    if on(format!("consent-folder-gone {}", info.code)) {
+        raise("warn", "verdict.consent-folder");
     }
     if on(format!("consent-refused {}", info.code)) {
         raise("warn", "verdict.consent-refused");

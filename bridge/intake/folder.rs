@@ -6,6 +6,7 @@
 //! Nothing of a file or of its name is ever logged: both hold patient ids.
 
 use super::feed::{Feed, FolderFeed};
+use super::left::{self, ByCause as Trouble};
 use super::listener::Seldom;
 use super::{Doors, IntakeError, Running};
 use crate::store::follow::{Followed, Seen};
@@ -89,12 +90,9 @@ struct Taken {
     bytes: Vec<u8>,
 }
 
-/// Files that could not be taken, by cause.
-type Trouble = BTreeMap<&'static str, u64>;
-
 impl Taker {
     async fn run(self, mut followed: Followed, shutdown: CancellationToken) {
-        let (mut candidates, mut last) = (Candidates::new(), Trouble::new());
+        let (mut candidates, mut last) = (Candidates::new(), BTreeMap::new());
         while !shutdown.is_cancelled() {
             let mut trouble = Trouble::new();
             for (path, stood) in self.settled(&mut candidates, &mut trouble).await {
@@ -110,6 +108,7 @@ impl Taker {
                 };
             }
             self.report(&trouble, &mut last);
+            self.doors.left.set(trouble);
             let pause = if candidates.is_empty() {
                 self.folder.scan
             } else {
@@ -127,10 +126,8 @@ impl Taker {
     async fn settled(&self, candidates: &mut Candidates, trouble: &mut Trouble) -> Vec<(PathBuf, Stood)> {
         let (path, most) = (self.folder.path.clone(), self.folder.max_file as u64);
         let looked = tokio::task::spawn_blocking(move || look(&path, most)).await;
-        let (found, causes) = looked.unwrap_or_else(|_| (Vec::new(), Trouble::from([("folder-gone", 1)])));
-        for (cause, count) in causes {
-            *trouble.entry(cause).or_default() += count;
-        }
+        let (found, causes) = looked.unwrap_or_else(|_| (Vec::new(), gone(&self.folder.path)));
+        trouble.extend(causes);
         let (mut next, mut settled) = (Candidates::new(), Vec::new());
         for (path, size, modified) in found {
             let since = match candidates.get(&path) {
@@ -156,6 +153,7 @@ impl Taker {
         trouble: &mut Trouble,
         shutdown: &CancellationToken,
     ) -> Option<Followed> {
+        let (root, at) = (self.folder.path.clone(), path.clone());
         let read = tokio::task::spawn_blocking(move || {
             let taken = read(path, stood);
             let known = taken.as_ref().ok().is_some_and(|taken| {
@@ -167,7 +165,7 @@ impl Taker {
         let taken = match taken {
             Ok(taken) => taken,
             Err(cause) => {
-                *trouble.entry(cause).or_default() += 1;
+                left::note(trouble, cause, &root, Some(&at));
                 return Some(followed);
             }
         };
@@ -188,7 +186,7 @@ impl Taker {
         });
         let (followed, moved) = moved.await.ok()?;
         if !moved {
-            *trouble.entry("not-moved").or_default() += 1;
+            left::note(trouble, "not-moved", &root, Some(&at));
         }
         Some(followed)
     }
@@ -277,8 +275,8 @@ impl Taker {
         }
     }
 
-    fn report(&self, trouble: &Trouble, last: &mut Trouble) {
-        for (cause, count) in trouble {
+    fn report(&self, trouble: &Trouble, last: &mut BTreeMap<&'static str, u64>) {
+        for (cause, count) in trouble.iter().map(|(cause, untaken)| (cause, &untaken.files)) {
             let feed = self.feed.name.clone();
             metrics::gauge!("renkei_intake_folder_trouble", "feed" => feed, "cause" => *cause)
                 .set(*count as f64);
@@ -291,7 +289,7 @@ impl Taker {
             metrics::gauge!("renkei_intake_folder_trouble", "feed" => feed, "cause" => *cause).set(0.0);
             info!(feed = %self.feed.name, cause, "Files of a folder can be taken again.");
         }
-        last.clone_from(trouble);
+        *last = trouble.iter().map(|(cause, untaken)| (*cause, untaken.files)).collect();
     }
 }
 
@@ -319,22 +317,30 @@ fn modified_ns(metadata: &std::fs::Metadata) -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// That the folder itself is not there.
+fn gone(folder: &Path) -> Trouble {
+    let mut trouble = Trouble::new();
+    left::note(&mut trouble, "folder-gone", folder, None);
+    trouble
+}
+
 /// Path, size and time of each file that may be whole.
 fn look(folder: &Path, most: u64) -> (Vec<(PathBuf, u64, i64)>, Trouble) {
     let (mut found, mut trouble) = (Vec::new(), Trouble::new());
     let Ok(entries) = std::fs::read_dir(folder) else {
-        return (found, Trouble::from([("folder-gone", 1)]));
+        return (found, gone(folder));
     };
-    let mut say = |cause| *trouble.entry(cause).or_default() += 1;
+    let mut say = |cause, path: Option<&Path>| left::note(&mut trouble, cause, folder, path);
     for entry in entries {
         let Ok(entry) = entry else {
-            say("unreadable");
+            say("unreadable", None);
             continue;
         };
+        let path = entry.path();
         match entry.file_type() {
             Ok(kind) if kind.is_file() => {}
             Ok(kind) if kind.is_symlink() => {
-                say("link");
+                say("link", Some(&path));
                 continue;
             }
             _ => continue,
@@ -342,12 +348,12 @@ fn look(folder: &Path, most: u64) -> (Vec<(PathBuf, u64, i64)>, Trouble) {
         let name = entry.file_name();
         match (name.to_str(), entry.metadata()) {
             (Some(name), _) if is_half(name) => {}
-            (None, _) => say("name"),
-            (_, Err(_)) => say("unreadable"),
-            (_, Ok(metadata)) if metadata.len() > most => say("too-large"),
+            (None, _) => say("name", Some(&path)),
+            (_, Err(_)) => say("unreadable", Some(&path)),
+            (_, Ok(metadata)) if metadata.len() > most => say("too-large", Some(&path)),
             // Made, and not written yet.
-            (_, Ok(metadata)) if metadata.len() == 0 => say("empty"),
-            (_, Ok(metadata)) => found.push((entry.path(), metadata.len(), modified_ns(&metadata))),
+            (_, Ok(metadata)) if metadata.len() == 0 => say("empty", Some(&path)),
+            (_, Ok(metadata)) => found.push((path, metadata.len(), modified_ns(&metadata))),
         }
     }
     found.sort();

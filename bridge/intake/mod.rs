@@ -2,7 +2,7 @@
 //!
 //! [`feed`] is the configuration; [`listener`] accepts connections, [`connection`] serves one, [`mllp`] cuts
 //! its stream into messages, [`answer`] says what to answer; [`storage`] follows an SS-MIX2 standardized
-//! storage, [`folder`] takes proprietary files and cuts them into messages; [`send`] is the other side of MLLP. Intake reads nothing of a message but its header, and knows
+//! storage, [`folder`] takes proprietary files and cuts them into messages, [`left`] is what neither could take; [`send`] is the other side of MLLP. Intake reads nothing of a message but its header, and knows
 //! the facility from the feed, never from the message: of a row that names its own, only where the feed allows it. It never holds a message that the journal has not.
 
 pub mod allow;
@@ -10,6 +10,7 @@ pub mod answer;
 mod connection;
 pub mod feed;
 pub mod folder;
+pub mod left;
 pub mod listener;
 pub mod mllp;
 pub mod send;
@@ -17,6 +18,7 @@ pub mod storage;
 mod tls;
 
 pub use feed::{Feed, FolderFeed, Kind, MllpFeed, StorageFeed};
+pub use left::Left;
 
 use crate::store::Store;
 use arc_swap::ArcSwap;
@@ -90,6 +92,8 @@ pub struct Doors {
     pub store: Arc<Store>,
     /// The active mapping set: its layouts cut files.
     pub set: Arc<ArcSwap<MappingSet>>,
+    /// Where the feed tells which files it could not take.
+    pub left: Left,
 }
 
 /// Starts a feed. It ends within [`listener::DRAIN`] of the shutdown, with what is in hand answered.
@@ -103,6 +107,6 @@ pub fn spawn(feed: Feed, doors: &Doors, shutdown: CancellationToken) -> Result<R
     match feed.kind.clone() {
         Kind::Folder(folder) => folder::spawn(feed, folder, doors.clone(), shutdown),
         Kind::Mllp(mllp) => listener::spawn(feed, mllp, store, shutdown),
-        Kind::Ssmix2(storage) => storage::spawn(feed, storage, store, shutdown),
+        Kind::Ssmix2(storage) => storage::spawn(feed, storage, (store, doors.left.clone()), shutdown),
     }
 }

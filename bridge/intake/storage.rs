@@ -6,6 +6,7 @@
 //! because it holds patient ids.
 
 use super::feed::{Feed, StorageFeed};
+use super::left::{self, ByCause, Left};
 use super::listener::Seldom;
 use super::{IntakeError, Running};
 use crate::store::follow::{Followed, Seen};
@@ -52,13 +53,13 @@ const TROUBLE_LOG: Duration = Duration::from_secs(600);
 pub fn spawn(
     feed: Feed,
     storage: StorageFeed,
-    store: Arc<FacilityStore>,
+    (store, left): (Arc<FacilityStore>, Left),
     shutdown: CancellationToken,
 ) -> Result<Running, IntakeError> {
     let followed = Followed::open(store.dir(), &feed.name)
         .map_err(|error| IntakeError::Seen { feed: feed.name.clone(), reason: error.to_string() })?;
     info!(feed = %feed.name, scan_s = storage.scan.as_secs(), "Following a storage.");
-    let task = tokio::spawn(follow(feed, storage, store, followed, shutdown));
+    let task = tokio::spawn(follow(feed, storage, (store, left), followed, shutdown));
     Ok(Running { local_addr: None, task })
 }
 
@@ -79,13 +80,7 @@ struct Taken {
 struct Walked {
     taken: u64,
     waiting: u64,
-    trouble: BTreeMap<&'static str, u64>,
-}
-
-impl Walked {
-    fn trouble(&mut self, cause: &'static str) {
-        *self.trouble.entry(cause).or_default() += 1;
-    }
+    trouble: ByCause,
 }
 
 /// A file waits here until it has stood still: size, time of change, and when that was first seen.
@@ -107,7 +102,7 @@ type Row = ([u8; 16], char, Seen, Vec<char>);
 async fn follow(
     feed: Feed,
     storage: StorageFeed,
-    store: Arc<FacilityStore>,
+    (store, left): (Arc<FacilityStore>, Left),
     followed: Followed,
     shutdown: CancellationToken,
 ) {
@@ -141,6 +136,7 @@ async fn follow(
         walker = returned;
         if whole {
             next_walk = Instant::now() + times.next_walk(chrono::Utc::now().timestamp_millis());
+            left.set(walked.trouble.clone());
             report(&feed, &walked, &mut last, &loud);
         }
         let until_walk = next_walk.saturating_duration_since(Instant::now());
@@ -154,7 +150,7 @@ async fn follow(
 }
 
 fn report(feed: &Feed, walked: &Walked, last: &mut BTreeMap<&'static str, u64>, loud: &Seldom) {
-    for (cause, count) in &walked.trouble {
+    for (cause, count) in walked.trouble.iter().map(|(cause, untaken)| (cause, &untaken.files)) {
         let name = feed.name.clone();
         metrics::gauge!("renkei_intake_storage_trouble", "feed" => name, "cause" => *cause)
             .set(*count as f64);
@@ -167,7 +163,7 @@ fn report(feed: &Feed, walked: &Walked, last: &mut BTreeMap<&'static str, u64>, 
         metrics::gauge!("renkei_intake_storage_trouble", "feed" => name, "cause" => *cause).set(0.0);
         info!(feed = %feed.name, cause, "Files of a storage can be taken again.");
     }
-    last.clone_from(&walked.trouble);
+    *last = walked.trouble.iter().map(|(cause, untaken)| (*cause, untaken.files)).collect();
     if walked.taken > 0 {
         info!(feed = %feed.name, files = walked.taken, waiting = walked.waiting, "A storage was walked.");
     }
@@ -309,20 +305,21 @@ impl Walker {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(problem) => {
-                    walked.trouble(if problem.depth() == 0 { "storage-gone" } else { "unreadable" });
+                    let cause = if problem.depth() == 0 { "storage-gone" } else { "unreadable" };
+                    self.leave(&mut walked, cause, problem.path());
                     continue;
                 }
             };
             let kind = entry.file_type();
             if kind.is_symlink() {
-                walked.trouble("link");
+                self.leave(&mut walked, "link", Some(entry.path()));
             } else if kind.is_file() {
                 match entry.metadata() {
                     Ok(metadata) => self.look(entry.path(), &metadata, &mut still_there, &mut walked, out),
-                    Err(_) => walked.trouble("unreadable"),
+                    Err(_) => self.leave(&mut walked, "unreadable", Some(entry.path())),
                 }
             } else if !kind.is_dir() {
-                walked.trouble("no-file");
+                self.leave(&mut walked, "no-file", Some(entry.path()));
             }
         }
         walked.waiting = still_there.len() as u64;
@@ -351,6 +348,10 @@ impl Walker {
         walked
     }
 
+    fn leave(&self, walked: &mut Walked, cause: &'static str, path: Option<&Path>) {
+        left::note(&mut walked.trouble, cause, &self.storage.path, path);
+    }
+
     fn look(
         &self,
         path: &Path,
@@ -359,26 +360,27 @@ impl Walker {
         walked: &mut Walked,
         out: &mpsc::Sender<Taken>,
     ) {
-        let Some(text) = path.to_str() else { return walked.trouble("name") };
+        let leave = |walked: &mut Walked, cause| self.leave(walked, cause, Some(path));
+        let Some(text) = path.to_str() else { return leave(walked, "name") };
         let file = match FileName::parse(text) {
             Ok(file) => file,
             // A document is not read yet: how many there are is told, so that nobody takes them for sent.
             Err(findings) if findings.iter().any(|finding| finding.code == "storage-attachment") => {
-                return walked.trouble("document");
+                return leave(walked, "document");
             }
-            Err(_) => return walked.trouble("name"),
+            Err(_) => return leave(walked, left::misnamed(path)),
         };
         let (size, modified) = (metadata.len(), modified_ns(metadata));
         let key = key(&self.storage.path, path);
         let seen = match self.memory().get(&key, file.flag) {
             Ok(seen) => seen,
-            Err(_) => return walked.trouble("memory"),
+            Err(_) => return leave(walked, "memory"),
         };
         if seen.is_some_and(|seen| (seen.size, seen.modified) == (size, modified)) {
             return;
         }
         if size > self.storage.max_message as u64 {
-            return walked.trouble("too-large");
+            return leave(walked, "too-large");
         }
         if !self.stands_still(path, size, modified, metadata) {
             if waiting.len() < MAX_CANDIDATES {
@@ -390,7 +392,7 @@ impl Walker {
             }
             return;
         }
-        let Ok(body) = std::fs::read(path) else { return walked.trouble("unreadable") };
+        let Ok(body) = std::fs::read(path) else { return leave(walked, "unreadable") };
         // Changed while it was read: looked at again later.
         let after = std::fs::symlink_metadata(path).map(|after| (after.len(), modified_ns(&after)));
         if after.ok() != Some((size, modified)) || body.len() as u64 != size {
@@ -404,8 +406,8 @@ impl Walker {
             (_, '2') => self.memory().knows(&key, &hash),
             _ => Ok(false),
         };
-        let Ok(known) = known else { return walked.trouble("memory") };
-        let Ok(gone) = self.gone(&key, path, file.flag) else { return walked.trouble("memory") };
+        let Ok(known) = known else { return leave(walked, "memory") };
+        let Ok(gone) = self.gone(&key, path, file.flag) else { return leave(walked, "memory") };
         let name = ssmix2::name(text).to_owned();
         walked.taken += u64::from(!known);
         let taken = Taken { key, seen: Seen { size, modified, hash }, name, file, body, known, gone };

@@ -51,7 +51,9 @@ impl Bench {
         };
         let feed = Feed::new("b-storage", FACILITY, Kind::Ssmix2(storage.clone()));
         let shutdown = CancellationToken::new();
-        let task = spawn(feed, storage, self.store(), shutdown.clone()).unwrap().task;
+        let task = spawn(feed, storage, (self.store(), super::super::Left::default()), shutdown.clone())
+            .unwrap()
+            .task;
         Following { shutdown, task }
     }
 
@@ -159,6 +161,10 @@ fn documents_of_a_content_folder_are_counted_and_not_passed_over_in_silence() {
     for name in ["main_document.xml", "figure.png"] {
         fs::write(folder.join(name), "x").unwrap();
     }
+    // Neither is what has no name of a storage.
+    for name in ["0000000012 copy", "Thumbs.db"] {
+        fs::write(bench.root.path().join("storage/000").join(name), "x").unwrap();
+    }
     let followed = Followed::open(bench.store().dir(), "b-storage").unwrap();
     let mut walker = Walker {
         storage: StorageFeed::new(bench.root.path().join("storage")),
@@ -168,7 +174,9 @@ fn documents_of_a_content_folder_are_counted_and_not_passed_over_in_silence() {
     };
     let (sender, _receiver) = tokio::sync::mpsc::channel(1);
     let walked = walker.walk(&sender);
-    assert_eq!(walked.trouble.into_iter().collect::<Vec<_>>(), [("document", 2)]);
+    let counts = walked.trouble.iter().map(|(cause, untaken)| (*cause, untaken.files));
+    assert_eq!(counts.collect::<Vec<_>>(), [("document", 2), ("litter", 1), ("name", 1)]);
+    assert_eq!(walked.trouble["name"].example, "###/########## AAAA");
     assert_eq!((walked.taken, walked.waiting), (0, 0));
 }
 

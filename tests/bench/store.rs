@@ -183,7 +183,11 @@ async fn run() {
     let feed = feed::Feed::new("bench", FACILITY, feed::Kind::Mllp(limits));
     let running = {
         let set = MappingSet::load(Vec::new()).expect("an empty set has no problems");
-        let doors = intake::Doors { store: whole.clone(), set: Arc::new(ArcSwap::from_pointee(set)) };
+        let doors = intake::Doors {
+            store: whole.clone(),
+            set: Arc::new(ArcSwap::from_pointee(set)),
+            left: intake::Left::default(),
+        };
         intake::spawn(feed, &doors, shutdown.clone()).expect("a listener")
     };
     let address = running.local_addr.expect("it listens");

@@ -1,4 +1,5 @@
-//! One facility's trouble is its own: a damaged store and a taken port stop nobody else.
+//! One facility's trouble is its own: a damaged store and a taken port stop nobody else. A share that vanishes is told,
+//! and two processes never serve one data directory.
 
 use super::{renkei, text};
 use crate::support::free_port;
@@ -109,5 +110,75 @@ fn a_damaged_store_and_a_taken_port_stop_no_other_facility() {
     for code in &CODES[..2] {
         assert!(log.lines().any(|line| line.contains("ERROR") && line.contains(code)), "{log}");
     }
+    drop(serving);
+}
+
+#[test]
+fn a_share_that_vanishes_is_an_alarm_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, console) = (folder.path().join("bridge.toml"), free_port());
+    let written = format!(
+        "data_dir = 'data'\n[store]\nsoft_free = '0B'\nhard_free = '0B'\n[console]\nlisten = '127.0.0.1:{console}'\n\
+         [[facility]]\ncode = '1319999999'\nconsent_folder = 'consent'\n\
+         [[feed]]\nname = 's'\nfacility = '1319999999'\nkind = 'ssmix2'\npath = 'storage'\nscan = '1s'\n\
+         [[feed]]\nname = 'l'\nfacility = '1319999999'\nkind = 'folder'\npath = 'lab'\nlayout = 'lab-csv44'\n"
+    );
+    std::fs::write(&file, written).unwrap();
+    for name in ["consent", "storage", "lab"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    std::fs::write(folder.path().join("storage/no message.txt"), "x").unwrap();
+    let log = folder.path().join("log");
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_renkei-bridge"));
+    serve.arg("serve").arg("--config").arg(&file).stderr(std::fs::File::create(&log).unwrap());
+    let serving = Serving(serve.spawn().unwrap());
+    until("the console answers", || page(console, "/healthz").contains("200"));
+
+    // A second process takes nothing of the first.
+    let second = renkei().arg("serve").arg("--config").arg(&file).output().unwrap();
+    let said = text(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("another renkei-bridge is at work") && said.contains("別の renkei-bridge"),
+        "{said}"
+    );
+    assert!(!said.contains("has started"), "{said}");
+
+    let cookie = crate::support::signed_in(&folder.path().join("data"), &["operator"]);
+    let asked = |path: &str| {
+        let body = crate::support::get_as(&format!("http://127.0.0.1:{console}{path}"), &cookie);
+        text(&body.unwrap_or_default())
+    };
+    let metric = |start: &str, value: &str| {
+        let metrics = page(console, "/metrics");
+        metrics.lines().any(|line| line.starts_with(start) && line.ends_with(value))
+    };
+    until("a file that cannot be taken is something to do", || {
+        asked("/?lang=en").contains("that cannot be taken")
+            && asked("/facilities/1319999999").contains("AA AAAAAAA.AAA")
+    });
+    let ready = || page(console, "/readyz").contains(" 200 ");
+    until("it is ready", ready);
+    for (name, words) in [
+        ("storage", "The folder of an input is gone"),
+        ("lab", "The folder of an input is gone"),
+        ("consent", "The folder of consent lists is gone"),
+    ] {
+        let (here, there) = (folder.path().join(name), folder.path().join("elsewhere"));
+        std::fs::rename(&here, &there).unwrap();
+        until(name, || asked("/?lang=en").contains(words));
+        if name == "consent" {
+            assert!(ready() && metric("renkei_consent_folder_gone", " 1"));
+        } else {
+            assert!(page(console, "/readyz").contains("folder-gone"), "{}", page(console, "/readyz"));
+            assert!(metric("renkei_feed_working", " 0"));
+        }
+        std::fs::rename(&there, &here).unwrap();
+        until(name, || !asked("/?lang=en").contains(words));
+        assert!(ready() && !metric("renkei_feed_working", " 0"));
+    }
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("folder-gone s") && log.contains("An alarm has ended."), "{log}");
+    assert!(!log.contains("no message"), "the name of a file is never logged: {log}");
     drop(serving);
 }

@@ -161,6 +161,7 @@ impl Site {
                     ]
                 }),
                 alarm: Arc::new(|_| false),
+                left: Arc::new(|_| Vec::new()),
             },
             delay: wait,
         };

@@ -2,8 +2,8 @@
 
 use super::site::{AOBA, MIDORI, START_MS, Site};
 use super::ward::{NAME, Ward, lab};
-use renkei_bridge::console::ConsoleState;
 use renkei_bridge::console::rights::Role;
+use renkei_bridge::console::{ConsoleState, LeftFiles};
 use std::sync::Arc;
 
 fn alarmed(alarms: &'static [&'static str], days_left: i64) -> impl FnOnce(&mut ConsoleState) {
@@ -26,12 +26,21 @@ fn every_alarm_that_stands_is_something_to_do() {
     let site = Site::start_with(alarmed(&[], 30));
     assert!(site.get("/", &site.session(&[Role::Operator])).text().contains(ALL_WELL));
     // Each alone: what is said in both languages, and the row of the facility whose feed `aoba` is.
-    let cases: [(&[&str], i64, &str, &str, &str); 6] = [
+    let cases: [(&[&str], i64, &str, &str, &str); 9] = [
         (&["silence aoba"], 30, "何も来ていない入力", "Nothing has come to an input", "warn"),
         (&["failed backup"], 30, "バックアップが取れていません", "backup could not be made", "none"),
         (&["failed reconcile"], 30, "収支の点検が終わりません", "sums of the days", "none"),
         (&["failed retention"], 30, "消せませんでした", "past its retention", "none"),
         (&["imbalance 1319999991"], 30, "収支が合わない日", "sum of a day does not hold", "bad"),
+        (&["folder-gone aoba"], 30, "フォルダが見えなくなった受け口", "folder of an input is gone", "bad"),
+        (&["files-left aoba"], 30, "取り込めないファイル", "that cannot be taken", "warn"),
+        (
+            &["consent-folder-gone 1319999991"],
+            30,
+            "同意の一覧を置くフォルダが見えません",
+            "folder of consent lists is gone",
+            "warn",
+        ),
         (&[], 9, "30日以内に切れる", "ends within 30 days", "none"),
     ];
     for (alarms, days, ja, en, row) in cases {
@@ -44,7 +53,9 @@ fn every_alarm_that_stands_is_something_to_do() {
             "{alarms:?}"
         );
         assert_eq!((level(&page, AOBA).as_str(), level(&page, MIDORI).as_str()), (row, "none"), "{alarms:?}");
-        let at = if row == "bad" { "/facilities" } else { "/system" };
+        let at_facility =
+            row == "bad" || alarms.iter().any(|alarm| !alarm.starts_with(['s', 'r']) && row == "warn");
+        let at = if at_facility { "/facilities" } else { "/system" };
         let said = page.split("<div class=\"say ").nth(1).unwrap().split("</div>").next().unwrap();
         assert!(said.contains(&format!("<a href=\"{at}\">")), "{said}");
         // A page that does not open for a person is no link for them.
@@ -80,4 +91,22 @@ fn what_is_held_since_an_earlier_day_is_something_to_do() {
     let page = ward.site.get("/", &ward.site.session(&[Role::Operator])).text();
     let said = page.split("<div class=\"say ").nth(1).unwrap().split("</div>").next().unwrap();
     assert!(said.contains("保留があります") && said.contains("href=\"/quarantine\""), "{said}");
+}
+
+#[test]
+fn the_facility_page_says_which_folder_is_gone_and_which_files_are_left_without_whose_they_are() {
+    let site = Site::start_with(|state| {
+        state.machine.alarm = Arc::new(|alarm| alarm == "folder-gone aoba");
+        state.machine.left = Arc::new(|feed| {
+            let files = LeftFiles { key: "left.name".into(), files: 3, example: "###/20260401/A.AAA".into() };
+            if feed == "aoba" { vec![files] } else { Vec::new() }
+        });
+    });
+    let operator = site.session(&[Role::Operator]);
+    let page = site.get(&format!("/facilities/{AOBA}"), &operator).text();
+    assert!(page.contains("フォルダが見えません") && page.contains("###/20260401/A.AAA"), "{page}");
+    assert!(page.contains("取り込めないファイル 3") && page.contains("名前が規則に合いません"), "{page}");
+    let other = site.get(&format!("/facilities/{MIDORI}"), &operator).text();
+    assert!(!other.contains("フォルダが見えません") && !other.contains("取り込めないファイル"), "{other}");
+    assert!(site.get("/system", &operator).text().contains("フォルダが見えません"));
 }

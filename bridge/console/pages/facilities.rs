@@ -1,5 +1,6 @@
 //! 施設: the list, and one facility with its feeds, destinations, sums and who of it is shared.
 
+use crate::console::LeftFiles;
 use crate::console::answer::{Answer, Failure};
 use crate::console::page::Frame;
 use crate::console::request::Request;
@@ -43,6 +44,10 @@ pub struct Input {
     pub place: String,
     /// When it last brought something.
     pub last_received_ms: Option<i64>,
+    /// Whether its folder is not there.
+    pub gone: bool,
+    /// Files that it could not take.
+    pub left: Vec<LeftFiles>,
 }
 
 /// What is said about the last upload.
@@ -67,6 +72,7 @@ struct DetailPage {
     consent: ConsentStatus,
     imports: Vec<ConsentImport>,
     folder: Option<String>,
+    folder_gone: bool,
     may_upload: bool,
     test_ids: u64,
     test_ranges: u64,
@@ -167,7 +173,7 @@ pub(super) fn page(request: &Request, said: Option<Said>) -> Result<Answer, Fail
     let view = view::overview(&request.state, request.now_ms, |other| other == code)?;
     let row = view.facilities.into_iter().next().ok_or(Failure::NotFound)?;
     let place = request.state.consent.place(code);
-    let mut inputs = Vec::new();
+    let (mut inputs, machine) = (Vec::new(), &request.state.machine);
     for (name, kind) in &info.feeds {
         let found = place.inputs.iter().find(|(feed, _)| feed == name);
         inputs.push(Input {
@@ -175,6 +181,8 @@ pub(super) fn page(request: &Request, said: Option<Said>) -> Result<Answer, Fail
             kind: view::input_key(kind),
             place: found.map(|(_, place)| place.clone()).unwrap_or_default(),
             last_received_ms: store.last_received_ms(name)?,
+            gone: (machine.alarm)(&format!("folder-gone {name}")),
+            left: (machine.left)(name),
         });
     }
     let today = day_in_japan(request.now_ms);
@@ -196,6 +204,7 @@ pub(super) fn page(request: &Request, said: Option<Said>) -> Result<Answer, Fail
         consent,
         imports: store.consent_imports(IMPORTS)?,
         folder: place.folder.clone(),
+        folder_gone: (machine.alarm)(&format!("consent-folder-gone {code}")),
         may_upload: request.user.is(OPERATORS),
         said,
     })

@@ -37,6 +37,7 @@ struct FeedRow {
     facility: String,
     last_ms: Option<i64>,
     silent: bool,
+    gone: bool,
 }
 
 #[derive(Template)]
@@ -104,6 +105,7 @@ pub fn page(request: &Request) -> Result<Answer, Failure> {
                 facility: info.name.clone(),
                 last_ms,
                 silent: (machine.alarm)(&format!("silence {feed}")),
+                gone: (machine.alarm)(&format!("folder-gone {feed}")),
             });
         }
         for (base, statuses) in &state.forwards {
