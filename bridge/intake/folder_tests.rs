@@ -137,6 +137,21 @@ async fn a_file_is_cut_journalled_and_moved() {
 }
 
 #[tokio::test]
+async fn a_file_that_the_layout_cannot_read_is_in_the_ledger_and_not_only_done() {
+    let bench = Bench::new();
+    let tabs = row(FACILITY, "1", "A", "1").replace(',', "\t");
+    for (name, text) in [("a.csv", tabs.as_str()), ("b.csv", "a,b,c\n1,2\n"), ("c.csv", "\n\n")] {
+        fs::write(bench.path(name), text).unwrap();
+    }
+    let taking = bench.start(None);
+    bench.until(|bench| ["a.csv", "b.csv", "c.csv"].iter().all(|name| bench.done(name))).await;
+    taking.end().await;
+    let mut lines = bench.messages(FACILITY);
+    lines.sort();
+    assert_eq!(lines, ["a.csv#1 pending", "b.csv#1-2 pending", "c.csv#1-2 pending"]);
+}
+
+#[tokio::test]
 async fn a_growing_file_is_taken_once_and_whole() {
     let bench = Bench::new();
     let taking = bench.start(None);
