@@ -124,8 +124,11 @@ pub struct Machine {
     /// Whether an alarm stands, by its name as [`crate::app::alarm::Alarms::on`] has it: `silence FEED`, `failed JOB`.
     pub alarm: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     /// What a feed, by its name, could not take when it last looked.
-    pub left: Arc<dyn Fn(&str) -> Vec<LeftFiles> + Send + Sync>,
+    pub left: Arc<Left>,
 }
+
+/// From a feed's name to what it could not take.
+pub type Left = dyn Fn(&str) -> Vec<LeftFiles> + Send + Sync;
 
 /// Files of one cause that a feed could not take.
 #[derive(Clone, Debug)]
