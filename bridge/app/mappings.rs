@@ -105,6 +105,11 @@ pub fn folder(dir: &Path) -> std::io::Result<Vec<SourceFile>> {
     bytes(dir)?.into_iter().map(text).collect()
 }
 
+/// The manual of the rules, as it lies beside them.
+pub fn manual() -> Option<Vec<u8>> {
+    Some(Shipped::get("README.md")?.data.into_owned())
+}
+
 /// Loads the set of a folder, or the shipped one, without layers.
 ///
 /// # Errors
@@ -326,7 +331,7 @@ impl<'s> Sources<'s> {
     /// All of them.
     ///
     /// # Errors
-    /// Every problem, once each, whatever facility it is found for.
+    /// Every problem, once each, with the facility whose layer brings it about.
     pub fn build(&self) -> Result<Built, Vec<Problem>> {
         let (common, mut problems) = match self.common() {
             Ok(common) => (common, Vec::new()),
@@ -343,7 +348,9 @@ impl<'s> Sources<'s> {
                 Ok(Some(named)) => {
                     own.insert(facility.code.clone(), named);
                 }
-                Err(found) => problems.extend(found),
+                Err(found) => problems.extend(
+                    found.into_iter().map(|problem| Problem { facility: facility.code.clone(), ..problem }),
+                ),
             }
         }
         if problems.is_empty() {
@@ -360,6 +367,11 @@ impl<'s> Sources<'s> {
 }
 
 impl Built {
+    /// The set that translates what a facility sends.
+    pub fn set_of(&self, facility: &str) -> &MappingSet {
+        &self.own.get(facility).unwrap_or(&self.common).set
+    }
+
     /// Notes in the store what each set is made of, so that the digest that a message carries can be read.
     ///
     /// # Errors

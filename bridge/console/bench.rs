@@ -54,6 +54,20 @@ impl Bench {
         std::iter::once(self.set().version().to_owned()).chain(own).collect()
     }
 
+    /// The page that shows a rule (`map/rule`): that of its map, or the row of its message file; empty where there is
+    /// none.
+    pub fn page_of_rule(&self, rule: &str) -> String {
+        let id = rule.split('/').next().unwrap_or_default();
+        let set = self.set();
+        if set.has_map(id) {
+            format!("/mappings/{id}")
+        } else if set.messages().iter().any(|message| message == id) {
+            format!("/mappings#m-{id}")
+        } else {
+            String::new()
+        }
+    }
+
     /// A patient's id as the facility writes it.
     pub fn normalise(&self, facility: &str, patient: &str) -> String {
         let rule = self.settings.get(facility).map(|settings| &settings.patient_id);

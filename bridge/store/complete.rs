@@ -389,7 +389,11 @@ pub(super) fn causes(connection: &Connection, id: i64, findings: &[Finding]) -> 
     for finding in findings.iter().filter(|finding| finding.severity == Severity::Error) {
         connection.prepare_cached("INSERT OR IGNORE INTO cause VALUES(?, ?, ?, ?)")?.execute(params![
             finding.code,
-            without_occurrence(&finding.location.position),
+            // What is missing stands at no position of the message: the element is where to look.
+            match finding.location.position.as_str() {
+                "" => without_occurrence(&finding.location.path),
+                position => without_occurrence(position),
+            },
             finding.location.rule,
             id,
         ])?;

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 /// Different unmapped codes of a facility that are told apart, those of former versions of the set too. A master of
 /// drugs or laboratory items has fewer; a field of free text that is read as a code has any number.
 const MAX_UNMAPPED: i64 = 100_000;
+/// Messages among which a version of the mapping set is looked for.
+const NEWEST: i64 = 200;
 
 /// Feed, kind, version, position.
 type Unread = HashMap<(String, String, String, String), (i64, i64)>;
@@ -94,6 +96,21 @@ impl FacilityStore {
             })
         })?;
         Ok(counts.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether one of the newest messages was translated by this version of the mapping set: before that nobody knows
+    /// what it leaves unread.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn has_translated(&self, mapping_version: &str) -> Result<bool, StoreError> {
+        let console = self.console()?;
+        let mut select = console.prepare_cached(
+            "SELECT EXISTS(SELECT 1 FROM
+               (SELECT mapping_version FROM message WHERE mapping_version IS NOT NULL ORDER BY id DESC LIMIT ?)
+             WHERE mapping_version = ?)",
+        )?;
+        Ok(select.query_row(params![NEWEST, mapping_version], |row| row.get(0))?)
     }
 
     /// Codes that no table knew, of all versions of the mapping set together, the most frequent first.

@@ -48,6 +48,8 @@ pub mod restore;
 #[cfg(test)]
 mod restore_tests;
 mod retention;
+#[cfg(test)]
+mod retranslate_tests;
 mod schema;
 mod sealed;
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub enum Selection {
     Messages(Vec<MessageId>),
     /// Those of these that are still held, whatever became of the others since they were looked at.
     StillHeld(Vec<MessageId>),
-    /// All registered ones that another set of mappings than this one translated.
+    /// All registered ones, and those that wait to be sent, that another set of mappings than this one translated.
     Outdated {
         /// The version of the set.
         version: String,
@@ -134,6 +134,15 @@ impl FacilityStore {
         let count = self.run(move |connection| {
             let mut count = 0;
             for id in selected(connection, &selection, REPLAYED)? {
+                // What another set made and nobody has sent stays here until this one has made it anew.
+                if matches!(selection, Selection::Outdated { .. }) {
+                    connection
+                        .prepare_cached(
+                            "INSERT OR IGNORE INTO rebuild SELECT m.id, u.patient FROM message m JOIN unit u ON u.id = ?2
+                             WHERE m.id = ?1 AND m.state = ?3",
+                        )?
+                        .execute([id, state::PENDING])?;
+                }
                 connection
                     .prepare_cached("UPDATE message SET state = ?, reason = NULL WHERE id = ?")?
                     .execute([state::RECEIVED, id])?;
@@ -154,6 +163,31 @@ impl FacilityStore {
     pub fn count(&self, selection: &Selection) -> Result<u64, StoreError> {
         let console = self.console()?;
         Ok(selected(&console, selection, REPLAYED)?.len() as u64)
+    }
+
+    /// How many messages wait to be sent as another set of mappings than this one made them.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn waiting_outdated(&self, version: &str, kind: &str) -> Result<u64, StoreError> {
+        let console = self.console()?;
+        let sql = format!(
+            "SELECT count(*) FROM message WHERE state = ?1 AND coalesce(mapping_version, '') <> ?2
+             AND (?3 = '' OR kind = ?3) AND {KEPT}"
+        );
+        let mut select = console.prepare_cached(&sql)?;
+        Ok(select.query_row(params![state::PENDING, version, kind], |row| row.get(0))?)
+    }
+
+    /// Whether the record has anything of a message of that message file.
+    ///
+    /// # Errors
+    /// The database.
+    pub fn has_recorded(&self, kind: &str) -> Result<bool, StoreError> {
+        let console = self.console()?;
+        let mut select = console
+            .prepare_cached("SELECT EXISTS(SELECT 1 FROM message WHERE kind = ? AND version IS NOT NULL)")?;
+        Ok(select.query_row([kind], |row| row.get(0))?)
     }
 
     /// Leaves quarantined, held and rejected messages out for good (`discarded`); how many. The record is as if
@@ -231,11 +265,12 @@ fn selected(connection: &Connection, selection: &Selection, by_number: &str) -> 
         Selection::Outdated { .. } if by_number != REPLAYED => Vec::new(),
         Selection::Outdated { version, kind } => {
             let sql = format!(
-                "SELECT id FROM message WHERE state = ?1 AND coalesce(mapping_version, '') <> ?2
-                 AND (?3 = '' OR kind = ?3) AND {KEPT} ORDER BY id"
+                "SELECT id FROM message WHERE state IN (?1, ?2) AND coalesce(mapping_version, '') <> ?3
+                 AND (?4 = '' OR kind = ?4) AND {KEPT} ORDER BY id"
             );
             let mut select = connection.prepare_cached(&sql)?;
-            select.query_map(params![state::REGISTERED, version, kind], read)?.collect::<Result<_, _>>()?
+            let values = params![state::REGISTERED, state::PENDING, version, kind];
+            select.query_map(values, read)?.collect::<Result<_, _>>()?
         }
         Selection::Cause { code, position, rule } => {
             let sql = format!(

@@ -156,3 +156,46 @@ fn a_table_that_no_rule_looks_into_is_told_and_is_no_problem() {
     assert_eq!(code, 1, "{err}");
     assert!(err.contains("Did you mean 'lab-items'?") && err.contains("lab-items のことですか"), "{err}");
 }
+
+#[test]
+fn the_shipped_set_and_its_manual_are_written_out_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let (code, _, err) = run(root, &["mapping", "export", "shipped", "rules"]);
+    assert_eq!(code, 0, "{err}");
+    for name in ["README.md", "maps/patient.toml", "messages/ADT-00.toml", "tables/lab-items/EXAMPLE.csv"] {
+        let written = std::fs::read(root.join("rules").join(name)).unwrap();
+        assert_eq!(written, std::fs::read(format!("mappings/{name}")).unwrap(), "{name}");
+    }
+    let (code, _, err) = run(root, &["mapping", "check", "--mappings", "rules"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(run(root, &["mapping", "export", "shipped", "rules"]).0, 2, "nothing is written over");
+    assert_eq!(run(root, &["mapping", "export", "shipped", "rules.zip"]).0, 0);
+    let (_, out, err) = run(root, &["mapping", "diff", "shipped", "rules.zip"]);
+    assert!(out.is_empty() && err.contains("0 changes"), "{out}{err}");
+}
+
+#[test]
+fn a_layer_that_is_given_as_a_set_is_told_as_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    written_by_the_readme(root);
+    let (code, out, err) = run(root, &["mapping", "diff", "shipped", "network"]);
+    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    assert!(err.contains("shipped --layer-b network") && err.contains("これは層で"), "{err}");
+    assert_eq!(err.lines().count(), 2, "{err}");
+}
+
+#[test]
+fn a_test_that_fails_is_told_in_both_languages() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    written_by_the_readme(root);
+    let map = root.join("network/maps/patient.toml");
+    let text = std::fs::read_to_string(&map).unwrap().replace("\"name.count\" = 2", "\"name.count\" = 3");
+    std::fs::write(&map, text).unwrap();
+    let (code, _, err) = run(root, &["mapping", "test", "--layer", "network"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("name.count: expected '3' → got '2'"), "{err}");
+    assert!(err.contains("name.count: 期待 「3」 → 結果 「2」") && err.contains("不合格 1 件"), "{err}");
+}

@@ -144,6 +144,7 @@ fn maps_rules_tables_and_tests_are_read_in_both_languages() {
     let list = page("/mappings", "ja");
     assert!(list.contains("患者基本情報") && list.contains("href=\"/mappings/patient\""));
     assert!(list.contains("ZE9-1"), "what nobody reads is listed");
+    assert!(!list.contains("この版で変換した電文がまだない"), "{list}");
     assert!(page("/mappings", "en").contains("Patient demographics"));
     let map = page("/mappings/patient", "ja");
     for written in ["birthDate", "PID-7", "/mappings/tables/administrative-gender", "each NK1", "use contact"]
@@ -153,6 +154,10 @@ fn maps_rules_tables_and_tests_are_read_in_both_languages() {
     assert!(map.contains("漢字とカナの二つの氏名") && !map.contains("期待と違う"));
     assert!(page("/mappings/lab-observation", "ja").contains("error collection-time-missing"));
     assert!(page("/mappings/XPN.jp", "en").contains("HumanName"));
+    // What a new version leaves unread nobody knows before a message has come.
+    ward.mend("lab-observation.toml", "from = \"OBX-14\"", "from = \"MSH-7\"");
+    let list = page("/mappings", "ja");
+    assert!(list.contains("この版で変換した電文がまだない") && !list.contains("届いた値はすべて"), "{list}");
     let table = page("/mappings/tables/code-systems", "ja");
     assert!(table.contains("JLAC10 17桁") && table.contains("target_system"));
     // A page of a large table.
@@ -169,4 +174,17 @@ fn maps_rules_tables_and_tests_are_read_in_both_languages() {
     assert!(first.contains("?from=101"));
     let last = page("/mappings/tables/administrative-gender?from=201", "ja");
     assert!(last.contains("<td>T249</td>") && last.contains("?from=101") && !last.contains("rel=\"next\""));
+}
+
+#[test]
+fn the_rule_of_a_message_file_leads_to_its_row() {
+    let ward = Ward::start();
+    // Without an order number nobody knows what the message is the whole of.
+    ward.receive(AOBA, "1", &lab("1", "", NAME, TAKEN), 0);
+    let operator = ward.site.session(&[Role::Operator]);
+    let page = ward.site.get("/quarantine", &operator).text();
+    let (_, rest) = page.split_once("href=\"/mappings#").unwrap_or_else(|| panic!("{page}"));
+    let anchor = rest.split('"').next().unwrap();
+    let list = ward.site.get("/mappings", &operator).text();
+    assert!(anchor.starts_with("m-") && list.contains(&format!("id=\"{anchor}\"")), "{anchor}");
 }

@@ -199,7 +199,9 @@ async fn what_does_not_fit_is_neither_saved_nor_activated_and_all_of_it_is_said(
     assert_eq!(activate(FACILITY, "1").0, 0);
     let (code, said) = activate("network", "1");
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("facility") && said.contains("work"), "{said}");
+    let named = format!("facility {FACILITY}: maps/patient.toml:3");
+    assert!(said.contains(&named) && said.contains("work"), "{said}");
+    assert!(said.contains(&format!("mapping activate --layer {FACILITY} --reason … 0")), "{said}");
     assert_eq!(activate("network", "3").0, 1, "no such version");
     let (_, listed) = run(&site, &["mapping", "versions", "--layer", "network"]);
     assert!(!listed.contains("active"), "{listed}");

@@ -108,7 +108,28 @@ fn the_package_names_files_that_are_there() {
     let assets = deb["assets"].as_array().unwrap();
     for asset in assets {
         let from = asset[0].as_str().unwrap();
-        assert!(from.starts_with("target/") || root().join(from).is_file(), "{from}");
+        let there = match from.split_once('*') {
+            Some((dir, _)) => root().join(dir).is_dir(),
+            None => root().join(from).is_file(),
+        };
+        assert!(from.starts_with("target/") || there, "{from}");
+    }
+    // Every file of the rules and their manual, each in its folder.
+    for entry in walkdir::WalkDir::new(root().join("mappings")).into_iter().map(Result::unwrap) {
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        let path = entry.path().strip_prefix(root()).unwrap();
+        let (dir, name) =
+            (path.parent().unwrap().to_str().unwrap(), path.file_name().unwrap().to_str().unwrap());
+        let ships = |asset: &toml::Value| {
+            let (from, to) = (asset[0].as_str().unwrap(), asset[1].as_str().unwrap());
+            let (of, pattern) = from.rsplit_once('/').unwrap_or(("", from));
+            of == dir
+                && pattern.strip_prefix('*').map_or(pattern == name, |end| name.ends_with(end))
+                && to == format!("usr/share/doc/renkei-bridge/{dir}/")
+        };
+        assert!(assets.iter().any(ships), "{} is in no asset of the package", path.display());
     }
     let targets: Vec<&str> = assets.iter().map(|asset| asset[1].as_str().unwrap()).collect();
     // What the scripts of the package call by name.

@@ -10,11 +10,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// In place of a layer's folder: the set inside the program.
+pub(super) const SHIPPED: &str = "shipped";
+
 /// The arguments of `mapping export`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Export {
     /// The folder of the layer, and the archive to write; with --config the archive alone. One that is there is not
-    /// written over.
+    /// written over. In place of a folder the word `shipped`: the set inside the program with its manual, into a new
+    /// folder, or into an archive where OUT ends in .zip.
     #[arg(value_names = ["LAYER-DIR", "OUT"], num_args = 1..=2, required = true)]
     paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -40,6 +44,17 @@ pub(in crate::cli) struct Import {
 /// `mapping export`.
 pub(super) fn export(arguments: &Export) -> anyhow::Result<ExitCode> {
     let (bytes, out) = match (arguments.paths.as_slice(), arguments.stored.is_asked()) {
+        ([layer, out], false) if layer.as_os_str() == SHIPPED => {
+            let files: Files =
+                mappings::shipped().into_iter().map(|file| (file.path, file.text.into_bytes())).collect();
+            if out.extension().is_none_or(|extension| extension != "zip") {
+                return shipped(files, out);
+            }
+            match archive::pack(&files) {
+                Ok(bytes) => (bytes, out),
+                Err(refusal) => return Ok(refused(layer, &refusal)),
+            }
+        }
         ([layer, out], false) => {
             super::say_strangers(layer);
             let files =
@@ -93,14 +108,35 @@ pub(super) fn import(arguments: &Import) -> anyhow::Result<ExitCode> {
         }
         Err(code) => return Ok(code),
     }
-    for (name, bytes) in &files {
-        let path = arguments.layer.join(name);
+    write(&files, &arguments.layer)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes files into a folder that is empty or not there yet.
+fn write(files: &Files, dir: &Path) -> anyhow::Result<()> {
+    for (name, bytes) in files {
+        let path = dir.join(name);
         let writing = || format!("cannot write {}", path.display());
-        std::fs::create_dir_all(path.parent().unwrap_or(&arguments.layer)).with_context(writing)?;
+        std::fs::create_dir_all(path.parent().unwrap_or(dir)).with_context(writing)?;
         let mut file = std::fs::File::create_new(&path).with_context(writing)?;
         file.write_all(bytes).and_then(|()| file.sync_all()).with_context(writing)?;
     }
-    eprintln!("{}: {} files", arguments.layer.display(), files.len());
+    eprintln!("{}: {} files / ファイル", dir.display(), files.len());
+    Ok(())
+}
+
+/// The set inside the program and its manual, to read: what a layer changes is written into a folder of its own.
+fn shipped(mut files: Files, dir: &Path) -> anyhow::Result<ExitCode> {
+    if occupied(dir) {
+        eprintln!("{}: there are files already / すでにファイルがあります", dir.display());
+        return Ok(ExitCode::from(super::super::EXIT_USAGE));
+    }
+    files.extend(mappings::manual().map(|manual| ("README.md".to_owned(), manual)));
+    write(&files, dir)?;
+    eprintln!(
+        "to read, and to copy rows from into a layer; changed here they change nothing\n    \
+         読むための写しです。変える行だけを自分の層のフォルダに書いてください。ここを直しても何も変わりません。"
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,6 +3,7 @@
 mod archive;
 mod concept_map;
 mod diff;
+mod effects;
 mod lay;
 mod master;
 mod rows;
@@ -188,17 +189,21 @@ fn test(set: &MappingSet) -> ExitCode {
     for result in &failed {
         eprintln!("{}:{}: {}", result.file, result.line, result.name);
         for failure in &result.failures {
-            eprintln!("    {failure}");
+            eprintln!("    {failure}\n    {}", failure.ja());
         }
     }
-    eprintln!("{} tests, {} failed", results.len(), failed.len());
+    eprintln!("{} tests, {} failed / 試験 {0} 件、不合格 {1} 件", results.len(), failed.len());
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::EXIT_DATA) }
 }
 
 /// Prints the problems of a set on standard error, in both languages.
 pub(super) fn print(problems: &[Problem]) {
     for problem in problems {
-        eprintln!("{problem}\n    {}", problem.ja);
+        let whose = match problem.facility.as_str() {
+            "" => String::new(),
+            facility => format!("施設 {facility} の層: "),
+        };
+        eprintln!("{problem}\n    {whose}{}", problem.ja);
     }
-    eprintln!("the mapping set has {} problems", problems.len());
+    eprintln!("the mapping set has {} problems / 規則に問題が {0} 件あります", problems.len());
 }

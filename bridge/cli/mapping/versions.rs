@@ -2,15 +2,16 @@
 //! may be at work and takes over what is activated by itself.
 
 use super::archive::refused;
+use super::effects;
 use crate::app::archive::{self, Files};
 use crate::app::{mappings, now_ms};
 use crate::cli::messages::{Author, who, who_of};
 use crate::cli::open::ConfigFile;
 use crate::cli::print::{say, time};
 use crate::config::Config;
-use crate::store::{Layers, NETWORK, Saved, Store};
+use crate::store::{Layers, NETWORK, Saved, Store, StoreError};
 use anyhow::Context as _;
-use renkei_translate::mapping::MappingSet;
+use renkei_translate::mapping::{MappingSet, Problem};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -165,13 +166,18 @@ pub(super) fn save(arguments: &Save) -> anyhow::Result<ExitCode> {
         Ok(bytes) => bytes,
         Err(refusal) => return Ok(refused(&arguments.path, &refusal)),
     };
-    match mappings::Sources::new(&config, Some(layers)).with(layer, files) {
-        Ok(set) if pass(&[&set]) => {}
+    let sources = mappings::Sources::new(&config, Some(layers));
+    let set = match sources.with(layer, files) {
+        Ok(set) if pass(&[&set]) => set,
         Ok(_) => return Ok(unchanged()),
         Err(problems) => {
             super::print(&problems);
             return Ok(unchanged());
         }
+    };
+    // Where what is active now is broken there is nothing to compare with.
+    if let Ok(now) = sources.set(Some(layer).filter(|layer| *layer != NETWORK)) {
+        effects::warn_of_ids(&config, &store, layer, |_| &now.set, |_| &set)?;
     }
     let author = arguments.author.clone().unwrap_or_else(who);
     match layers.save(layer, &bytes, &author, &arguments.reason, now_ms())? {
@@ -241,7 +247,7 @@ pub(super) fn activate(arguments: &Activate) -> anyhow::Result<ExitCode> {
     }
     // To let nothing lie there is a way back too.
     let demand = if number.is_some() { Demand::Tested } else { Demand::NoWorse };
-    if !fits(&config, store.layers(), layer, number, demand) {
+    if !fits(&config, &store, layer, number, demand)? {
         return Ok(unchanged());
     }
     store.layers().activate(layer, number, &arguments.author.who(), &arguments.reason, now_ms())?;
@@ -259,7 +265,7 @@ pub(super) fn rollback(arguments: &Rollback) -> anyhow::Result<ExitCode> {
         eprintln!("{layer}: nothing was activated before / 戻る前の版がありません");
         return Ok(ExitCode::from(super::super::EXIT_DATA));
     };
-    if !fits(&config, store.layers(), layer, number, Demand::NoWorse) {
+    if !fits(&config, &store, layer, number, Demand::NoWorse)? {
         return Ok(unchanged());
     }
     store.layers().roll_back(layer, &arguments.author.who(), &arguments.reason, now_ms())?;
@@ -276,19 +282,40 @@ enum Demand {
     NoWorse,
 }
 
-/// Whether that version can be the active one; what is wrong with it is said.
-fn fits(config: &Config, layers: &Layers, layer: &str, number: Option<u32>, demand: Demand) -> bool {
-    let now = mappings::Sources::new(config, Some(layers));
+/// Whether that version can be the active one; what is wrong with it, and which ids it changes, is said.
+fn fits(
+    config: &Config,
+    store: &Store,
+    layer: &str,
+    number: Option<u32>,
+    demand: Demand,
+) -> Result<bool, StoreError> {
+    let now = mappings::Sources::new(config, Some(store.layers()));
+    let known = now.build();
     match (mappings::Sources { instead: Some((layer, number)), ..now }).build() {
         Ok(built) => {
             let sets: Vec<&MappingSet> =
                 std::iter::once(&built.common).chain(built.own.values()).map(|named| &named.set).collect();
-            pass(&sets) || demand == Demand::NoWorse
+            if !pass(&sets) && demand == Demand::Tested {
+                return Ok(false);
+            }
+            if let Ok(now) = &known {
+                effects::warn_of_ids(
+                    config,
+                    store,
+                    layer,
+                    |code| now.set_of(code),
+                    |code| built.set_of(code),
+                )?;
+            }
+            Ok(true)
         }
         Err(problems) => {
             super::print(&problems);
-            let known = now.build().err().unwrap_or_default();
-            demand == Demand::NoWorse && problems.iter().all(|problem| known.contains(problem))
+            let known = known.err().unwrap_or_default();
+            let new: Vec<Problem> = problems.into_iter().filter(|problem| !known.contains(problem)).collect();
+            effects::say_whose(layer, &new);
+            Ok(demand == Demand::NoWorse && new.is_empty())
         }
     }
 }
@@ -307,9 +334,13 @@ fn done(
         None => eprintln!("{layer}: nothing lies there now / 何も重なっていません"),
     }
     eprintln!(
-        "serve takes it over within seconds; what is registered stays as it is until its message is replayed\n    \
-         serve は数秒で切り替わります。登録済みのものは、その電文を再送するまで変わりません。"
+        "serve takes it over within seconds; what is registered stays as it is until its message is translated again \
+         (message retranslate)\n    \
+         serve は数秒で切り替わります。登録済みのものは、その電文を直し直すまで変わりません(message retranslate)。"
     );
+    if let Ok(active) = mappings::Sources::new(config, Some(store.layers())).build() {
+        effects::say_waiting(config, store, layer, &active)?;
+    }
     if let Some(dir) = mappings::Sources::new(config, Some(store.layers())).folder(layer) {
         eprintln!(
             "the configuration names the folder {}, which stands in its place until that line is gone\n    \

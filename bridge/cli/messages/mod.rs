@@ -25,8 +25,8 @@ pub(super) enum Message {
     Show(show::Show),
     /// Have messages translated and sent again.
     Replay(Replay),
-    /// Translate registered messages again that another version of the mappings translated: the same resources, as
-    /// the active version makes them.
+    /// Translate messages again that another version of the mappings translated, registered or not yet sent: the same
+    /// resources, as the active version makes them.
     Retranslate(Retranslate),
 }
 

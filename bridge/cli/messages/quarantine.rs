@@ -126,7 +126,7 @@ pub(super) fn replay(at: &Where, which: &Which, action: &'static str) -> anyhow:
     })
 }
 
-/// Has registered messages translated again that another version of the mappings translated.
+/// Has messages translated again that another version of the mappings translated, registered or not yet sent.
 pub(super) fn retranslate(arguments: &super::Retranslate) -> anyhow::Result<ExitCode> {
     let (config, store) = match arguments.at.file.store()? {
         Ok(opened) => opened,
@@ -139,6 +139,7 @@ pub(super) fn retranslate(arguments: &super::Retranslate) -> anyhow::Result<Exit
         };
         let selection =
             Selection::Outdated { version: set.version().to_owned(), kind: arguments.kind.clone() };
+        let waiting = facility.waiting_outdated(set.version(), &arguments.kind)?;
         let count = if arguments.count {
             facility.count(&selection)?
         } else {
@@ -151,7 +152,10 @@ pub(super) fn retranslate(arguments: &super::Retranslate) -> anyhow::Result<Exit
             )?;
             facility.replay(&selection)?
         };
-        eprintln!("{}: {count} messages", facility.code());
+        eprintln!(
+            "{}: {count} messages, {waiting} of them not sent yet / {count} 件(うち未送信 {waiting} 件)",
+            facility.code()
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

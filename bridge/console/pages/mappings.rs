@@ -65,6 +65,8 @@ struct ListPage {
     passed: usize,
     tests: usize,
     unread: Vec<Unread>,
+    /// The facilities of which nothing is known yet, since no message has come under the active version.
+    untold: String,
     versions: Vec<Version>,
 }
 
@@ -125,6 +127,7 @@ pub fn list(request: &Request) -> Result<Answer, Failure> {
     let bench = &request.state.bench;
     let (set, tests) = (bench.set(), bench.tests());
     let text = set.describe();
+    let (unread, untold) = unread(request)?;
     let line = |map: &MapText| {
         let own: Vec<&TestResult> = tests.iter().filter(|test| test.file == map.file).collect();
         let used = text.messages.iter().filter(|message| message.maps.contains(&map.id));
@@ -152,7 +155,8 @@ pub fn list(request: &Request) -> Result<Answer, Failure> {
         types: text.types.iter().map(line).collect(),
         passed: tests.iter().filter(|test| test.failures.is_empty()).count(),
         tests: tests.len(),
-        unread: unread(request)?,
+        unread,
+        untold: untold.join(", "),
         versions: versions(request)?,
         // What all types of message have in common has no type of its own.
         messages: text.messages.into_iter().filter(|message| !message.id.is_empty()).collect(),
@@ -184,11 +188,15 @@ fn versions(request: &Request) -> Result<Vec<Version>, Failure> {
     Ok(all)
 }
 
-/// What the active set does not read, the most frequent first.
-fn unread(request: &Request) -> Result<Vec<Unread>, Failure> {
+/// What the active set does not read, the most frequent first, and the facilities of which that is not known yet.
+fn unread(request: &Request) -> Result<(Vec<Unread>, Vec<String>), Failure> {
     let mut counts: BTreeMap<(String, String, String), (u64, String)> = BTreeMap::new();
+    let mut untold = Vec::new();
     for info in request.facilities() {
         let set = request.state.bench.set_of(&info.code);
+        if !request.facility(&info.code)?.has_translated(set.version())? {
+            untold.push(info.name.clone());
+        }
         for unread in request.facility(&info.code)?.unread()? {
             if unread.mapping_version != set.version() {
                 continue;
@@ -211,7 +219,7 @@ fn unread(request: &Request) -> Result<Vec<Unread>, Failure> {
         .collect();
     all.sort_by_key(|unread| std::cmp::Reverse(unread.count));
     all.truncate(UNREAD);
-    Ok(all)
+    Ok((all, untold))
 }
 
 /// GET `/mappings/{map}`: a map, or a datatype map.

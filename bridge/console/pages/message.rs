@@ -4,6 +4,7 @@
 
 use super::messages::{short, state_words};
 use crate::console::answer::{Answer, Failure};
+use crate::console::bench::Bench;
 use crate::console::mask::{self, Issue, visible};
 use crate::console::page::Frame;
 use crate::console::request::Request;
@@ -48,7 +49,8 @@ struct Found {
     position: String,
     anchor: String,
     rule: String,
-    map: String,
+    /// The page that shows the rule.
+    page: String,
     path: String,
     detail: String,
 }
@@ -235,8 +237,8 @@ fn view(
         duplicate_of: detail.duplicate_of.map(|id| address(store, id)).unwrap_or_default(),
         steps: steps(detail, &panes),
         first,
-        answers: answers(detail, open),
-        found: detail.findings.iter().map(found).collect(),
+        answers: answers(bench, detail, open),
+        found: detail.findings.iter().map(|finding| found(bench, finding)).collect(),
         version: detail.mapping_version.as_deref().map(short).unwrap_or_default().to_owned(),
         made_of: made_of(request, store.code(), detail.mapping_version.as_deref())?,
         active: short(set.version()).to_owned(),
@@ -308,7 +310,7 @@ fn steps(detail: &MessageDetail, panes: &Panes) -> Vec<Step> {
     steps
 }
 
-fn answers(detail: &MessageDetail, open: bool) -> Vec<Answered> {
+fn answers(bench: &Bench, detail: &MessageDetail, open: bool) -> Vec<Answered> {
     detail
         .deliveries
         .iter()
@@ -320,19 +322,19 @@ fn answers(detail: &MessageDetail, open: bool) -> Vec<Answered> {
             attempts: u64::from(delivery.attempts),
             next_ms: (delivery.state == State::Pending && delivery.next_ms > 0).then_some(delivery.next_ms),
             issues: mask::issues(&delivery.answer, open),
-            findings: delivery.findings.iter().map(found).collect(),
+            findings: delivery.findings.iter().map(|finding| found(bench, finding)).collect(),
         })
         .collect()
 }
 
-fn found(finding: &Finding) -> Found {
+fn found(bench: &Bench, finding: &Finding) -> Found {
     let at = crate::console::at::At::read(&finding.location.position);
     Found {
         level: traced::level(finding.severity),
         code: finding.code.to_string(),
         position: finding.location.position.clone(),
         anchor: at.map(|at| at.anchor()).unwrap_or_default(),
-        map: finding.location.rule.split('/').next().unwrap_or_default().to_owned(),
+        page: bench.page_of_rule(&finding.location.rule),
         rule: finding.location.rule.clone(),
         path: finding.location.path.clone(),
         detail: finding.detail.as_deref().unwrap_or_default().to_owned(),

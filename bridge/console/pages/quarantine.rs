@@ -73,7 +73,8 @@ struct Page {
     facility: String,
     rows: Vec<Row>,
     chosen: Option<Row>,
-    map: String,
+    /// The page that shows the rule of the cause.
+    rule: String,
     patients: u64,
     lines: Vec<Line>,
     next: Option<String>,
@@ -213,7 +214,7 @@ fn causes(request: &Request) -> Result<Page, Failure> {
         facility: wanted.to_owned(),
         rows,
         chosen: None,
-        map: String::new(),
+        rule: String::new(),
         patients: 0,
         lines: Vec::new(),
         next: None,
@@ -254,7 +255,7 @@ fn fill(request: &Request, page: &mut Page, store: &FacilityStore, chosen: Row) 
         page.next = ids.get(ROWS - 1).map(|last| format!("{}?before={last}{tried}", chosen.address));
     }
     page.patients = store.patients_of(&chosen.cause)?;
-    page.map = chosen.cause.rule.split('/').next().unwrap_or_default().to_owned();
+    page.rule = request.state.bench.page_of_rule(&chosen.cause.rule);
     page.chosen = Some(chosen);
     Ok(())
 }

@@ -32,6 +32,22 @@ pub(crate) fn chains(draft: &Draft, rules: &[Rule], cx: &mut Cx<'_>) {
         let Some(rule) = rules.iter().find(|rule| rule.place == line.place && rule.id == line.name) else {
             continue;
         };
+        if let Some((wedged, last)) = wedge(draft, n) {
+            let id = format!("{}/{}", draft.id, wedged.name);
+            let column = if wedged.after.is_some() { "after" } else { "to" };
+            let said = words(
+                format!(
+                    "この行は、else = \"next\" の行 {} とその続きの間に入り、続きを切っています。after = \"{last}\" と書いて、続きの後ろに置いてください。",
+                    line.name
+                ),
+                format!(
+                    "This row stands between '{}', which says else = \"next\", and the row that it goes on to: write after = \"{last}\".",
+                    line.name
+                ),
+            );
+            cx.wrong(Cell { place: &wedged.place, rule: &id, column }, said);
+            continue;
+        }
         let below = draft.rules.get(n + 1);
         let next =
             below.and_then(|line| rules.iter().find(|rule| rule.place == line.place && rule.id == line.name));
@@ -55,6 +71,31 @@ pub(crate) fn chains(draft: &Draft, rules: &[Rule], cx: &mut Cx<'_>) {
             cx.wrong(Cell { place: &next.place, rule: &id, column: "from" }, said);
         }
     }
+}
+
+/// The first row of a higher layer between a row that says `next` and the row of its place below, and the last row of
+/// that chain.
+fn wedge(draft: &Draft, from: usize) -> Option<(&Line, &str)> {
+    let line = draft.rules.get(from)?;
+    let says_next =
+        |line: &Line| line.otherwise.as_ref().is_some_and(|text| text.split(' ').next() == Some("next"));
+    let between = draft.rules[from + 1..]
+        .iter()
+        .take_while(|row| row.to != line.to && row.place.layer > line.place.layer);
+    let first = draft.rules.get(from + 1)?;
+    let at = from + 1 + between.count();
+    if at == from + 1 || !says_next(line) || draft.rules.get(at).is_none_or(|row| row.to != line.to) {
+        return None;
+    }
+    let chain = draft.rules[at..].windows(2).take_while(|rows| says_next(&rows[0]) && rows[1].to == line.to);
+    let last = draft.rules.get(at + chain.count())?;
+    Some((first, &last.name))
+}
+
+/// Whether a row goes on with a chain that a row of a higher layer has cut, which is said of that row.
+pub(crate) fn is_cut_off(draft: &Draft, at: usize) -> bool {
+    let Some(line) = draft.rules.get(at) else { return false };
+    (0..at).rev().find(|n| draft.rules[*n].to == line.to).is_some_and(|n| wedge(draft, n).is_some())
 }
 
 /// Conditions that cannot hold, by themselves or together with the map's own.

@@ -4,7 +4,6 @@
 use super::plan::{Cond, For, Make, Map, MessagePlan, Part, Path, Plan, Root, Source, Sym, Use, Used};
 use super::problem::{Problems, Words, words};
 use super::segments;
-use super::table::Cells;
 use std::collections::HashSet;
 
 /// Submaps and datatype maps call each other this deep at most.
@@ -256,34 +255,6 @@ fn inside(plan: &Plan, group: Sym, used: &Use, problems: &mut Problems) {
     }
 }
 
-/// A bare OID among the target systems of a table: systems are URIs.
-pub(crate) fn target_systems(table: &str, rows: &[Cells], problems: &mut Problems) {
-    for row in rows {
-        let system = &row.cells[3];
-        if table == "code-systems" && system == super::functions::LOCAL {
-            continue;
-        }
-        if !system.is_empty()
-            && !system.contains(':')
-            && !system.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        {
-            let said = words(
-                format!("「{system}」はコード体系の URL ではありません(http:// などから書きます)。"),
-                format!("'{system}' is no URL of a code system: write it from its http:// on."),
-            );
-            problems.cell(&row.place(), table, "target_system", said);
-        }
-        let digits = system.contains('.') && system.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        if digits {
-            let said = words(
-                format!("コード体系は URL か urn:oid:{system} と書きます。"),
-                format!("A system is a URL, or urn:oid:{system}."),
-            );
-            problems.cell(&row.place(), table, "target_system", said);
-        }
-    }
-}
-
 /// The submap or datatype map that a rule calls.
 fn callees(rule: &super::plan::Rule) -> impl Iterator<Item = (usize, &'static str)> {
     let used = match &rule.source {
@@ -298,11 +269,13 @@ fn callees(rule: &super::plan::Rule) -> impl Iterator<Item = (usize, &'static st
 }
 
 /// Submaps and datatype maps that reach themselves or call too deep, and datatype maps of `ref` that refer in a
-/// circle.
-pub(crate) fn recursion(plan: &Plan, problems: &mut Problems) {
+/// circle; whether there are none.
+pub(crate) fn recursion(plan: &Plan, problems: &mut Problems) -> bool {
+    let before = problems.list.len();
     let circle = circles(plan, problems);
     too_deep(plan, &circle, problems);
     references(plan, problems);
+    problems.list.len() == before
 }
 
 /// Says each rule that leads back to the map it stands in; the maps that reach a circle.

@@ -12,7 +12,7 @@ use super::reader::{File, Tab, line_starts};
 use super::shared;
 use super::table;
 use super::test_draft::{TestDraft, finish_test, lay_test, read_test};
-use super::{check_profile, check_set};
+use super::{check_profile, check_set, check_skip, check_table};
 use crate::feed;
 use crate::fhir::Keys;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -109,7 +109,7 @@ pub(crate) fn compile(
         plan.maps.push(map);
     }
     link_types(&mut plan, &map_ids, &mut problems);
-    check_set::recursion(&plan, &mut problems);
+    let sound = check_set::recursion(&plan, &mut problems);
     let off: Vec<String> = text.off.iter().map(|(id, _)| id.clone()).collect();
     for draft in &messages {
         if let Some(message) = finish_message(draft, &mut plan, &known, &map_ids, &off, &mut problems) {
@@ -118,7 +118,11 @@ pub(crate) fn compile(
     }
     plan.messages.sort_by(|a, b| a.id.cmp(&b.id));
     check_set::uses(&plan, &mut problems);
+    if sound {
+        check_skip::still_written(&plan, &text, &messages, &mut problems);
+    }
     check_profile::table_codes(&plan, layers, &mut problems);
+    check_table::used(&plan, layers, &mut problems);
     check_profile::references(&plan, &mut problems);
     idle::check(layers, &mut problems);
     plan.uses = Vec::new();
@@ -276,6 +280,12 @@ impl Drafts {
             self.inner.iter().find(same).is_some_and(|draft| draft.place.layer < rank)
         };
         let unread = waits(tab, file, &below);
+        let others =
+            self.inner.iter().filter(|d| d.parts == parts && d.owner == owner && d.place.layer < rank);
+        let names: Vec<&str> = others.map(|draft| draft.id.as_str()).collect();
+        if !unread && layer::part_lies_over_nothing(tab, file, owner.as_deref(), &names) {
+            return;
+        }
         let draft = read_map(tab, file, parts, owner.clone(), &|id| unread || below(id));
         if unread {
             return;
@@ -386,7 +396,7 @@ fn read_table(
             }
         }
         _ => {
-            check_set::target_systems(name, &rows, problems);
+            check_table::target_systems(name, &rows, problems);
             known.tables.insert(name.to_owned(), plan.tables.len());
             plan.tables.push(Arc::new(table::build(name, rows)));
         }

@@ -336,7 +336,8 @@ pub(crate) fn finish_map(
         }
         let Some(rule) = finish_rule(draft, line, &id, &mut cx, rules.last()) else { continue };
         if !rule.follows && !rule.target.text.contains("[]") {
-            if let Some(earlier) = written.get(&rule.target.text) {
+            if let Some(earlier) = written.get(&rule.target.text).filter(|_| !check_map::is_cut_off(draft, n))
+            {
                 let (earlier, target): (&str, &str) = (&rules[*earlier].id, &rule.target.text);
                 let said = words(
                     format!(

@@ -16,6 +16,8 @@ pub struct Difference {
     pub expected: Option<String>,
     /// What was made.
     pub got: Option<String>,
+    /// In Japanese, why the test could not be run at all; in English it stands in `got`.
+    pub unable: Option<String>,
 }
 
 impl std::fmt::Display for Difference {
@@ -26,6 +28,23 @@ impl std::fmt::Display for Difference {
             write!(f, "{} → ", self.source.join(", "))?;
         }
         write!(f, "{}: expected {} → got {}", self.path, quoted(&self.expected), quoted(&self.got))
+    }
+}
+
+impl Difference {
+    /// The same in Japanese.
+    pub fn ja(&self) -> String {
+        let quoted = |text: &Option<String>| {
+            text.as_ref().map_or_else(|| "なし".to_owned(), |text| format!("「{text}」"))
+        };
+        let source = match self.source.as_slice() {
+            [] => String::new(),
+            source => format!("{} → ", source.join(", ")),
+        };
+        if let Some(why) = &self.unable {
+            return format!("{source}{}: {why}", self.path);
+        }
+        format!("{source}{}: 期待 {} → 結果 {}", self.path, quoted(&self.expected), quoted(&self.got))
     }
 }
 

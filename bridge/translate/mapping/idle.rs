@@ -90,7 +90,7 @@ mod tests {
     use crate::mapping::{Layer, MappingSet, Problem, Rank};
 
     const ROWS: &str = "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n\
-                        ,ZZ,,,z,,equal\n";
+                        ,ZZ,,http://chiiki.example.jp/x,z,,equal\n";
 
     fn with(tables: &[&str]) -> Result<MappingSet, Vec<Problem>> {
         let files = tables.iter().map(|path| file(path, ROWS)).collect();

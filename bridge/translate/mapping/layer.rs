@@ -193,6 +193,18 @@ pub(crate) fn lay<T: Named>(
             continue;
         }
         done.push(name.clone());
+        if let Some(second) = group.get(1).filter(|_| group.iter().any(Named::off)) {
+            let said = words(
+                format!(
+                    "{name} という名の行が、このファイルに二つあります。off = true の行か、替える行の、どちらか一つだけを書きます。"
+                ),
+                format!(
+                    "There are two rows of the name '{name}' in this file: write the one with off = true, or the one that takes its place."
+                ),
+            );
+            problems.cell(second.place(), &rule, "off", said);
+            continue;
+        }
         let at = lower.iter().position(|row| row.name() == name);
         let replaced = at.map(|at| lower[at].place().clone());
         let mut taken: Vec<T> = Vec::new();
@@ -267,6 +279,33 @@ pub(crate) fn message_lies_over_nothing(tab: &Tab<'_>, file: &mut File<'_>, belo
         format!("No layer below has a message '{id}'"),
     );
     not_below(tab, file, said, near);
+    true
+}
+
+/// Whether a submap or datatype map of a layer only changes rows of one that no layer below has, which is then said.
+pub(crate) fn part_lies_over_nothing(
+    tab: &Tab<'_>,
+    file: &mut File<'_>,
+    owner: Option<&str>,
+    below: &[&str],
+) -> bool {
+    let id = tab.peek("id").unwrap_or_default();
+    let own = tab.has("makes") || tab.has("off");
+    // What belongs to a map of the layer's own has nothing below it.
+    if file.layer == Rank::Shipped || id.is_empty() || own || below.is_empty() || below.contains(&id) {
+        return false;
+    }
+    let said = match owner {
+        Some(owner) => words(
+            format!("下の層のマップ {owner} に {id} という submap はありません。"),
+            format!("No layer below has a submap '{id}' in the map '{owner}'"),
+        ),
+        None => words(
+            format!("下の層に {id} という型(types)はありません。"),
+            format!("No layer below has a type '{id}'"),
+        ),
+    };
+    not_below(tab, file, said, nearest(id, below.iter().copied()));
     true
 }
 

@@ -360,3 +360,78 @@ fn tests_may_stand_in_a_file_of_their_own_that_says_of_which_map_they_are() {
     assert_eq!((problem.file.as_str(), problem.column.as_str()), ("maps/patient-tests.toml", "map"));
     assert!(problem.en.contains("no map 'patients'"), "{problem:#?}");
 }
+
+/// The one problem of a layer over the shipped set.
+fn only(path: &str, text: &str) -> Problem {
+    let layers =
+        vec![Layer::new(Rank::Shipped, shipped()), Layer::new(Rank::Network, vec![file(path, text)])];
+    let problems = MappingSet::layered(layers).map(|_| ()).unwrap_err();
+    let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+    problem.clone()
+}
+
+#[test]
+fn a_row_put_into_a_chain_is_blamed_itself() {
+    let row = "{ id = \"chiiki\", to = \"active\", fixed = true, after = \"gender\" },";
+    let problems = stack(&layer(row), &[]).map(|_| ()).unwrap_err();
+    let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+    let cell = (problem.layer, problem.line, problem.rule.as_str(), problem.column.as_str());
+    assert_eq!(cell, (Rank::Network, 4, "patient/chiiki", "after"));
+    assert!(problem.ja.contains("after = \"gender-2\"") && problem.en.contains("'gender'"), "{problem:?}");
+    // Behind the chain it may stand.
+    assert!(stack(&layer(&row.replace("\"gender\"", "\"gender-2\"")), &[]).is_ok());
+}
+
+#[test]
+fn sentences_about_a_lower_file_are_parted() {
+    let network = layer("{ id = \"gender-3\", to = \"gender\", fixed = \"other\", after = \"name\" },");
+    let problems = stack(&network, &[]).map(|_| ()).unwrap_err();
+    let lower: Vec<&Problem> = problems.iter().filter(|problem| problem.layer == Rank::Shipped).collect();
+    assert!(!lower.is_empty(), "{problems:#?}");
+    assert!(lower.iter().all(|problem| problem.en.contains(". It stands in a lower layer")), "{lower:#?}");
+}
+
+#[test]
+fn a_row_that_is_switched_off_and_written_too_is_refused() {
+    for rows in [
+        "  { id = \"birth\", off = true },\n  { id = \"birth\", to = \"birthDate\", from = \"PID-7\", as = \"date\" },",
+        "  { id = \"birth\", to = \"birthDate\", from = \"PID-7\", as = \"date\" },\n  { id = \"birth\", off = true },",
+    ] {
+        let problems = stack(&layer(rows), &[]).map(|_| ()).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+        assert_eq!(
+            (problem.line, problem.rule.as_str(), problem.column.as_str()),
+            (5, "patient/birth", "off")
+        );
+    }
+}
+
+#[test]
+fn a_misspelt_submap_or_type_names_the_nearest() {
+    let rules = "rules = [{ id = \"x\", off = true }]\n";
+    let problem =
+        only("maps/a.toml", &format!("[map]\nid = \"patient\"\n[[submap]]\nid = \"contct\"\n{rules}"));
+    assert_eq!((problem.line, problem.rule.as_str(), problem.column.as_str()), (4, "contct", "id"));
+    assert!(
+        problem.ja.contains("contact のことですか") && problem.en.contains("did you mean 'contact'"),
+        "{problem:?}"
+    );
+    let problem = only("types/a.toml", &format!("[[type]]\nid = \"XPN.jpp\"\n{rules}"));
+    assert_eq!((problem.line, problem.column.as_str()), (2, "id"));
+    assert!(problem.en.contains("did you mean 'XPN.jp'"), "{problem:?}");
+}
+
+#[test]
+fn a_list_parted_by_a_comma_of_japanese_text_is_refused() {
+    for list in ["PID-8 in 'M、F'", "PID-8 in 'M，F'", "PID-8 starts 'M､F'", "not PID-8 ends 'M、F'"] {
+        let row = format!(
+            "  {{ id = \"birth\", to = \"birthDate\", from = \"PID-7\", as = \"date\", when = \"{list}\" }},"
+        );
+        let problems = stack(&layer(&row), &[]).map(|_| ()).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+        assert_eq!((problem.rule.as_str(), problem.column.as_str()), ("patient/birth", "when"), "{list}");
+        assert!(problem.ja.contains("半角のカンマ") && problem.en.contains("'M,F'"), "{problem:?}");
+    }
+    let one = "  { id = \"birth\", to = \"birthDate\", from = \"PID-7\", as = \"date\", when = \"PID-8 = 'M、F'\" },";
+    assert!(stack(&layer(one), &[]).is_ok(), "one text may have it");
+}

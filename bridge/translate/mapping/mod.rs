@@ -94,6 +94,8 @@ mod build;
 mod check_map;
 mod check_profile;
 mod check_set;
+mod check_skip;
+mod check_table;
 mod compile;
 mod compile_map;
 mod compile_message;
@@ -275,6 +277,11 @@ impl MappingSet {
     /// The ids of its message files, sorted.
     pub fn messages(&self) -> &[String] {
         &self.messages
+    }
+
+    /// Whether it has a map or a datatype map of that id.
+    pub fn has_map(&self, id: &str) -> bool {
+        self.text.maps.iter().chain(&self.text.types).any(|map| map.id == id)
     }
 
     /// The layouts of its proprietary feeds, sorted by id.

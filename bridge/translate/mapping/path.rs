@@ -366,10 +366,10 @@ impl Parser<'_> {
                     })?;
                     Ok(Cond::InTable(path, table))
                 }
-                literal => Ok(Cond::In(path, list(&unquoted(literal)?))),
+                literal => Ok(Cond::In(path, list(&unquoted(literal)?)?)),
             },
-            "starts" => Ok(Cond::Starts(path, list(&unquoted(next()?)?))),
-            "ends" => Ok(Cond::Ends(path, list(&unquoted(next()?)?))),
+            "starts" => Ok(Cond::Starts(path, list(&unquoted(next()?)?)?)),
+            "ends" => Ok(Cond::Ends(path, list(&unquoted(next()?)?)?)),
             "is" => match next()? {
                 "number" => Ok(Cond::Number(path)),
                 "date" => Ok(Cond::Date(path)),
@@ -403,8 +403,21 @@ fn not_a_path(text: &str) -> Words {
     )
 }
 
-fn list(text: &str) -> Vec<String> {
-    text.split(',').map(|part| part.trim().to_owned()).collect()
+/// The parts of a list. A comma of Japanese text would be taken for a letter, and the condition would never hold.
+fn list(text: &str) -> Parsed<Vec<String>> {
+    if let Some(comma) = text.chars().find(|c| matches!(c, '、' | '，' | '､')) {
+        return Err(words(
+            format!(
+                "並びの区切りが「{comma}」です。半角のカンマ(,)で区切ります: '{}'",
+                text.replace(comma, ",")
+            ),
+            format!(
+                "The list is parted by '{comma}': write the comma of half width, '{}'.",
+                text.replace(comma, ",")
+            ),
+        ));
+    }
+    Ok(text.split(',').map(|part| part.trim().to_owned()).collect())
 }
 
 fn unquoted(token: &str) -> Parsed<String> {

@@ -19,12 +19,18 @@ pub struct Problem {
     pub ja: String,
     /// What is wrong, in English.
     pub en: String,
+    /// The code of the facility whose layer brings it about, where several are looked at.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub facility: String,
 }
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.layer != Rank::Shipped {
-            write!(f, "{}: ", self.layer.word())?;
+        match (self.layer, self.facility.as_str()) {
+            (Rank::Shipped, "") => {}
+            (layer, "") => write!(f, "{}: ", layer.word())?,
+            (Rank::Facility, facility) => write!(f, "facility {facility}: ")?,
+            (layer, facility) => write!(f, "{} (with the layer of facility {facility}): ", layer.word())?,
         }
         write!(f, "{}:{}: ", self.file, self.line)?;
         match (self.rule.as_str(), self.column.as_str()) {
@@ -101,6 +107,7 @@ impl Problems {
             column: column.to_owned(),
             ja: said.ja,
             en: said.en,
+            facility: String::new(),
         });
     }
 }
@@ -114,6 +121,9 @@ pub(crate) fn of_layers(layers: &[Layer], mut problems: Vec<Problem>) -> Vec<Pro
             "下の層のファイルですが、重ねた層({}まで)が何かを変えたか止めたために起きています。",
             highest.ja()
         ));
+        if !problem.en.ends_with(['.', '!', '?']) {
+            problem.en.push('.');
+        }
         problem.en.push_str(&format!(
             " It stands in a lower layer, and comes of what a layer above it (up to '{}') changes or switches off.",
             highest.word()

@@ -45,8 +45,13 @@ pub(crate) fn run_tests(set: &MappingSet) -> Vec<TestResult> {
 }
 
 /// Why a test could not be run at all.
-fn unable(why: &str) -> Vec<Difference> {
-    vec![Difference { path: "message".into(), got: Some(why.into()), ..Difference::default() }]
+fn unable(en: &str, ja: &str) -> Vec<Difference> {
+    vec![Difference {
+        path: "message".into(),
+        got: Some(en.into()),
+        unable: Some(ja.into()),
+        ..Difference::default()
+    }]
 }
 
 fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
@@ -68,7 +73,7 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
                 run_maps(&mut run, test, found);
                 compare(set, &run, test, None)
             }
-            Err(why) => unable(&why),
+            Err(why) => unable(&why, &format!("試験の行を読めません({why})")),
         };
     }
     let (mut text, mut has_patient) = (String::new(), false);
@@ -95,11 +100,17 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
         }
     }
     whole.push_str(&text);
-    let Ok((message, _)) = Message::parse(whole) else { return unable("it cannot be parsed") };
+    let Ok((message, _)) = Message::parse(whole) else {
+        return unable("it cannot be parsed", "電文として読めません");
+    };
     if !test.is_type
         && let Some(unknown) = message.segments().find(|segment| !reads(plan, segment.name()))
     {
-        return unable(&format!("no rule and no group of the set knows its segment '{}'", unknown.name()));
+        let name = unknown.name();
+        return unable(
+            &format!("no rule and no group of the set knows its segment '{name}'"),
+            &format!("セグメント {name} は、どの規則も groups も知りません"),
+        );
     }
     let empty = MessagePlan {
         id: String::new(),
@@ -123,7 +134,10 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
         None => !test.is_type && fits(plan, m, test, &message),
     });
     if test.of.is_some() && chosen.is_none() {
-        return unable("there is no message file of the id that `of` names");
+        return unable(
+            "there is no message file of the id that `of` names",
+            "of に書いた id の電文のファイルがありません",
+        );
     }
     let mut run = start(plan, chosen.unwrap_or(&empty), &message, &context, None);
     let subject;
@@ -230,10 +244,12 @@ fn compare(set: &MappingSet, run: &Run<'_>, test: &TestPlan, subject: Option<&Bu
                 path: path.clone(),
                 expected: Some(expected),
                 got: found,
+                ..Difference::default()
             });
         }
     }
-    let finding = |source, expected, got| Difference { source, path: "finding".into(), expected, got };
+    let finding =
+        |source, expected, got| Difference { source, path: "finding".into(), expected, got, unable: None };
     for code in &test.findings {
         if !run.findings.iter().any(|finding| finding.code == code.as_str()) {
             failures.push(finding(Vec::new(), Some(code.clone()), None));

@@ -274,7 +274,23 @@ fn rows(layer: Rank, file: &SourceFile, table: &str, problems: &mut Problems) ->
         let place = || Place { layer, file: name.clone(), line };
         if n == 0 {
             ranked = header == HEADER && record.len() == width + 1 && record[width].trim() == RANK;
-            if record.iter().take(width + usize::from(!ranked)).map(str::trim).ne(header.iter().copied()) {
+            let titles: Vec<&str> = record.iter().map(str::trim).collect();
+            let last = titles.iter().rposition(|title| !title.is_empty()).map_or(0, |last| last + 1);
+            let (whole, empty) = (&titles[..last], titles.len() - last);
+            let fits = whole == header || header == HEADER && whole.split_last() == Some((&RANK, header));
+            if fits && empty > 0 {
+                let said = words(
+                    format!(
+                        "見出しの右に空の列が {empty} 個あり、列が多すぎます。表計算ソフトで、その列を削除してから保存し直してください。"
+                    ),
+                    format!(
+                        "There are too many columns: {empty} empty ones stand at the right of the titles. Delete them in the spreadsheet and save again."
+                    ),
+                );
+                problems.cell(&place(), table, header.last().copied().unwrap_or_default(), said);
+                return out;
+            }
+            if !fits {
                 let ja = format!("見出しの行は {} です。", header.join(","));
                 let en = format!("The first row must be {}.", header.join(","));
                 problems.add(&place(), "", ja, en);
@@ -307,6 +323,9 @@ fn rows(layer: Rank, file: &SourceFile, table: &str, problems: &mut Problems) ->
             if let Some(said) = trouble(column, cell) {
                 problems.cell(&place(), table, column, said);
             }
+        }
+        if let Some(said) = no_target(table, &cells) {
+            problems.cell(&place(), table, "target_code", said);
         }
         let mut rank = 0;
         if let Some(cell) = ranked.then(|| cells.pop()).flatten().filter(|cell| !cell.is_empty()) {
@@ -358,6 +377,12 @@ fn trouble(column: &str, cell: &str) -> Option<Words> {
             "A spreadsheet has changed this code (scientific notation or an error value): make the column text and write it again.",
         ));
     }
+    if code && is_date(cell) {
+        return Some(words(
+            "日付に見えます。表計算ソフトがコード(1-5 など)を日付に書き換えています。列を文字列にして作り直してください。",
+            "This looks like a date: a spreadsheet has made one of a code such as 1-5. Make the column text and write it again.",
+        ));
+    }
     (column == "equivalence" && cell != OFF && !EQUIVALENCES.contains(&cell)).then(|| {
         let all = words(EQUIVALENCES.join("・"), EQUIVALENCES.join(", "));
         match cell.is_empty() {
@@ -371,6 +396,41 @@ fn trouble(column: &str, cell: &str) -> Option<Words> {
                 format!("An equivalence is one of {}.", all.en),
             ),
         }
+    })
+}
+
+/// Whether a code is a date as spreadsheet programs show them: `2026/1/5`, `1月5日`, `5-Jan`, `Jan-05`.
+fn is_date(cell: &str) -> bool {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let digits = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let year = |text: &str| text.len() == 4 && digits(text, 4);
+    if let Some((head, day)) = cell.strip_suffix('日').and_then(|rest| rest.split_once('月')) {
+        let month = head.split_once('年').map_or(head, |(_, month)| month);
+        return digits(day, 2) && digits(month, 2);
+    }
+    if let Some((before, month)) = cell.strip_suffix('月').and_then(|rest| rest.split_once('年')) {
+        return year(before) && digits(month, 2);
+    }
+    let parts: Vec<&str> = cell.split('/').collect();
+    if let [first, middle, last] = parts.as_slice() {
+        return digits(middle, 2) && (year(first) && digits(last, 2) || digits(first, 2) && year(last));
+    }
+    let month = |text: &str| MONTHS.contains(&text);
+    cell.split_once('-').is_some_and(|(a, b)| digits(a, 2) && month(b) || month(a) && digits(b, 4))
+}
+
+/// What is wrong with a row that has no target: the code would count as known, and nothing would be sent for it.
+fn no_target(table: &str, cells: &[String]) -> Option<Words> {
+    let equivalence = cells.get(6)?.as_str();
+    let said = matches!(equivalence, OFF | "unmatched") || !EQUIVALENCES.contains(&equivalence);
+    (table != "code-systems" && !said && cells[4].is_empty()).then(|| {
+        words(
+            format!("target_code が空なのに equivalence が {equivalence} です。先のコードを書くか、対応がなければ unmatched と書きます。"),
+            format!("The target_code is empty and the equivalence is '{equivalence}': write the code, or 'unmatched' where there is none."),
+        )
     })
 }
 

@@ -219,3 +219,90 @@ fn a_code_system_that_is_known_to_have_no_uri_is_the_facilitys_own_and_not_calle
     // Anywhere else it is a mistake.
     check("HOT9,1,x,local,2,y,equal\n", &["2 target_system"]);
 }
+
+#[test]
+fn a_code_without_a_target_is_unmatched_and_nothing_else() {
+    for equivalence in ["equal", "equivalent", "wider"] {
+        check(&format!("HOT9,1,x,http://a,,,{equivalence}\n"), &["2 target_code"]);
+    }
+    check("HOT9,1,x,,,,unmatched\n", &[]);
+    // The tables of code systems have no codes.
+    let systems =
+        file("tables/code-systems.csv", &format!("{HEAD}\n,JC10,,http://a,,,equal\n,ISO,,,,,equal\n"));
+    let problems = MappingSet::load(vec![systems]).err().unwrap();
+    let told: Vec<_> = problems.iter().map(|p| (p.line, p.column.as_str())).collect();
+    assert_eq!(told, [(3, "target_system")], "{problems:?}");
+}
+
+#[test]
+fn a_target_system_is_a_uri() {
+    for system in [
+        "htp:/x y",
+        "htp://example.jp/x",
+        "http:/example.jp/x",
+        "http://example.jp/x y",
+        "http://example.jp/x\u{3000}y",
+        "http:///x",
+        "urn:oid",
+        "example.jp/x",
+        "1.2.392.100",
+    ] {
+        check(&format!("HOT9,1,x,{system},2,y,equal\n"), &["2 target_system"]);
+    }
+    for system in
+        ["http://example.jp/x", "https://example.jp", "urn:oid:1.2.3", "urn:x-jahis:JSHR", "info:a/b"]
+    {
+        check(&format!("HOT9,1,x,{system},2,y,equal\n"), &[]);
+    }
+}
+
+/// The problems of a map with these rules over a table of these rows, as `file line rule column`.
+fn of_rules(rules: &str, rows: &str) -> Vec<String> {
+    let map = format!(
+        "[map]\nid = \"result\"\ntitle = {{ ja = \"x\", en = \"x\" }}\nfor = \"OBX\"\nmakes = \"Observation\"\nprofile = \"none\"\nkey = [\"OBX-1\"]\nrules = [\n{{ id = \"status\", to = \"status\", fixed = \"final\" }},\n{rules}\n]\n"
+    );
+    let files = vec![file("maps/result.toml", &map), file("tables/t.csv", &format!("{HEAD}\n{rows}"))];
+    let problems = MappingSet::load(files).err().unwrap_or_default();
+    problems.iter().map(|p| format!("{} {} {} {}", p.file, p.line, p.rule, p.column)).collect()
+}
+
+#[test]
+fn a_table_that_is_written_as_a_coding_has_systems() {
+    let code = "{ id = \"code\", to = \"code\", from = \"OBX-3.1\", as = \"table t\" },";
+    let rows = ",1,,,2,,equal\n,3,,http://a,4,,equal\n,5,,,,,unmatched\n";
+    assert_eq!(of_rules(code, rows), ["tables/t.csv 2 t target_system"]);
+    let text = "{ id = \"code\", to = \"code.text\", from = \"OBX-3.1\", as = \"table t\" },";
+    assert!(of_rules(text, rows).is_empty(), "text alone has no system");
+}
+
+#[test]
+fn a_row_without_a_source_code_is_for_a_fixed_code_alone() {
+    let rows = ",,,http://a,2,,equal\n,1,,http://a,4,,equal\n";
+    let looked_up = "{ id = \"code\", to = \"code\", from = \"OBX-3.1\", as = \"table t\" },";
+    assert_eq!(of_rules(looked_up, rows), ["tables/t.csv 2 t source_code"]);
+    let fixed = "{ id = \"code\", to = \"code\", fixed = \"2\", as = \"code t\" },";
+    assert!(of_rules(fixed, rows).is_empty());
+}
+
+#[test]
+fn what_a_spreadsheet_makes_a_date_of_is_refused() {
+    check("HOT9,2026/1/5,,,2,,equal\n", &["2 source_code"]);
+    check("HOT9,1,,,1月5日,,equal\n", &["2 target_code"]);
+    for code in ["2026年1月5日", "2026年1月", "1/5/2026", "5-Jan", "Jan-05"] {
+        check(&format!("HOT9,{code},,,2,,equal\n"), &["2 source_code"]);
+    }
+    // Codes as they are; a name may be what it likes.
+    check("HOT9,1/5,1月5日,,2,,equal\n,1-5,,,2,,equal\n,5A-JAN,,,2,,equal\n,月日,,,2,,equal\n", &[]);
+}
+
+#[test]
+fn empty_columns_behind_the_titles_are_said_as_that() {
+    let rows = format!("{HEAD},,\nHOT9,1,,,2,,equal,,\n");
+    let problems = MappingSet::load(vec![file("tables/t.csv", &rows)]).err().unwrap();
+    let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+    assert_eq!((problem.line, problem.column.as_str()), (1, "equivalence"));
+    assert!(
+        problem.ja.contains("空の列が 2 個") && problem.en.contains("too many columns: 2 empty"),
+        "{problem:?}"
+    );
+}

@@ -320,7 +320,7 @@ key = [".1"]
 same = "merge"
 rules = [ { id = "family", to = "name[].family", from = ".2" } ]
 "#;
-    let items = "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n,ORG,菌,,,,equal\n";
+    let items = "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n,ORG,菌,,,,unmatched\n";
     vec![
         message_file(
             "OUL",

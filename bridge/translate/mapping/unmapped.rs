@@ -87,7 +87,7 @@ rules = [
   { id = "flag-2", to = "interpretation[]", fixed = "x", as = "code items" },
 ]
 "#;
-    const ITEMS: &str = "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\nJC10,KNOWN,,,x,,equal\n";
+    const ITEMS: &str = "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\nJC10,KNOWN,,http://a,x,,equal\n";
 
     /// `table/system/code position` of the codes of a message that no table knows.
     fn check(fields: &str, expected: &[&str]) {

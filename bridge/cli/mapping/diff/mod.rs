@@ -7,16 +7,14 @@ mod effect;
 mod rules;
 
 use super::Layers;
-use crate::app::mappings;
+use super::archive::SHIPPED;
+use crate::app::mappings::{self, Folders};
 use crate::cli::print::say;
 use crate::cli::translate::Reading;
 use effect::Effect;
 use renkei_translate::mapping::MappingSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// In place of a folder: the set inside the program.
-const SHIPPED: &str = "shipped";
 
 /// The arguments of `mapping diff`.
 #[derive(Debug, clap::Args)]
@@ -43,10 +41,19 @@ pub(in crate::cli) struct Arguments {
     reading: Reading,
 }
 
-fn load(set: &PathBuf, layers: &[PathBuf]) -> Result<MappingSet, ExitCode> {
+fn load(set: &PathBuf, layers: &[PathBuf], option: &str) -> Result<MappingSet, ExitCode> {
     let layers = Layers { layers: layers.to_vec() };
     let folders = layers.over((set.as_os_str() != SHIPPED).then_some(set))?;
     mappings::stack(&folders).map_err(|problems| {
+        let as_a_layer = Folders { network: folders.shipped.clone(), ..Folders::default() };
+        if folders.shipped.is_some() && mappings::stack(&as_a_layer).is_ok() {
+            let dir = set.display();
+            eprintln!(
+                "{dir}: this is a layer and no whole set: write {SHIPPED} {option} {dir}\n    \
+                 これは層で、規則の全部ではありません。{SHIPPED} {option} {dir} と書いてください。"
+            );
+            return ExitCode::from(super::super::EXIT_USAGE);
+        }
         super::print(&problems);
         ExitCode::from(super::super::EXIT_DATA)
     })
@@ -54,7 +61,10 @@ fn load(set: &PathBuf, layers: &[PathBuf]) -> Result<MappingSet, ExitCode> {
 
 /// Does it.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (a, b) = match (load(&arguments.a, &arguments.layers_a), load(&arguments.b, &arguments.layers_b)) {
+    let (a, b) = match (
+        load(&arguments.a, &arguments.layers_a, "--layer-a"),
+        load(&arguments.b, &arguments.layers_b, "--layer-b"),
+    ) {
         (Ok(a), Ok(b)) => (a, b),
         (Err(code), _) | (_, Err(code)) => return Ok(code),
     };

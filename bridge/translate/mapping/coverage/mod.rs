@@ -17,7 +17,8 @@ mod walk;
 mod tests;
 
 use super::MappingSet;
-use super::describe::Title;
+use super::describe::{SetText, Title};
+use super::plan::{MessagePlan, Plan};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -261,6 +262,11 @@ impl MessageCoverage {
             || self.uses.iter().filter(own).any(read)
             || self.skips.iter().any(|skip| skip.position.segment == segment)
     }
+}
+
+/// What becomes of the positions of one message of a plan.
+pub(super) fn of_message(plan: &Plan, message: &MessagePlan, texts: &SetText) -> MessageCoverage {
+    walk::message(plan, message, texts)
 }
 
 impl MappingSet {

@@ -1,0 +1,75 @@
+//! Messages that another set of mappings made, registered or not yet sent, are made anew by the active one.
+
+use super::tests::{accept, complete_next, deliver, done, fresh, index, lab, next_delivery, state};
+use super::{FacilityStore, MessageId, Selection, State};
+use renkei_translate::translation::Translation;
+
+fn outdated() -> Selection {
+    Selection::Outdated { version: "v2".into(), kind: String::new() }
+}
+
+fn again(store: &FacilityStore, translation: Translation) -> MessageId {
+    let claim = store.claim(1).unwrap().pop().unwrap();
+    let id = claim.id;
+    let mut completion = done(translation);
+    completion.mapping_version = "v2".into();
+    store.complete(vec![(claim, completion)]).unwrap();
+    id
+}
+
+#[tokio::test]
+async fn what_waits_is_made_anew_and_does_not_go_out_before() {
+    let (_dir, _root, store) = fresh();
+    for name in ["1", "2"] {
+        accept(&store, name, "p:").await;
+    }
+    index(&store);
+    let sent = complete_next(&store, lab("u1", 1, &["a"]));
+    deliver(&store);
+    let waits = complete_next(&store, lab("u2", 2, &["b", "private"]));
+    assert_eq!((state(&store, sent).0, state(&store, waits).0), (State::Registered, State::Pending));
+    assert_eq!(store.waiting_outdated("v2", "").unwrap(), 1);
+    assert_eq!((store.waiting_outdated("v1", "").unwrap(), store.count(&outdated()).unwrap()), (0, 2));
+    assert_eq!(store.replay(&outdated()).unwrap(), 2);
+    assert!(next_delivery(&store).is_none(), "what the version before made is kept back");
+    assert_eq!(again(&store, lab("u1", 1, &["a"])), sent);
+    assert!(next_delivery(&store).is_none(), "until the last of it is made anew");
+    assert_eq!(again(&store, lab("u2", 2, &["b"])), waits);
+    let (puts, deletes) = deliver(&store);
+    assert!(puts.contains(&"b".to_owned()) && !puts.contains(&"private".to_owned()), "{puts:?}");
+    assert!(deletes.is_empty(), "it never was there: {deletes:?}");
+    assert_eq!((state(&store, sent).0, state(&store, waits).0), (State::Registered, State::Registered));
+    assert_eq!((store.waiting_outdated("v2", "").unwrap(), store.count(&outdated()).unwrap()), (0, 0));
+}
+
+#[tokio::test]
+async fn it_is_known_of_which_kind_and_by_which_version_messages_are() {
+    let (_dir, _root, store) = fresh();
+    accept(&store, "1", "p:").await;
+    index(&store);
+    assert!(!store.has_translated("v1").unwrap() && !store.has_recorded("OML-11").unwrap());
+    let mut translation = lab("u1", 1, &["a"]);
+    translation.kind = Some("OML-11".into());
+    complete_next(&store, translation);
+    assert!(store.has_translated("v1").unwrap() && !store.has_translated("v2").unwrap());
+    assert!(store.has_recorded("OML-11").unwrap() && !store.has_recorded("OMP-02").unwrap());
+}
+
+#[tokio::test]
+async fn a_cause_without_a_position_names_the_element() {
+    use renkei_translate::finding::{Finding, Location};
+    use renkei_translate::translation::Status;
+    let (_dir, _root, store) = fresh();
+    accept(&store, "1", "p:").await;
+    index(&store);
+    let mut translation = lab("u1", 1, &["a"]);
+    translation.status = Status::Quarantined;
+    let at = Location::default().path("Observation.category[0].coding");
+    translation.findings.push(Finding::error("profile-missing", at));
+    complete_next(&store, translation);
+    let causes = store.causes().unwrap();
+    assert_eq!(
+        (causes[0].code.as_str(), causes[0].position.as_str()),
+        ("profile-missing", "Observation.category.coding")
+    );
+}

@@ -1,0 +1,156 @@
+//! A `skip` of a layer on what a rule still writes: the reason would stand in the coverage, and the data in the base.
+//!
+//! The shipped set names segments of which one map, the patient's, takes a part: there `skip` says what is done with the
+//! rest of them. Who writes a layer says that something is not to leave.
+
+use super::compile_message::MessageDraft;
+use super::coverage;
+use super::describe::{MapText, SetText};
+use super::layer::Rank;
+use super::plan::Plan;
+use super::problem::{Problems, words};
+
+/// Rules named in one sentence.
+const NAMED: usize = 3;
+
+/// Rows of `skip` in a layer on positions that a rule of that message writes, or chooses a fixed value by.
+pub(crate) fn still_written(plan: &Plan, text: &SetText, drafts: &[MessageDraft], problems: &mut Problems) {
+    for draft in drafts {
+        // A layer that gives another reason for what the shipped set leaves out does not mean to change more.
+        let own = || draft.skip.iter().filter(|row| row.place.layer > Rank::Shipped && row.over.is_none());
+        if own().next().is_none() {
+            continue;
+        }
+        let Some(message) = plan.messages.iter().find(|message| message.id == draft.id) else { continue };
+        let coverage = coverage::of_message(plan, message, text);
+        for row in own() {
+            let Some(skipped) = Skipped::read(&row.from) else { continue };
+            let mut rules: Vec<&str> = Vec::new();
+            for one in coverage.uses.iter().filter(|one| one.kind.is_content()) {
+                let Some(position) = &one.position else { continue };
+                let rule = to_switch_off(text, &one.rule);
+                if skipped.has(&position.segment, position.field, &position.parts) && !rules.contains(&rule) {
+                    rules.push(rule);
+                }
+            }
+            if rules.is_empty() {
+                continue;
+            }
+            let (from, more) = (&row.from, rules.len().saturating_sub(NAMED));
+            let named = rules[..rules.len().min(NAMED)].join(", ");
+            let (more_ja, more_en) = match more {
+                0 => (String::new(), String::new()),
+                more => (format!(" ほか {more} 行"), format!(" and {more} more")),
+            };
+            let write = if rules.len() == 1 { "writes" } else { "write" };
+            let said = words(
+                format!(
+                    "{from} は、まだ規則 {named}{more_ja} が書いています。skip は理由を記録するだけで、送るのを止めません。送らないなら、その規則を off = true で止めます。"
+                ),
+                format!(
+                    "rule {named}{more_en} still {write} {from}; switch it off with off = true: a skip gives the reason and stops nothing."
+                ),
+            );
+            problems.cell(&row.place, format!("{}/{from}", draft.id), "from", said);
+        }
+    }
+}
+
+/// What a row of `skip` names.
+struct Skipped<'s> {
+    segment: &'s str,
+    field: u16,
+    parts: Vec<u16>,
+}
+
+impl<'s> Skipped<'s> {
+    fn read(from: &'s str) -> Option<Self> {
+        if from.starts_with("col(") {
+            return Some(Self { segment: from, field: 0, parts: Vec::new() });
+        }
+        let (segment, rest) = from.split_once('-').unwrap_or((from, ""));
+        if rest.is_empty() {
+            return Some(Self { segment, field: 0, parts: Vec::new() });
+        }
+        let mut numbers = rest.split('.').map(str::parse);
+        let field = numbers.next()?.ok()?;
+        Some(Self { segment, field, parts: numbers.collect::<Result<_, _>>().ok()? })
+    }
+
+    /// Whether a position is in it. A field that is read as text is its first component.
+    fn has(&self, segment: &str, field: u16, parts: &[u16]) -> bool {
+        let part = |n: usize| parts.get(n).copied().unwrap_or(1);
+        self.segment == segment
+            && (self.field == 0 || self.field == field)
+            && self.parts.iter().enumerate().all(|(n, wanted)| part(n) == *wanted)
+    }
+}
+
+/// Of `patient/contact > contact/name > XPN.jp/family` the innermost row that is of this map alone: a datatype map and
+/// a map that is made by `ref` serve other rules too.
+fn to_switch_off<'r>(text: &SetText, trail: &'r str) -> &'r str {
+    fn owner(rule: &str) -> &str {
+        rule.split('/').next().unwrap_or_default()
+    }
+    let mut rows = trail.split(" > ");
+    let first = rows.next().unwrap_or(trail);
+    let map: Option<&MapText> = text.maps.iter().find(|map| map.id == owner(first));
+    let inside = |rule: &&str| map.is_some_and(|map| map.inner.iter().any(|inner| inner.id == owner(rule)));
+    rows.take_while(inside).last().unwrap_or(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mapping::tests::{file, shipped};
+    use crate::mapping::{Layer, MappingSet, Problem, Rank};
+
+    fn with(message: &str, from: &str, off: &str) -> Vec<Problem> {
+        let why = "why = { ja = \"地域では共有しない\", en = \"not shared in this network\" }";
+        let mut files = vec![file(
+            "messages/own.toml",
+            &format!("[message]\nid = \"{message}\"\nskip = [\n  {{ from = \"{from}\", {why} }},\n]\n"),
+        )];
+        if !off.is_empty() {
+            files.push(file("maps/own.toml", &format!("[map]\nid = \"patient\"\nrules = [\n{off}\n]\n")));
+        }
+        MappingSet::layered(vec![Layer::new(Rank::Shipped, shipped()), Layer::new(Rank::Network, files)])
+            .map(|_| Vec::new())
+            .unwrap_or_else(|problems| problems)
+    }
+
+    #[test]
+    fn a_skip_of_what_a_rule_still_writes_is_refused_and_names_the_rule() {
+        for (message, from, ja, en) in [
+            (
+                "ADT-00",
+                "PID-14",
+                "まだ規則 patient/work が書いて",
+                "rule patient/work still writes PID-14; switch",
+            ),
+            // By the patient that a prescription brings along it would leave too.
+            ("OMP-01", "PID-14", "patient/work", "rule patient/work still writes PID-14"),
+            // The whole segment; of a part of a field the rule that reads that part.
+            ("ADT-00", "NK1", "contact/name", "still write NK1"),
+            ("ADT-00", "NK1-3", "contact/", "NK1-3"),
+            ("ADT-00", "PID-5.2", "patient/name ", "rule patient/name still writes PID-5.2"),
+            // A fixed value that a field chooses says what the field says.
+            ("ADT-00", "DB1-4", "patient/disability", "patient/disability"),
+        ] {
+            let problems = with(message, from, "");
+            let [problem] = problems.as_slice() else { panic!("{message} {from}: {problems:#?}") };
+            let place = (problem.layer, problem.file.as_str(), problem.line, problem.column.as_str());
+            assert_eq!(place, (Rank::Network, "messages/own.toml", 4, "from"));
+            assert_eq!(problem.rule, format!("{message}/{from}"));
+            assert!(problem.ja.contains(ja) && problem.en.contains(en), "{problem:#?}");
+        }
+    }
+
+    #[test]
+    fn a_skip_of_what_nothing_writes_passes() {
+        assert_eq!(with("ADT-00", "PID-14", "  { id = \"work\", off = true },"), []);
+        assert_eq!(with("ADT-00", "PID-5.14", ""), [], "no rule reads that part");
+        // Read by a condition alone, and another reason for what the shipped set leaves out.
+        assert_eq!(with("OMP-01", "MSH-9", ""), []);
+        assert_eq!(with("OMP-01", "PID", ""), []);
+    }
+}
