@@ -138,8 +138,8 @@ impl FacilityStore {
                 if matches!(selection, Selection::Outdated { .. }) {
                     connection
                         .prepare_cached(
-                            "INSERT OR IGNORE INTO rebuild SELECT m.id, u.patient FROM message m JOIN unit u ON u.id = ?2
-                             WHERE m.id = ?1 AND m.state = ?3",
+                            "INSERT OR IGNORE INTO rebuild SELECT m.id, u.patient FROM message m JOIN unit u ON u.id = m.unit
+                             WHERE m.id = ?1 AND m.state = ?2",
                         )?
                         .execute([id, state::PENDING])?;
                 }
