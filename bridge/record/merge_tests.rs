@@ -175,7 +175,7 @@ proptest! {
 }
 
 /// Demographics of a patient (ADT-00).
-fn demographics(patient: &str, time: u64, family: &str, born: &str, gender: &str) -> Translation {
+pub(crate) fn demographics(patient: &str, time: u64, family: &str, born: &str, gender: &str) -> Translation {
     let mut told = of(patient, "Patient", patient, Role::Unit);
     let json = json!({"resourceType": "Patient", "id": patient, "name": [{"family": family}],
         "birthDate": born, "gender": gender});

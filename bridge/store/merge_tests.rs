@@ -6,7 +6,7 @@ use super::{
     ConsentRow, FacilityStore, MessageId, Selection, Settlement, Sharing, State, TestPatients, Withdrawal,
 };
 use crate::record::Projection;
-use crate::record::merge_tests::{allergies, merge, result};
+use crate::record::merge_tests::{allergies, demographics, merge, result};
 use renkei_translate::translation::Translation;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -218,4 +218,21 @@ async fn the_end_of_a_consent_deletes_what_was_moved_too() {
     list(&store, &[]);
     send(&store, &mut base);
     assert_eq!(base.keys().collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[tokio::test]
+async fn another_persons_demographics_under_a_merged_id_are_said() {
+    let (_dir, _root, store) = fresh();
+    let met = |id| {
+        let findings = store.message(id).unwrap().unwrap().findings;
+        findings.into_iter().map(|finding| finding.code.into_owned()).collect::<Vec<String>>()
+    };
+    take(&store, "1", "a", demographics("a", 1, "x", "1970-01-01", "male")).await;
+    take(&store, "2", "b", demographics("b", 1, "x", "1980-01-01", "male")).await;
+    let merged = take(&store, "3", "b a", merge("a", "b", 2)).await;
+    assert_eq!(met(merged), ["merge-patients-differ"]);
+    let again = take(&store, "4", "a", demographics("a", 3, "x", "1970-01-01", "male")).await;
+    assert_eq!(met(again), Vec::<String>::new());
+    let reused = take(&store, "5", "a", demographics("a", 4, "other", "1990-01-01", "female")).await;
+    assert_eq!(met(reused), ["patient-id-reused"]);
 }
