@@ -139,10 +139,16 @@ async fn a_version_is_taken_over_at_work_and_what_was_registered_keeps_its_ids()
     until("the former value is at the base", || gender(&site) == expected("other"));
     until("and what it makes", || of_type(&site, "Coverage").keys().eq(coverages.keys()));
     settles(&appliance, 2, 0);
+
+    // Another key gives other ids to what is recorded: that is said before anything is active.
+    write(root, "key/maps/coverage.toml", "[map]\nid = \"coverage\"\nkey = [\"PID-3.1\", \"IN1-1\"]\n");
+    let said = save("key");
+    assert!(said.contains("the key of 'coverage' changes, and messages of ADT-00 are recorded"), "{said}");
+    assert!(said.contains("--kind ADT-00") && said.contains("id が変わります"), "{said}");
     let listed = done(&site, &["mapping", "versions"]);
     let lines: Vec<&str> = listed.lines().filter(|line| line.starts_with("network  ")).collect();
-    assert_eq!(lines.len(), 2, "{listed}");
-    assert!(lines[1].contains("   1  ") && lines[1].contains("kato  性別  * active"), "{listed}");
+    assert_eq!(lines.len(), 3, "{listed}");
+    assert!(lines[2].contains("   1  ") && lines[2].contains("kato  性別  * active"), "{listed}");
     assert!(!lines[0].contains("active"), "{listed}");
 
     // The archive that comes out is the one that went in; what applies is shown.

@@ -4,6 +4,7 @@
 use crate::app::mappings::Built;
 use crate::config::Config;
 use crate::store::{NETWORK, Store, StoreError};
+use renkei_translate::mapping::describe::RowText;
 use renkei_translate::mapping::{MappingSet, Problem};
 use std::collections::BTreeSet;
 
@@ -17,16 +18,30 @@ struct Moved {
     kinds: Vec<String>,
 }
 
+/// A cell of a heading with the names that it reads, and those that they read: what the ids are made of.
+fn made_of(heading: &[(&'static str, String)], rows: &[RowText], key: &str) -> String {
+    let cell = heading.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
+    let mut text = cell.unwrap_or_default();
+    let mut told: Vec<&str> = Vec::new();
+    loop {
+        let read = |row: &&RowText| {
+            row.id.starts_with('$') && text.contains(&row.id) && !told.contains(&row.id.as_str())
+        };
+        let Some(row) = rows.iter().find(read) else { return text };
+        told.push(&row.id);
+        for row in rows.iter().filter(|other| other.id == row.id) {
+            text += &format!("\n{}|{}|{}|{}", row.from, row.make, row.when, row.otherwise);
+        }
+    }
+}
+
 /// Keys of maps and units of messages that are in both sets and differ.
 fn moved(before: &MappingSet, after: &MappingSet) -> Vec<Moved> {
-    let cell = |heading: &[(&'static str, String)], key: &str| {
-        heading.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone()).unwrap_or_default()
-    };
     let (before, after) = (before.describe(), after.describe());
     let mut out = Vec::new();
     for map in &after.maps {
         let Some(was) = before.maps.iter().find(|was| was.id == map.id) else { continue };
-        if cell(&was.heading, "key") != cell(&map.heading, "key") {
+        if made_of(&was.heading, &was.rows, "key") != made_of(&map.heading, &map.rows, "key") {
             let using = after.messages.iter().filter(|message| message.maps.contains(&map.id));
             let kinds = using.map(|message| message.id.clone()).collect();
             out.push(Moved { id: map.id.clone(), cell: "key", kinds });
@@ -34,7 +49,7 @@ fn moved(before: &MappingSet, after: &MappingSet) -> Vec<Moved> {
     }
     for message in &after.messages {
         let Some(was) = before.messages.iter().find(|was| was.id == message.id) else { continue };
-        if cell(&was.heading, "unit") != cell(&message.heading, "unit") {
+        if made_of(&was.heading, &was.rows, "unit") != made_of(&message.heading, &message.rows, "unit") {
             out.push(Moved { id: message.id.clone(), cell: "unit", kinds: vec![message.id.clone()] });
         }
     }
