@@ -19,8 +19,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// Whose folder it is.
 enum Whose {
-    /// A feed's, and whether an empty folder is one that is not mounted.
-    Feed { status: FeedStatus, never_empty: bool },
+    /// A feed's, and whether it has brought something.
+    Feed { status: FeedStatus, brought: bool },
     /// A facility's consent lists.
     Consent(String),
 }
@@ -37,13 +37,9 @@ pub(super) fn watch(
     shutdown: &CancellationToken,
 ) -> Vec<JoinHandle<()>> {
     let feeds = state.feeds.iter().filter_map(|status| {
-        // A storage that has brought something is never empty again: what is empty is where it was mounted.
-        let brought = || {
-            let store = state.store.facility(&status.facility)?;
-            store.last_received_ms(&status.name).ok().flatten()
-        };
-        let never_empty = status.kind == "ssmix2" && brought().is_some();
-        let whose = Whose::Feed { status: status.clone(), never_empty };
+        let store = state.store.facility(&status.facility);
+        let last = store.and_then(|store| store.last_received_ms(&status.name).ok().flatten());
+        let whose = Whose::Feed { status: status.clone(), brought: last.is_some() };
         Some(Share { whose, path: status.path.clone()? })
     });
     let consents = state.config.facilities.iter().filter_map(|written| {
@@ -53,30 +49,38 @@ pub(super) fn watch(
     feeds.chain(consents).map(|share| tokio::spawn(share.follow(alarms.clone(), shutdown.clone()))).collect()
 }
 
-/// Whether a folder is there and can be read.
-fn is_there(path: &Path, never_empty: bool) -> bool {
-    match std::fs::read_dir(path) {
-        Ok(mut entries) => match entries.next() {
-            Some(first) => first.is_ok(),
-            None => !never_empty,
-        },
-        Err(_) => false,
+/// Whether a folder that is there and can be read is empty; none where it is not there.
+fn is_empty(path: &Path) -> Option<bool> {
+    match std::fs::read_dir(path).ok()?.next() {
+        None => Some(true),
+        Some(entry) => entry.ok().map(|_| false),
     }
+}
+
+/// A storage that has held something is never empty again: what is empty is the place where it was mounted.
+fn is_gone(empty: Option<bool>, held_something: bool) -> bool {
+    empty.is_none_or(|empty| empty && held_something)
 }
 
 impl Share {
     async fn follow(self, alarms: Arc<Alarms>, shutdown: CancellationToken) {
         let mut gone = false;
-        let never_empty = matches!(self.whose, Whose::Feed { never_empty: true, .. });
+        let storage = matches!(&self.whose, Whose::Feed { status, .. } if status.kind == "ssmix2");
+        let mut held_something = matches!(self.whose, Whose::Feed { brought: true, .. });
         loop {
             let path = self.path.clone();
-            let mut look = tokio::task::spawn_blocking(move || is_there(&path, never_empty));
+            let mut look = tokio::task::spawn_blocking(move || is_empty(&path));
             let answered = tokio::select! {
                 () = shutdown.cancelled() => return,
                 answered = tokio::time::timeout(ANSWER, &mut look) => answered,
             };
-            let there = matches!(answered, Ok(Ok(true)));
-            self.tell(&alarms, std::mem::replace(&mut gone, !there), gone);
+            let empty = match &answered {
+                Ok(Ok(empty)) => *empty,
+                Ok(Err(_)) | Err(_) => None,
+            };
+            held_something |= empty == Some(false);
+            let before = std::mem::replace(&mut gone, is_gone(empty, storage && held_something));
+            self.tell(&alarms, before, gone);
             if answered.is_err() {
                 // No second look beside one that hangs.
                 tokio::select! {
@@ -124,12 +128,13 @@ mod tests {
     fn a_folder_is_there_while_it_can_be_read_and_an_empty_place_of_mounting_is_no_storage() {
         let dir = tempfile::tempdir().unwrap();
         let share = dir.path().join("share");
-        assert!(!is_there(&share, false));
+        assert_eq!(is_empty(&share), None);
         std::fs::create_dir(&share).unwrap();
-        assert!(is_there(&share, false) && !is_there(&share, true));
+        assert_eq!(is_empty(&share), Some(true));
         std::fs::write(share.join("000"), "").unwrap();
-        assert!(is_there(&share, true));
-        std::fs::rename(&share, dir.path().join("moved")).unwrap();
-        assert!(!is_there(&share, true));
+        assert_eq!(is_empty(&share), Some(false));
+        // A new storage, or a folder from which all was taken, is empty and there.
+        assert!(!is_gone(Some(true), false) && is_gone(Some(true), true));
+        assert!(is_gone(None, false) && !is_gone(Some(false), true));
     }
 }
