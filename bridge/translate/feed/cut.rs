@@ -1,7 +1,8 @@
 //! A file to messages: the rows of one facility, patient and report are one message, wherever they stand in the file.
 //!
-//! Every row that is neither a title nor blank is in exactly one message; a file without any is one message, held. A row that cannot be read joins the
-//! message whose facility, patient and report it names at their places; one that names none is a message of its own.
+//! Every row that is neither a title nor blank is in exactly one message; a file without any is one message, held,
+//! unless its titles are those of the layout. A row that cannot be read joins the message whose facility, patient and
+//! report it names at their places; one that names none is a message of its own.
 
 use super::layout::Layout;
 use super::rows::{self, Row};
@@ -79,8 +80,9 @@ pub fn cut(layout: &Layout, bytes: &[u8], gaiji: &GaijiTable) -> FileCut {
         out.pieces.push(Piece { facility, patient, rows, subject, part, body: bytes.to_vec() });
         return out;
     }
-    if data.is_empty() && !bytes.is_empty() {
-        // Nothing of it would be seen by anybody: it is held as it is. No row of it is named.
+    // The titles of the layout alone: a day without results. What else has no result would be seen by nobody, so it
+    // is held as it is. No row of it is named.
+    if data.is_empty() && !bytes.is_empty() && !rows.iter().any(|row| layout.names(row)) {
         let numbers: Vec<u32> = rows.iter().map(|row| row.number).collect();
         let subject = [b"bytes\0", bytes].concat();
         let (facility, patient, part) = (String::new(), String::new(), part(layout, ""));

@@ -138,6 +138,12 @@ impl Layout {
         (whole || alone) && !self.is_data(row)
     }
 
+    /// Whether a row has the names of the columns, most of them at their places.
+    pub(super) fn names(&self, row: &Row) -> bool {
+        let same = row.cells.iter().zip(&self.columns).filter(|(cell, column)| cell.trim() == column.name);
+        row.trouble.is_none() && same.count() * 2 > self.columns.len()
+    }
+
     /// Whether a row is certainly no title: it names a facility anywhere, or has a date where dates stand.
     fn is_data(&self, row: &Row) -> bool {
         let dated = |(cell, column): (&String, &Column)| column.kind == Kind::Date && is_date(cell);

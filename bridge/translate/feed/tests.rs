@@ -203,11 +203,19 @@ fn a_file_of_something_else_is_one_held_message() {
 #[test]
 fn a_file_without_a_result_is_held_and_never_done_in_silence() {
     let set = set();
-    for text in ["施設,患者,依頼,値,備考\n\n", "a,b,c,d,e\n1,2,3,4,5\n", "result list\n", "\n\n"] {
+    for text in ["a,b,c,d,e\n1,2,3,4,5\n", "result list\n", "\n\n"] {
         let file = cut_small(&set, &cp932(text));
         assert_eq!((file.pieces.len(), file.rows), (1, 0), "{text:?}");
         assert_eq!(file.pieces[0].body, cp932(text));
         assert!(said(&set, &cp932(text))[0].ends_with("Quarantined feed-no-rows at row 1"), "{text:?}");
+    }
+}
+
+#[test]
+fn a_file_of_the_titles_alone_is_a_day_without_results() {
+    for text in ["施設,患者,依頼,値,備考\n\n", "\n施設,患者,依頼,値,その他\n"] {
+        let file = cut_small(&set(), &cp932(text));
+        assert_eq!((file.pieces.len(), file.titles, file.blank), (0, 1, 1), "{text:?}");
     }
 }
 
