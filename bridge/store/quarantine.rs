@@ -3,7 +3,7 @@
 //! Both are a person's act; the caller writes it to the audit trail.
 
 use super::index::state;
-use super::{FacilityStore, MessageId, State, StoreError, claim, complete, parts, rebuild};
+use super::{FacilityStore, MessageId, State, StoreError, claim, complete, consent, parts, rebuild};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 
@@ -31,7 +31,8 @@ pub enum Selection {
     Messages(Vec<MessageId>),
     /// Those of these that are still held, whatever became of the others since they were looked at.
     StillHeld(Vec<MessageId>),
-    /// All registered ones, and those that wait to be sent, that another set of mappings than this one translated.
+    /// All registered ones, those that wait to be sent, and those that will be when their patient is shared, that
+    /// another set of mappings than this one translated.
     Outdated {
         /// The version of the set.
         version: String,
@@ -265,11 +266,20 @@ fn selected(connection: &Connection, selection: &Selection, by_number: &str) -> 
         Selection::Outdated { .. } if by_number != REPLAYED => Vec::new(),
         Selection::Outdated { version, kind } => {
             let sql = format!(
-                "SELECT id FROM message WHERE state IN (?1, ?2) AND coalesce(mapping_version, '') <> ?3
+                "SELECT id FROM message WHERE (state IN (?1, ?2) OR (state = ?5 AND reason = ?6
+                 AND (version IS NOT NULL OR id IN (SELECT message FROM part WHERE version IS NOT NULL))))
+                 AND coalesce(mapping_version, '') <> ?3
                  AND (?4 = '' OR kind = ?4) AND {KEPT} ORDER BY id"
             );
             let mut select = connection.prepare_cached(&sql)?;
-            let values = params![state::REGISTERED, state::PENDING, version, kind];
+            let values = params![
+                state::REGISTERED,
+                state::PENDING,
+                version,
+                kind,
+                state::EXCLUDED,
+                consent::NOT_SHARED
+            ];
             select.query_map(values, read)?.collect::<Result<_, _>>()?
         }
         Selection::Cause { code, position, rule } => {

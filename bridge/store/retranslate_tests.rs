@@ -1,7 +1,8 @@
 //! Messages that another set of mappings made, registered or not yet sent, are made anew by the active one.
 
-use super::tests::{accept, complete_next, deliver, done, fresh, index, lab, next_delivery, state};
-use super::{FacilityStore, MessageId, Selection, State};
+use super::consent_tests::{excluded, list, listed, why};
+use super::tests::{NOW, accept, complete_next, deliver, done, fresh, index, lab, next_delivery, state};
+use super::{ConsentRow, FacilityStore, MessageId, Selection, State, Withdrawal};
 use renkei_translate::translation::Translation;
 
 fn outdated() -> Selection {
@@ -40,6 +41,26 @@ async fn what_waits_is_made_anew_and_does_not_go_out_before() {
     assert!(deletes.is_empty(), "it never was there: {deletes:?}");
     assert_eq!((state(&store, sent).0, state(&store, waits).0), (State::Registered, State::Registered));
     assert_eq!((store.waiting_outdated("v2", "").unwrap(), store.count(&outdated()).unwrap()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_is_not_shared_yet_is_made_anew_too_and_stays_here() {
+    let (_dir, _root, store) = fresh();
+    store.share(&listed(Withdrawal::Stop), NOW).unwrap();
+    accept(&store, "1", "p:").await;
+    index(&store);
+    let mut translation = lab("u1", 1, &["a", "private"]);
+    translation.patient = Some("p".into());
+    let id = complete_next(&store, translation.clone());
+    assert_eq!(why(&store, id), excluded("not-shared"));
+    assert_eq!((store.waiting_outdated("v2", "").unwrap(), store.replay(&outdated()).unwrap()), (0, 1));
+    translation.resources.retain(|resource| resource.id != "private");
+    assert_eq!(again(&store, translation), id);
+    assert_eq!(why(&store, id), excluded("not-shared"));
+    assert!(next_delivery(&store).is_none());
+    list(&store, &[ConsentRow { patient: "p".into(), from_day: 0, until_day: 99_991_231 }]);
+    let (puts, _) = deliver(&store);
+    assert!(puts.contains(&"a".to_owned()) && !puts.contains(&"private".to_owned()), "{puts:?}");
 }
 
 #[tokio::test]
