@@ -21,6 +21,7 @@ fn an_operator_signs_in_with_password_and_code() {
 
     browser.fill("#password", PASSWORD);
     browser.click("main button[type=submit]");
+    browser.wait("document.querySelector('#demo-code') !== null");
     let code = browser.text_of("#demo-code");
     browser.fill("#code", &format!(" {} {} ", &code[..3], &code[3..]));
     browser.click("main button[type=submit]");
