@@ -64,7 +64,14 @@ fn ordered_by(segments: &[&str], doctor: &str) -> Vec<String> {
 /// Messages of a patient that bring two orders each: that of the pair, and one more. Told together, each alone, in part
 /// taken back, and taken back together.
 fn several_orders(p: usize, patient: &str) -> Vec<Told> {
-    let kinds = [("OML-01", "0011"), ("ORU-R01", "0004"), ("OMD", "0007")];
+    let kinds = [
+        ("OML-01", "0011"),
+        ("ORU-R01", "0004"),
+        ("OMD", "0007"),
+        ("OMP-01", "0001"),
+        ("OMP-02", "0002"),
+        ("OMP-11", "0005"),
+    ];
     let mut all = Vec::new();
     for (n, (data_type, number)) in (PAIRS.len()..).zip(kinds) {
         let pair = PAIRS.iter().find(|pair| pair.data_type == data_type).expect("the pair is there");

@@ -84,6 +84,37 @@ fn several_orders_give_what_each_gives_alone() {
             "ORC|NW|B|||||||20240401\rTQ1|1||||||20240402\rODS|D||K2^粥食^99M",
         ],
     );
+    let drugs = |own: &str, drug: &str| {
+        format!(
+            "ORC|NW|{own}||{own}_01_001|||||20240401\rRXE||{drug}^架空錠^HOT9|1||TAB^錠^MR9P\rTQ1|1||1013044400000000&毎食後&JAMISDP01\rORC|NW|{own}||{own}_02_001|||||20240401\rRXE||{drug}9^別の錠^HOT9|2||TAB^錠^MR9P\rTQ1|1||1013044400000000&毎食後&JAMISDP01"
+        )
+    };
+    as_alone("RDE^O11", &[&drugs("A", "10000001"), &drugs("B", "10000002")]);
+    as_alone("RDE^O11", &[&drugs("A", "10000001"), &drugs("B", "10000002").replace("NW", "CA")]);
+    let drip = |own: &str| {
+        format!(
+            "ORC|NW|{own}||{own}_01_001|||||20240401\rRXE||00^一般^JHSI0002|||||||||||||||||||||100|mL/h\rTQ1|1||||||20240402\rRXR|IV^静脈^HL70162\rRXC|B|620000001^架空液^HOT9|500|ML^ミリリットル^MR9P"
+        )
+    };
+    as_alone("RDE^O11", &[&drip("A"), &drip("B"), &drip("C")]);
+    let given = |own: &str, drug: &str| {
+        format!(
+            "ORC|NW|{own}||1|||||20240401\rRXA|0|1|202404020830|202404020830|{drug}^架空錠^HOT9|1|TAB^錠^MR9P|||||||||||||CP\rRXR|PO^口^HL70162"
+        )
+    };
+    as_alone("RAS^O17", &[&given("A", "100000001"), &given("B", "100000001"), &given("C", "100000002")]);
+    let act = |own: &str| {
+        format!(
+            "ORC|NW|{own}|||||||20240401\rOBR||{own}||1000^単純撮影^JJ1017\rORC|CH|{own}-1||||||{own}|20240401\rOBR||{own}-1||1001^立位正面^JJ1017\rZE1|1|00^実施^JHSI0006|1001^立位正面^JJ1017"
+        )
+    };
+    as_alone("OMI^Z23", &[&act("A"), &act("B")]);
+    let vital = |own: &str, value: &str| {
+        format!(
+            "ORC|RE||{own}\rOBR|1||{own}|VS^バイタル^99ZL01|||20240401\rOBX|1|NM|9P100000000000001^体温^JC10||{value}|Cel^度^ISO+|||||F|||202404010900"
+        )
+    };
+    as_alone("ORU^R30", &[&vital("V1", "36.5"), &vital("V2", "37.1")]);
     let result = |own: &str, code: &str| {
         format!("OBR|1|{own}||{code}^検査^JC10|||202404010830\rOBX|1|NM|{code}^項目^JC10||1|mg|||||F")
     };
