@@ -108,8 +108,24 @@ async fn a_version_is_taken_over_at_work_and_what_was_registered_keeps_its_ids()
     };
     assert_eq!(gender(&site), shipped, "saved is not active");
 
+    // What it would do to what was received is seen before: the message that changes, and how, without its values.
+    let tried = done(&site, &["mapping", "trial", "--layer", "network", "1"]);
+    for line in [
+        "table administrative-gender",
+        "Patient.gender: text → text",
+        &format!("(ADT-00 {first})"),
+        "1 of 1 messages change",
+    ] {
+        assert!(tried.contains(line), "{line}: {tried}");
+    }
+    assert!(!tried.contains("female") && !tried.contains(person.kanji.0), "{tried}");
+    assert_eq!(gender(&site), shipped, "tried is not active");
+    let other = done(&site, &["mapping", "trial", "--layer", "network", "--kind", "OML-11", "1"]);
+    assert!(other.contains("0 of 0 messages change"), "{other}");
+
     // Taken over without a restart: the next message has it, under the same id.
-    activate("1");
+    let said = activate("1");
+    assert!(said.contains("of the 1 newest messages 1 would change"), "{said}");
     let log = || appliance.log().matches("The mappings were exchanged").count();
     until("the appliance takes the version over", || log() == 1);
     site.send(&appliance, &[writer.demographics(person)]).await;

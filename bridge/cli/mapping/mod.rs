@@ -9,6 +9,7 @@ mod master;
 mod rows;
 mod show;
 mod table;
+mod trial;
 mod unmapped;
 mod versions;
 
@@ -37,6 +38,8 @@ pub(super) enum Mapping {
     Save(versions::Save),
     /// List the saved versions of layers, and which are active.
     Versions(versions::Versions),
+    /// What a saved version would change in the messages that are kept, before it is active.
+    Trial(trial::Arguments),
     /// Make a saved version the active one; a running `serve` takes it over.
     Activate(versions::Activate),
     /// Make active what was active before.
@@ -148,6 +151,7 @@ pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
         Mapping::Import(arguments) => archive::import(arguments)?,
         Mapping::Save(arguments) => versions::save(arguments)?,
         Mapping::Versions(arguments) => versions::versions(arguments)?,
+        Mapping::Trial(arguments) => trial::run(arguments)?,
         Mapping::Activate(arguments) => versions::activate(arguments)?,
         Mapping::Rollback(arguments) => versions::rollback(arguments)?,
         Mapping::Table(command) => table::run(command)?,

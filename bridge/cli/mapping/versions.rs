@@ -2,7 +2,7 @@
 //! may be at work and takes over what is activated by itself.
 
 use super::archive::refused;
-use super::effects;
+use super::{effects, trial};
 use crate::app::archive::{self, Files};
 use crate::app::{mappings, now_ms};
 use crate::cli::messages::{Author, who, who_of};
@@ -18,12 +18,12 @@ use std::sync::Arc;
 
 /// Which layer.
 #[derive(Debug, clap::Args)]
-struct Which {
+pub(super) struct Which {
     #[command(flatten)]
     file: ConfigFile,
     /// `network`, or the code of a facility.
     #[arg(long, value_name = "LAYER")]
-    layer: String,
+    pub(super) layer: String,
 }
 
 /// A reason that says something: it is all that others will know of why a version came.
@@ -128,13 +128,13 @@ impl Stored {
     }
 }
 
-fn nothing(layer: &str) -> ExitCode {
+pub(super) fn nothing(layer: &str) -> ExitCode {
     eprintln!("{layer}: there is no such version / その版はありません");
     ExitCode::from(super::super::EXIT_DATA)
 }
 
 /// Opens the store; a layer that no facility has is said.
-fn open(which: &Which) -> anyhow::Result<Result<(Config, Arc<Store>), ExitCode>> {
+pub(super) fn open(which: &Which) -> anyhow::Result<Result<(Config, Arc<Store>), ExitCode>> {
     let (config, store) = match which.file.store()? {
         Ok(opened) => opened,
         Err(code) => return Ok(Err(code)),
@@ -307,6 +307,7 @@ fn fits(
                     |code| now.set_of(code),
                     |code| built.set_of(code),
                 )?;
+                trial::say_effects(config, store, layer, now, &built);
             }
             Ok(true)
         }
@@ -341,14 +342,19 @@ fn done(
     if let Ok(active) = mappings::Sources::new(config, Some(store.layers())).build() {
         effects::say_waiting(config, store, layer, &active)?;
     }
-    if let Some(dir) = mappings::Sources::new(config, Some(store.layers())).folder(layer) {
+    say_folder(&mappings::Sources::new(config, Some(store.layers())), layer);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says where a folder of the configuration stands in the place of versions.
+pub(super) fn say_folder(sources: &mappings::Sources<'_>, layer: &str) {
+    if let Some(dir) = sources.folder(layer) {
         eprintln!(
             "the configuration names the folder {}, which stands in its place until that line is gone\n    \
              設定にフォルダ {0} が書いてあるので、その行を消すまではそちらを使います。",
             dir.display()
         );
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

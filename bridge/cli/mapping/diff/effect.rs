@@ -29,10 +29,10 @@ struct Seen {
 
 /// What the messages so far bring.
 #[derive(Debug, Default)]
-pub(super) struct Effect {
+pub(in crate::cli::mapping) struct Effect {
     seen: BTreeMap<Pattern, Seen>,
     /// Messages of which anything changes.
-    pub(super) changed: u64,
+    pub(in crate::cli::mapping) changed: u64,
 }
 
 fn word(status: Status) -> &'static str {
@@ -98,7 +98,12 @@ fn resources(translation: &Translation) -> BTreeMap<(String, String), Value> {
 
 impl Effect {
     /// Adds what one message becomes by either set.
-    pub(super) fn add(&mut self, a: &Translation, b: &Translation, name: impl Fn() -> String) {
+    pub(in crate::cli::mapping) fn add(
+        &mut self,
+        a: &Translation,
+        b: &Translation,
+        name: impl Fn() -> String,
+    ) {
         // What one message brings, each pattern once a resource.
         let mut found: Vec<(Pattern, String)> = Vec::new();
         let pattern = |what: &str, path: &str, from, to| Pattern {
@@ -148,7 +153,7 @@ impl Effect {
     }
 
     /// A line for each pattern, the most frequent first.
-    pub(super) fn lines(&self, values: bool) -> Vec<String> {
+    pub(in crate::cli::mapping) fn lines(&self, values: bool) -> Vec<String> {
         let mut all: Vec<(&Pattern, &Seen)> = self.seen.iter().collect();
         all.sort_by_key(|(_, seen)| std::cmp::Reverse(seen.count));
         let line = |(pattern, seen): (&Pattern, &Seen)| {

@@ -11,8 +11,9 @@ use super::archive::SHIPPED;
 use crate::app::mappings::{self, Folders};
 use crate::cli::print::say;
 use crate::cli::translate::Reading;
-use effect::Effect;
+pub(super) use effect::Effect;
 use renkei_translate::mapping::MappingSet;
+pub(super) use rules::changes;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -68,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         (Ok(a), Ok(b)) => (a, b),
         (Err(code), _) | (_, Err(code)) => return Ok(code),
     };
-    let changes = rules::changes(&a, &b);
+    let changes = changes(&a, &b);
     for change in &changes {
         say!("{change}");
     }

@@ -127,7 +127,7 @@ fn table(set: &MappingSet, table: &str) -> Items {
 }
 
 /// What differs, a line each: `+` what B has, `-` what A had, `~` a cell that is another.
-pub(super) fn changes(a: &MappingSet, b: &MappingSet) -> Vec<String> {
+pub(in crate::cli::mapping) fn changes(a: &MappingSet, b: &MappingSet) -> Vec<String> {
     let mut out = Vec::new();
     compare(&items(a), &items(b), &mut out);
     let tables = |set: &MappingSet| set.describe().tables.into_iter().map(|table| (table.name, ()));
