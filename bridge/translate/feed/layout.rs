@@ -157,7 +157,7 @@ impl Layout {
 }
 
 /// Half-width kana and their sound marks to full-width.
-fn wide_kana(text: &str) -> String {
+pub(crate) fn wide_kana(text: &str) -> String {
     const WIDE: &str = "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン゛゜";
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

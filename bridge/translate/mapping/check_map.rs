@@ -244,7 +244,7 @@ fn is_one(path: &Path) -> bool {
             Root::Segment { pick, .. } => first(pick),
             Root::Column { all, .. } => !all,
             Root::Setting(_) | Root::Relative => true,
-            Root::Name(_) | Root::Literal(_) => false,
+            Root::Name(_) | Root::Of { .. } | Root::Literal(_) => false,
         }
 }
 

@@ -6,6 +6,7 @@ use super::describe::{self, SetText, Source as Stand, TableText};
 use super::functions;
 use super::idle;
 use super::layer::{self, Layer, Rank};
+use super::path::OfMap;
 use super::plan::{LayoutPlan, Make, Plan, Table};
 use super::problem::{Place, Problem, Problems, words};
 use super::reader::{File, Tab, line_starts};
@@ -34,6 +35,8 @@ pub(crate) struct Known {
     pub(crate) extensions: HashMap<String, (String, String)>,
     /// Slice name → fixed places.
     pub(crate) slices: HashMap<String, Vec<SliceRow>>,
+    /// Map id → its place in the plan and its names.
+    pub(crate) maps: HashMap<String, OfMap>,
 }
 
 /// What an element of a slice holds from the start.
@@ -98,6 +101,11 @@ pub(crate) fn compile(
     let map_ids: HashMap<String, usize> = maps.iter().enumerate().map(|(n, d)| (d.id.clone(), n)).collect();
     // Names of the map around a submap.
     let outer: HashMap<&str, Vec<String>> = maps.iter().map(|map| (map.id.as_str(), map.names())).collect();
+    let gone = text.off.iter().map(|(id, _)| (id.clone(), OfMap { index: usize::MAX, names: Vec::new() }));
+    known.maps = gone.collect();
+    known.maps.extend(
+        maps.iter().enumerate().map(|(index, map)| (map.id.clone(), OfMap { index, names: map.names() })),
+    );
     let message_names: Vec<String> = messages.iter().flat_map(MessageDraft::names).collect();
     for draft in &inner {
         let outer = draft.owner.as_deref().and_then(|owner| outer.get(owner)).map_or(&[][..], Vec::as_slice);

@@ -274,7 +274,7 @@ pub(crate) fn finish_map(
         Parts::Type => draft.id.split('.').next().unwrap_or_default(),
         _ => draft.instances.trim(),
     });
-    let mut cx = Cx { plan, known, problems, own: Vec::new(), outer, message, owner, value };
+    let mut cx = Cx { plan, known, problems, own: Vec::new(), outer, message, in_rules: false, owner, value };
     let cell = |key| Cell { place: draft.at(key), rule: &draft.id, column: key };
     let lets = cx.lets(&draft.lets, &draft.id);
     let when = draft.when.as_ref().and_then(|text| cx.condition(cell("when"), text));
@@ -322,6 +322,7 @@ pub(crate) fn finish_map(
     if let Some(url) = &profile {
         check_profile::profile(cell("profile"), url, &draft.makes, &mut cx);
     }
+    cx.in_rules = draft.parts != Parts::Type;
     let mut rules: Vec<Rule> = Vec::new();
     let mut written: HashMap<String, usize> = HashMap::new();
     for (n, line) in draft.rules.iter().enumerate() {

@@ -217,6 +217,7 @@ pub(crate) fn finish_message(
     let (place, id) = (&draft.place, draft.id.as_str());
     let (groups, whole) = groups(draft, plan, problems);
     let mut cx = Cx {
+        in_rules: false,
         plan,
         known,
         problems,

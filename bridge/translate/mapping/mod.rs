@@ -49,7 +49,8 @@
 //! say `of = "OMP-02"` and `findings = ["code"]`. A bare `SEG-f` is the first segment and the first
 //! repetition; `SEG[*]-f` all segments; `SEG[cond]-f` all that fit; `SEG[after]-f` the first of that name behind the
 //! instance (of `{RXA} RXR` the RXR of an RXA). `ordinal by $x` counts in the group around, `ordinal by $x of message`
-//! in the whole message.
+//! in the whole message. In rules `coverage/$number` is a name of another map, of each that it makes of the message, and
+//! `coverage[latest $since]/$number` of the one whose `$since` is the greatest; `A before B` and `A after B` compare dates.
 //!
 //! `else = "next CODE"` tries the next row and says CODE; a row whose `when` does not hold is passed silently
 //! under any other `else`. `table T` into a CodeableConcept or Coding keeps the local coding where the table has
@@ -111,6 +112,7 @@ pub(crate) mod layer;
 mod names;
 mod near;
 mod orders;
+mod others;
 mod path;
 mod peek;
 mod plan;

@@ -4,6 +4,15 @@ use super::plan::{
     Cond, EVERYWHERE, Name, Part, Path, Pick, Root, Setting, Sym, Symbols, Used, segment_name,
 };
 use super::problem::{Words, words};
+use std::collections::HashMap;
+
+/// A map as paths of other maps see it.
+pub(crate) struct OfMap {
+    /// Its place in the plan; the last number there is for one that a layer has switched off.
+    pub(crate) index: usize,
+    /// Its names, by their slots.
+    pub(crate) names: Vec<String>,
+}
 
 /// What a path or condition may be made of while it is parsed.
 pub(crate) struct Parser<'a> {
@@ -12,6 +21,8 @@ pub(crate) struct Parser<'a> {
     pub(crate) tables: &'a mut dyn FnMut(&str) -> Option<usize>,
     /// How a `$name` resolves.
     pub(crate) names: &'a dyn Fn(&str) -> Option<Name>,
+    /// The names of other maps, where they may be asked for.
+    pub(crate) maps: Option<&'a HashMap<String, OfMap>>,
     /// The segments named.
     pub(crate) seen: &'a mut Vec<Sym>,
     /// The columns named.
@@ -95,6 +106,11 @@ impl Parser<'_> {
             let name = (self.names)(name).ok_or_else(|| no_name(name))?;
             let (repetition, parts) = self.tail(&rest[end..])?;
             return Ok(Path { root: Root::Name(name), repetition, parts });
+        }
+        if text.starts_with(|c: char| c.is_ascii_lowercase())
+            && let Some((map, name)) = text.split_once("/$")
+        {
+            return self.of_map(text, map, name);
         }
         if text.starts_with('.') {
             let (repetition, parts) = self.tail(if text == "." { "" } else { text })?;
@@ -182,6 +198,49 @@ impl Parser<'_> {
         let parts = self.parts(rest)?;
         self.component(sym, field, &parts);
         Ok(Path { root: Root::Segment { around, name: sym, pick, field }, repetition, parts })
+    }
+
+    /// `coverage/$number`, `coverage[latest $since]/$number`.
+    fn of_map(&mut self, text: &str, map: &str, name: &str) -> Parsed<Path> {
+        let Some(maps) = self.maps else {
+            return Err(words(
+                format!("「{text}」: ほかのマップの名前を使えるのは rules の行だけです。"),
+                format!("'{text}': names of other maps are for rows of rules"),
+            ));
+        };
+        let (map, by) = match map.split_once('[') {
+            None => (map, None),
+            Some((map, by)) => {
+                let by = by.strip_suffix(']').and_then(|by| by.trim().strip_prefix("latest "));
+                let Some(by) = by.and_then(|by| by.trim().strip_prefix('$')) else {
+                    return Err(words(
+                        format!("「{text}」: マップのかっこの中は [latest $名前] です。"),
+                        format!("'{text}': the bracket of a map is [latest $NAME]"),
+                    ));
+                };
+                (map, Some(by))
+            }
+        };
+        let Some(of) = maps.get(map) else {
+            return Err(words(
+                format!("{map} というマップがありません。"),
+                format!("there is no map '{map}'"),
+            ));
+        };
+        let mut slot = |name: &str| match of.names.iter().position(|known| known == name) {
+            Some(slot) => Ok(slot),
+            // What a map that is switched off had is not asked for, but each name is another.
+            None if of.index == usize::MAX => Ok(self.symbols.intern(name).0 as usize),
+            None => Err(words(
+                format!("マップ {map} に ${name} という名前はありません。"),
+                format!("the map '{map}' has no name ${name}"),
+            )),
+        };
+        let end = name.find(['.', '[']).unwrap_or(name.len());
+        let latest = by.map(&mut slot).transpose()?;
+        let slot = slot(&name[..end])?;
+        let (repetition, parts) = self.tail(&name[end..])?;
+        Ok(Path { root: Root::Of { map: of.index, slot, latest }, repetition, parts })
     }
 
     fn component(&mut self, segment: Sym, field: u16, parts: &[Part]) {
@@ -368,6 +427,8 @@ impl Parser<'_> {
                 }
                 literal => Ok(Cond::In(path, list(&unquoted(literal)?)?)),
             },
+            "before" => Ok(Cond::Before(path, self.path(next()?)?)),
+            "after" => Ok(Cond::Before(self.path(next()?)?, path)),
             "starts" => Ok(Cond::Starts(path, list(&unquoted(next()?)?)?)),
             "ends" => Ok(Cond::Ends(path, list(&unquoted(next()?)?)?)),
             "is" => match next()? {
@@ -380,9 +441,9 @@ impl Parser<'_> {
             },
             other => Err(words(
                 format!(
-                    "条件の「{other}」は読めません。valued・missing・=・in・starts・ends・is のどれかです。"
+                    "条件の「{other}」は読めません。valued・missing・=・in・starts・ends・before・after・is のどれかです。"
                 ),
-                format!("'{other}' is not known: valued, missing, =, in, starts, ends or is"),
+                format!("'{other}' is not known: valued, missing, =, in, starts, ends, before, after or is"),
             )),
         }
     }

@@ -82,6 +82,13 @@ pub(crate) enum Root {
         field: u16,
     },
     Name(Name),
+    /// A name of another map, of each that it makes of the message; `latest`: of the one alone that has the greatest
+    /// of that name. No map has the last number: it is switched off, and gives nothing.
+    Of {
+        map: usize,
+        slot: usize,
+        latest: Option<usize>,
+    },
     /// A column of a feed: of the instance's own record, else of the first that there is; all of them by `[*]`.
     Column {
         name: Sym,
@@ -114,6 +121,8 @@ pub(crate) enum Cond {
     Starts(Path, Vec<String>),
     Ends(Path, Vec<String>),
     Same(Path, Path),
+    /// The first is a date before the second, as far as both are told.
+    Before(Path, Path),
     Number(Path),
     Date(Path),
     All(Vec<Cond>),
@@ -135,7 +144,7 @@ impl Cond {
             | Self::Ends(path, _)
             | Self::Number(path)
             | Self::Date(path) => own(path),
-            Self::Same(a, b) => own(a) && own(b),
+            Self::Same(a, b) | Self::Before(a, b) => own(a) && own(b),
             Self::All(all) | Self::Any(all) => all.iter().all(Self::is_relative),
             Self::Not(inner) | Self::Shared(_, inner) => inner.is_relative(),
         }

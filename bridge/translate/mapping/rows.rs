@@ -30,6 +30,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) own: Vec<String>,
     pub(crate) outer: &'a [String],
     pub(crate) message: &'a [String],
+    /// Whether the row may ask for names of other maps: what those make is known when rules run.
+    pub(crate) in_rules: bool,
     /// The map that the row belongs to, of a submap the one around it; empty for types and message files.
     pub(crate) owner: String,
     /// The data type of the value that the map is for and how many components it has, where that is told.
@@ -74,6 +76,7 @@ impl Cx<'_> {
             symbols,
             tables: &mut find_table,
             names: &names,
+            maps: self.in_rules.then_some(&self.known.maps),
             seen,
             columns: &mut columns,
             segments: &mut segments,

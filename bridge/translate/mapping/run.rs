@@ -431,6 +431,7 @@ impl<'m> Run<'m> {
                     self.parts(item, &path.repetition, &path.parts, out);
                 }
             }
+            Root::Of { map, slot, latest } => self.of_map(*map, *slot, *latest, path, out),
             Root::Relative => {
                 let item = match (relative, &scope.inst) {
                     (Some(item), _) => item.clone(),
@@ -485,7 +486,7 @@ impl<'m> Run<'m> {
         }
     }
 
-    fn parts(&mut self, item: Item<'m>, pick: &Pick, parts: &[Part], out: &mut Items<'m>) {
+    pub(super) fn parts(&mut self, item: Item<'m>, pick: &Pick, parts: &[Part], out: &mut Items<'m>) {
         match (&item, parts) {
             (Item::Segment(segment), [Part::Number(field), rest @ ..]) => {
                 return self.field(segment.index() as u32, *field, pick, rest, out);
@@ -559,6 +560,7 @@ impl<'m> Run<'m> {
                 let (a, b) = (self.first(scope, relative, a), self.first(scope, relative, b));
                 matches!((a, b), (Some(a), Some(b)) if a.text() == b.text())
             }
+            Cond::Before(a, b) => self.before(scope, relative, a, b),
             Cond::All(all) => all.iter().all(|c| self.holds(scope, relative, c)),
             Cond::Any(all) => all.iter().any(|c| self.holds(scope, relative, c)),
             Cond::Not(inner) => !self.holds(scope, relative, inner),

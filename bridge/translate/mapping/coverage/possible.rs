@@ -130,10 +130,10 @@ impl<'p> State<'p> {
         let holds = fact.holds;
         if let What::Cond(cond) = &fact.what {
             let other = match cond {
-                Cond::Same(_, other) => reader.key(&fact.scope, other, 0),
+                Cond::Same(_, other) | Cond::Before(_, other) => reader.key(&fact.scope, other, 0),
                 _ => None,
             };
-            if matches!(cond, Cond::Same(..)) && other.is_none() {
+            if matches!(cond, Cond::Same(..) | Cond::Before(..)) && other.is_none() {
                 return true;
             }
             let name = format!("{key:?} {other:?} {}", asks(cond));
@@ -179,7 +179,7 @@ impl<'p> State<'p> {
     fn through<'s>(&mut self, reader: &Reader<'p>, fact: &Fact<'s, 'p>) -> Option<Choice<'s, 'p>> {
         let path = match &fact.what {
             What::Valued(path) => path,
-            What::Cond(cond) if !matches!(cond, Cond::Same(..)) => path_of(cond)?,
+            What::Cond(cond) if !matches!(cond, Cond::Same(..) | Cond::Before(..)) => path_of(cond)?,
             _ => return None,
         };
         let Root::Name(name) = &path.root else { return None };
@@ -260,6 +260,7 @@ fn path_of(cond: &Cond) -> Option<&Path> {
         | Cond::Starts(path, _)
         | Cond::Ends(path, _)
         | Cond::Same(path, _)
+        | Cond::Before(path, _)
         | Cond::Number(path)
         | Cond::Date(path) => Some(path),
         _ => None,
@@ -275,6 +276,7 @@ fn asks(cond: &Cond) -> String {
         Cond::Starts(_, list) => format!("starts {list:?}"),
         Cond::Ends(_, list) => format!("ends {list:?}"),
         Cond::Same(..) => "same".to_owned(),
+        Cond::Before(..) => "before".to_owned(),
         Cond::Number(_) => "number".to_owned(),
         Cond::Date(_) => "date".to_owned(),
         _ => String::new(),
@@ -336,6 +338,10 @@ impl<'p> Reader<'p> {
                 one &= rows.iter().all(|row| self.is_one(&at, row, depth + 1));
                 let slot = rows.first()?.slot;
                 format!("${slot} of {} {}", at.map.is_some(), self.depth(&at))
+            }
+            Root::Of { map, slot, latest } => {
+                one = false;
+                format!("${slot} of map {map} {latest:?}")
             }
             Root::Column { name, all } => {
                 one &= !all;

@@ -145,6 +145,11 @@ impl<'p> Reader<'p> {
                 }
                 out
             }
+            Root::Of { map, slot, .. } if self.message.maps.contains(map) => {
+                let at = Scope { base: None, map: Some(&self.plan.maps[*map]), outer: None, own: false };
+                let rows = self.lets(&at).iter().filter(|row| row.slot == *slot);
+                rows.flat_map(|row| self.let_row(&at, row, &path.parts, looked, depth + 1)).collect()
+            }
             Root::Column { name, .. } => {
                 vec![read(Position::field(&format!("col({})", self.name(*name)), 0))]
             }
@@ -152,7 +157,7 @@ impl<'p> Reader<'p> {
                 let base = scope.base.cloned().or_else(|| scope.map.and_then(|map| self.instance(map)));
                 base.map(|base| read(append(&base, &path.parts))).into_iter().collect()
             }
-            Root::Setting(_) | Root::Literal(_) => Vec::new(),
+            Root::Of { .. } | Root::Setting(_) | Root::Literal(_) => Vec::new(),
         }
     }
 
@@ -291,7 +296,7 @@ impl<'p> Reader<'p> {
             | Cond::Ends(path, _)
             | Cond::Number(path)
             | Cond::Date(path) => one(out, path),
-            Cond::Same(a, b) => {
+            Cond::Same(a, b) | Cond::Before(a, b) => {
                 one(out, a);
                 one(out, b);
             }

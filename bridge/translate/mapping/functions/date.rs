@@ -186,6 +186,15 @@ pub(crate) fn is_date(text: &str) -> bool {
     !text.is_empty() && parse(text).is_some()
 }
 
+/// Whether both are dates and the first comes before the second, as far as both are told: a month and a day in it are of
+/// one time.
+pub(crate) fn is_before(a: &str, b: &str) -> bool {
+    let (Some(a), Some(b)) = (parse(a), parse(b)) else { return false };
+    let (a, b) = (a.date_time(), b.date_time());
+    let n = a.len().min(b.len()).min("YYYY-MM-DDTHH:MM:SS".len());
+    a[..n] < b[..n]
+}
+
 /// The 17 digits by which messages are ordered; what is missing is zero. `None` where it is no time.
 pub(crate) fn seventeen(text: &str) -> Option<String> {
     parse(text)?;

@@ -6,6 +6,7 @@
 mod code;
 mod contact;
 mod date;
+mod insured;
 pub(crate) mod parts;
 mod quantity;
 mod result;
@@ -18,7 +19,7 @@ use crate::finding::Severity;
 use std::borrow::Cow;
 
 pub(crate) use code::LOCAL;
-pub(crate) use date::{is_date, seventeen};
+pub(crate) use date::{is_before, is_date, seventeen};
 pub(crate) use quantity::number;
 
 /// How many inputs a function takes.
@@ -67,6 +68,7 @@ list![
     Written: "written", "", Inputs::Each, "text", "繰返しを知らずに書かれた欄の全体。`80~40` を一つの文として、一度だけ言う。", "The whole field as one wrote it who knew nothing of repetitions: `80~40` is one text, and said once.";
     Nothing: "nothing", "", Inputs::Each, "text", "何も作らない。名前(let)の行で、`when` が成り立つときに `else` の所見を、その位置に付けて残す。", "Makes nothing: in a row of `let` it leaves the finding of `else`, with its position, where `when` holds.";
     DurationWords: "duration-words", "[days]", Inputs::Each, "text", "Quantity.duration が読めない期間(`医師の指示まで`、`5^回`)の言葉。読めるものからは何も作らない。", "The words of a period that Quantity.duration cannot read (`5^回`); nothing of one that it can.";
+    Digits: "digits", "COUNT", Inputs::Each, "text", "数字だけの番号を、COUNT桁まで先頭を0で埋める。全角は半角にする。数字でない文字があるか、COUNT桁より長ければ何も作らない。", "A number of digits alone, padded with zeros to COUNT; full-width digits become half-width. Nothing of what has other characters or is longer.";
     TwoDigits: "two-digits", "", Inputs::Each, "text", "2桁にゼロ埋めする。", "Padded to two digits.";
     Characters: "characters", "FROM COUNT", Inputs::Each, "text", "FROM文字目からCOUNT文字。短ければ何も作らない。", "COUNT characters from the FROMth; nothing where the text is shorter.";
     PatientId: "patient-id", "", Inputs::Each, "text", "施設の患者IDの規則で正規化する。", "A patient id in the facility's normal form.";
@@ -84,6 +86,7 @@ list![
     CweCodings: "CWE.codings", "[CONTEXT]", Inputs::Each, "Coding", "CWEのコードをCodingとして並べる。", "The codings of a CWE one by one, for `coding[]`.";
     Coding: "Coding", "[CONTEXT]", Inputs::Each, "Coding", "CWEの一つ目のコードをCodingにする。", "The first coding of a CWE.";
     ZrdCode: "ZRD.code", "[CONTEXT]", Inputs::Each, "CodeableConcept", "ZRD(`コード^名称^体系^数量^単位`)の最初の三成分をCodeableConcept(書き先がCodingならCoding)にする。数量と単位は .4 と .5。", "The first three components of a ZRD (`code^name^system^amount^unit`) as CodeableConcept (as Coding where the target is one); amount and unit are .4 and .5.";
+    InsuredId: "insured-id", "", Inputs::Several(4), "String", "保険者番号(8桁)、記号、番号、枝番から被保険者個人識別子(`01130012:12345678:9876:01`)。記号と番号のどちらかが全角なら両方を全角にし(所見 insured-text-widened)、コロンと ^ は全角にする。保険者番号か番号が無いか、枝番が2桁の数字でなければ作らない。", "The insured person's id (`01130012:12345678:9876:01`) from payer number (8 digits), symbol, number and branch. Where one of symbol and number is full-width both become so (insured-text-widened); colons and ^ in them become full-width. None without payer number or number, and none where the branch is no number of two digits.";
     Lines: "lines", "", Inputs::Several(8), "String", "すべての値を、一行に一つずつの文にする。", "All the values as one text, a line each.";
     CxPatient: "CX.patient", "", Inputs::Each, "Identifier", "施設の患者IDをIdentifierにする。", "The facility's patient id as an Identifier.";
     Quantity: "Quantity", "[CONTEXT]", Inputs::Several(2), "Quantity", "値と単位(CWE)からQuantity。値だけでもよい。", "A Quantity from a value and a unit (CWE); the value alone will do.";
@@ -155,7 +158,7 @@ impl<'m> Run<'m> {
         Ok(Some(match OPS[n] {
             Op::String => result::whole(item),
             Op::Narrow => Cow::Owned(narrow(&text).into_owned()),
-            Op::InsuredText => Cow::Owned(insured(&text)),
+            Op::InsuredText => Cow::Owned(insured::insured(&text)),
             Op::StripZeros => {
                 let bare = text.trim_start_matches('0');
                 Cow::Owned(if bare.is_empty() { "0".to_owned() } else { bare.to_owned() })
@@ -164,6 +167,14 @@ impl<'m> Run<'m> {
             Op::AmountWords => return Ok(self.amount_words(item).map(Cow::Owned)),
             Op::Written => return Ok(self.field_as_written(item).map(Cow::Owned)),
             Op::Nothing => return Ok(None),
+            Op::Digits => {
+                let (text, count) = (narrow(text.trim()), argument.and_then(|count| count.parse().ok()));
+                let Some(count) = count.filter(|count| text.len() <= *count) else { return Ok(None) };
+                if !text.bytes().all(|b| b.is_ascii_digit()) {
+                    return Ok(None);
+                }
+                Cow::Owned(format!("{text:0>count$}"))
+            }
             Op::TwoDigits => {
                 let text = narrow(&text);
                 Cow::Owned(if text.len() == 1 { format!("0{text}") } else { text.into_owned() })
@@ -225,6 +236,10 @@ impl<'m> Run<'m> {
             Op::CweCodings => self.codings(item, argument),
             Op::Coding => self.concept(item, argument, Shape::Coding),
             Op::ZrdCode => self.article(item, argument, shape),
+            Op::InsuredId => match self.insured_id([input(0), input(1), input(2), input(3)]) {
+                Some(id) => self.shaped(Shape::Text, &id),
+                None => Ok(None),
+            },
             Op::Lines => {
                 let lines: Vec<_> = inputs.iter().copied().flatten().map(result::whole).collect();
                 self.shaped(Shape::Text, &lines.join("\n"))
@@ -280,19 +295,4 @@ pub(crate) fn narrow(text: &str) -> Cow<'_, str> {
         })
         .collect();
     Cow::Owned(all)
-}
-
-/// 記号 and 番号 of an insured person: all half-width where every character has that form, else all full-width;
-/// no spaces.
-fn insured(text: &str) -> String {
-    let half: String = narrow(text).chars().filter(|c| !c.is_whitespace()).collect();
-    if half.is_ascii() {
-        return half;
-    }
-    half.chars()
-        .map(|c| match c {
-            '!'..='~' => char::from_u32(c as u32 + 0xFEE0).unwrap_or(c),
-            _ => c,
-        })
-        .collect()
 }

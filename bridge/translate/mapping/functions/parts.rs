@@ -35,6 +35,7 @@ parts![CODING:
 parts![ARTICLE: 1 [1] "coding.code", 1 [2] "coding.display", 1 [3] "coding.system", 1 [2] "text"];
 parts![ARTICLE_CODING: 1 [1] "code", 1 [2] "display", 1 [3] "system"];
 parts![LINES: 1 [] "", 2 [] "", 3 [] "", 4 [] "", 5 [] "", 6 [] "", 7 [] "", 8 [] ""];
+parts![INSURED: 1 [] "", 2 [] "", 3 [] "", 4 [] ""];
 parts![CODE: 1 [1] "", 1 [4] ""];
 parts![PATIENT: 1 [1] "value"];
 parts![QUANTITY:
@@ -114,6 +115,7 @@ pub(crate) fn parts(n: usize, shape: Shape) -> &'static [Part] {
         (Op::ZrdCode, Shape::Coding) => ARTICLE_CODING,
         (Op::ZrdCode, _) => ARTICLE,
         (Op::Lines, _) => LINES,
+        (Op::InsuredId, _) => INSURED,
         (Op::CxPatient, _) => PATIENT,
         (Op::Quantity | Op::QuantityDose, _) => QUANTITY,
         (Op::QuantityCq, _) => CQ,

@@ -57,6 +57,12 @@ const CASES: &[Case] = &[
         inputs: &[&["1^一^L^2^錠^99A^v^v^言葉^3^三^99B"]],
     },
     Case { function: "lines", makes: "Observation", to: "valueString", inputs: &[&["一", "二", "三"]] },
+    Case {
+        function: "insured-id",
+        makes: "Observation",
+        to: "valueString",
+        inputs: &[&["01130012", "12", "34", "01"]],
+    },
     Case { function: "CX.patient", makes: "Observation", to: "identifier[]", inputs: &[&["123^4^M10^H^PI"]] },
     Case {
         function: "Quantity",
@@ -219,7 +225,7 @@ const CASES: &[Case] = &[
 ];
 
 fn map_of(case: &Case) -> MappingSet {
-    let from = ["\"ZZ1-1\"", "\"ZZ1-2\"", "\"ZZ1-3\""][..case.inputs[0].len()].join(", ");
+    let from = ["\"ZZ1-1\"", "\"ZZ1-2\"", "\"ZZ1-3\"", "\"ZZ1-4\""][..case.inputs[0].len()].join(", ");
     // What FHIR requires beside the target at test.
     let required: &[(&str, &str)] = match case.makes {
         "Observation" => &[("status", "final"), ("code.text", "X")],
