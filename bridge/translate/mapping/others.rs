@@ -90,7 +90,86 @@ impl<'m> Run<'m> {
 #[cfg(test)]
 mod tests {
     use crate::mapping::functions::is_before;
-    use crate::mapping::tests::{file, message_file, set};
+    use crate::mapping::tests::{context, file, message_file, set, shipped};
+    use crate::mapping::{Layer, MappingSet, Rank, translate};
+    use crate::translation::Translation;
+    use serde_json::Value;
+
+    const MEMBER: &str = "http://jpfhir.jp/fhir/clins/Idsystem/JP_Insurance_memberID";
+
+    fn with(layer: &str) -> MappingSet {
+        let files = if layer.is_empty() { Vec::new() } else { vec![file("maps/own.toml", layer)] };
+        MappingSet::layered(vec![Layer::new(Rank::Shipped, shipped()), Layer::new(Rank::Network, files)])
+            .unwrap_or_else(|problems| panic!("{problems:#?}"))
+    }
+
+    fn run(set: &MappingSet, kind: &str, segments: &str) -> Translation {
+        let text = format!(
+            "MSH|^~\\&|H|S|G|R|20240401120000||{kind}|C1|P|2.5\rPID|||1||患者^太郎^^^^^L^I||19700101|M\r{segments}"
+        );
+        translate(set, text.as_bytes(), &context())
+    }
+
+    /// The ids of that system that Patients have.
+    fn ids(out: &Translation, system: &str) -> Vec<String> {
+        let patients = out.resources.iter().filter(|resource| resource.resource_type == "Patient");
+        let all = patients.flat_map(|patient| {
+            let patient: Value = serde_json::from_slice(&patient.json).expect("a resource is JSON");
+            patient["identifier"].as_array().cloned().unwrap_or_default()
+        });
+        all.filter(|one| one["system"] == system).map(|one| one["value"].to_string()).collect()
+    }
+
+    fn codes(out: &Translation) -> Vec<&str> {
+        out.findings.iter().map(|finding| finding.code.as_ref()).collect()
+    }
+
+    const HEALTH: &str = "IN1|1|C0^国保^JHSD0001|138057|||||||12|3456|20240401";
+
+    #[test]
+    fn the_insured_persons_id_is_said_without_a_finding_where_nothing_is_wrong() {
+        let set = with("");
+        let again = format!("{HEALTH}\rIN1|2|C0^国保^JHSD0001|138057|見本市||||||12|3456|20240401|20250331");
+        for (segments, id) in [
+            (HEALTH, Some("\"00138057:12:3456:\"")),
+            // One insurance that is told once for each 公費 beside it is one.
+            (again.as_str(), Some("\"00138057:12:3456:\"")),
+            ("IN1|1|OE^自費^JHSD0001|||||||||20240401", None),
+            ("IN1|1|LI^労災^JHSD0001||労働基準監督署||||||||20240401", None),
+            ("NK1|1|例示^花子^^^^^L^I|SPO^配偶者^HL70063", None),
+        ] {
+            let out = run(&set, "ADT^A08", segments);
+            assert_eq!(ids(&out, MEMBER), id.into_iter().collect::<Vec<_>>(), "{segments}");
+            let unsaid = |code: &&str| !code.starts_with("insured-") && *code != "latest-several";
+            assert!(codes(&out).iter().all(unsaid), "{segments}: {:?}", out.findings);
+        }
+    }
+
+    #[test]
+    fn the_insurance_of_an_order_or_a_result_is_not_the_patients_of_record() {
+        let set = with("");
+        for (kind, before, after) in [
+            ("ADT^A04", "", "PV1||O|01^^^^^C||||||||||||||||||||||||||||||||||||||||20240401\r"),
+            ("OML^O21", "", "ORC|NW|O1\rOBR|1|O1||X^検査^99X"),
+        ] {
+            let out = run(&set, kind, &format!("{before}{HEALTH}\r{after}"));
+            assert!(!out.resources.is_empty(), "{kind}: {:?}", out.findings);
+            assert_eq!(ids(&out, MEMBER), Vec::<String>::new(), "{kind}");
+            assert!(!codes(&out).contains(&"insured-id-missing"), "{kind}: {:?}", out.findings);
+        }
+    }
+
+    #[test]
+    fn a_layer_switches_the_id_off_by_its_row_or_with_the_map_that_it_is_made_from() {
+        for layer in [
+            "[map]\nid = \"patient\"\nrules = [ { id = \"insured-id\", off = true } ]\n",
+            "[map]\nid = \"coverage\"\noff = true\n",
+        ] {
+            let out = run(&with(layer), "ADT^A08", HEALTH);
+            assert_eq!(ids(&out, MEMBER), Vec::<String>::new(), "{layer}");
+            assert!(!codes(&out).contains(&"insured-id-missing"), "{layer}: {:?}", out.findings);
+        }
+    }
 
     #[test]
     fn names_of_other_maps_that_are_not_there_and_rows_that_may_not_ask_are_refused() {
