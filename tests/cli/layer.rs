@@ -199,3 +199,24 @@ fn a_test_that_fails_is_told_in_both_languages() {
     assert!(err.contains("name.count: expected '3' → got '2'"), "{err}");
     assert!(err.contains("name.count: 期待 「3」 → 結果 「2」") && err.contains("不合格 1 件"), "{err}");
 }
+
+#[test]
+fn a_set_whose_skip_contradicts_a_rule_is_refused_by_the_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let (code, _, err) = run(root, &["mapping", "export", "shipped", "set"]);
+    assert_eq!(code, 0, "{err}");
+    let file = root.join("set/messages/OMP-01.toml");
+    let shipped = std::fs::read_to_string(&file).unwrap();
+    let row = "skip     = [\n  { from = \"ORC-15\", why = { ja = \"理由\", en = \"why\" } },";
+    assert!(shipped.contains("skip     = ["));
+    std::fs::write(&file, shipped.replacen("skip     = [", row, 1)).unwrap();
+    let (code, _, err) = run(root, &["mapping", "check", "--mappings", "set"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains("OMP-01/ORC-15 [from]: rule prescription-request/authored-3 writes ORC-15"),
+        "{err}"
+    );
+    assert!(err.contains("規則 prescription-request/authored-3 が書いています"), "{err}");
+    assert!(err.contains("規則に問題が 1 件あります"), "{err}");
+}

@@ -183,6 +183,11 @@ fn check(set: &MappingSet) -> ExitCode {
             rank.word()
         );
     }
+    let contradicted = set.skips_of_what_is_written();
+    if !contradicted.is_empty() {
+        print(&contradicted);
+        return ExitCode::from(super::EXIT_DATA);
+    }
     eprintln!("mapping {}: {} message types, no problems", set.version(), set.messages().len());
     ExitCode::SUCCESS
 }

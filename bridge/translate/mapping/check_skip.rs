@@ -1,14 +1,15 @@
-//! A `skip` of a layer on what a rule still writes: the reason would stand in the coverage, and the data in the base.
+//! A `skip` on what a rule still writes: the reason would stand in the coverage, and the data in the base.
 //!
-//! The shipped set names segments of which one map, the patient's, takes a part: there `skip` says what is done with the
-//! rest of them. Who writes a layer says that something is not to leave.
+//! Who writes a layer says that something is not to leave: there it is a problem of the layer. The shipped set names
+//! segments of which one map, the patient's, takes a part, and fields that are written in some lines alone: what is done
+//! with the rest of them. Of its fields the row says so itself (`rest = true`), which `mapping check` looks at.
 
 use super::compile_message::MessageDraft;
-use super::coverage;
+use super::coverage::{self, MessageCoverage};
 use super::describe::{MapText, SetText};
 use super::layer::Rank;
 use super::plan::Plan;
-use super::problem::{Problems, words};
+use super::problem::{Problem, Problems, words};
 
 /// Rules named in one sentence.
 const NAMED: usize = 3;
@@ -24,36 +25,74 @@ pub(crate) fn still_written(plan: &Plan, text: &SetText, drafts: &[MessageDraft]
         let Some(message) = plan.messages.iter().find(|message| message.id == draft.id) else { continue };
         let coverage = coverage::of_message(plan, message, text);
         for row in own() {
-            let Some(skipped) = Skipped::read(&row.from) else { continue };
-            let mut rules: Vec<&str> = Vec::new();
-            for one in coverage.uses.iter().filter(|one| one.kind.is_content()) {
-                let Some(position) = &one.position else { continue };
-                let rule = to_switch_off(text, &one.rule);
-                if skipped.has(&position.segment, position.field, &position.parts) && !rules.contains(&rule) {
-                    rules.push(rule);
-                }
-            }
-            if rules.is_empty() {
-                continue;
-            }
-            let (from, more) = (&row.from, rules.len().saturating_sub(NAMED));
-            let named = rules[..rules.len().min(NAMED)].join(", ");
-            let (more_ja, more_en) = match more {
-                0 => (String::new(), String::new()),
-                more => (format!(" ほか {more} 行"), format!(" and {more} more")),
-            };
-            let write = if rules.len() == 1 { "writes" } else { "write" };
+            let Some((ja, en, write)) = writers(text, &coverage, &row.from) else { continue };
+            let from = &row.from;
             let said = words(
                 format!(
-                    "{from} は、まだ規則 {named}{more_ja} が書いています。skip は理由を記録するだけで、送るのを止めません。送らないなら、その規則を off = true で止めます。"
+                    "{from} は、まだ規則 {ja} が書いています。skip は理由を記録するだけで、送るのを止めません。送らないなら、その規則を off = true で止めます。"
                 ),
                 format!(
-                    "rule {named}{more_en} still {write} {from}; switch it off with off = true: a skip gives the reason and stops nothing."
+                    "rule {en} still {write} {from}; switch it off with off = true: a skip gives the reason and stops nothing."
                 ),
             );
             problems.cell(&row.place, format!("{}/{from}", draft.id), "from", said);
         }
     }
+}
+
+/// The same of the shipped set by itself, for its fields, where the row does not say that it is for the rest. It takes
+/// longer than to read the set, so that it is not done whenever a set is read.
+pub(crate) fn shipped(plan: &Plan, text: &SetText) -> Vec<Problem> {
+    let mut out = Vec::new();
+    for message in &plan.messages {
+        let Some(draft) = text.messages.iter().find(|draft| draft.id == message.id) else { continue };
+        let coverage = coverage::of_message(plan, message, text);
+        let rows = draft.skip.iter().zip(&draft.skip_sources);
+        for ((from, _), source) in rows.filter(|((from, _), source)| {
+            source.layer == Rank::Shipped && from.contains(['-', '(']) && !draft.rest.contains(from)
+        }) {
+            let Some((ja, en, write)) = writers(text, &coverage, from) else { continue };
+            out.push(Problem {
+                layer: source.layer,
+                file: source.file.clone(),
+                line: source.line,
+                rule: format!("{}/{from}", draft.id),
+                column: "from".to_owned(),
+                ja: format!(
+                    "{from} は規則 {ja} が書いています。skip の行を取ります。規則が書かない行の分の理由なら rest = true と書きます。"
+                ),
+                en: format!(
+                    "rule {en} {write} {from}: take the row out, or say rest = true where the reason is for lines in which no rule does."
+                ),
+                ..Problem::default()
+            });
+        }
+    }
+    out
+}
+
+/// The rules that write a position, in both languages, with the verb for them; `None` where none does.
+fn writers(text: &SetText, coverage: &MessageCoverage, from: &str) -> Option<(String, String, &'static str)> {
+    let skipped = Skipped::read(from)?;
+    let mut rules: Vec<&str> = Vec::new();
+    for one in coverage.uses.iter().filter(|one| one.kind.is_content()) {
+        let Some(position) = &one.position else { continue };
+        let rule = to_switch_off(text, &one.rule);
+        if skipped.has(&position.segment, position.field, &position.parts) && !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    if rules.is_empty() {
+        return None;
+    }
+    let more = rules.len().saturating_sub(NAMED);
+    let named = rules[..rules.len().min(NAMED)].join(", ");
+    let (more_ja, more_en) = match more {
+        0 => (String::new(), String::new()),
+        more => (format!(" ほか {more} 行"), format!(" and {more} more")),
+    };
+    let write = if rules.len() == 1 { "writes" } else { "write" };
+    Some((format!("{named}{more_ja}"), format!("{named}{more_en}"), write))
 }
 
 /// What a row of `skip` names.
@@ -143,6 +182,48 @@ mod tests {
             assert_eq!(problem.rule, format!("{message}/{from}"));
             assert!(problem.ja.contains(ja) && problem.en.contains(en), "{problem:#?}");
         }
+    }
+
+    #[test]
+    fn a_skip_of_the_shipped_set_on_a_field_that_is_written_says_that_it_is_for_the_rest() {
+        let problems = |row: &str| {
+            let mut files = shipped();
+            let own =
+                files.iter_mut().find(|file| file.path == "messages/OMP-01.toml").expect("it is shipped");
+            if !row.is_empty() {
+                let row = format!("skip     = [\n  {{ {row}, why = {{ ja = \"理由\", en = \"why\" }} }},");
+                own.text = own.text.replacen("skip     = [", &row, 1);
+            }
+            MappingSet::load(files)
+                .unwrap_or_else(|problems| panic!("{problems:#?}"))
+                .skips_of_what_is_written()
+        };
+        assert_eq!(problems(""), [], "no row of the shipped set contradicts a rule");
+        let found = problems("from = \"ORC-15\"");
+        let [problem] = found.as_slice() else { panic!("{found:#?}") };
+        let place = (problem.file.as_str(), problem.rule.as_str(), problem.column.as_str());
+        assert_eq!(place, ("messages/OMP-01.toml", "OMP-01/ORC-15", "from"));
+        assert!(
+            problem.en.contains("rule prescription-request/authored-3 writes ORC-15: take"),
+            "{problem:#?}"
+        );
+        assert!(problem.ja.contains("prescription-request/authored-3 が書いて"), "{problem:#?}");
+        assert_eq!(problems("from = \"ORC-15\", rest = true"), []);
+        assert_eq!(problems("from = \"ORC-14\""), [], "no rule reads it");
+    }
+
+    #[test]
+    fn what_a_layer_leaves_out_has_no_rest() {
+        let row = "{ from = \"ORC-15\", rest = true, why = { ja = \"理由\", en = \"why\" } }";
+        let layer = format!("[message]\nid = \"OMP-01\"\nskip = [ {row} ]\n");
+        let layers = vec![
+            Layer::new(Rank::Shipped, shipped()),
+            Layer::new(Rank::Network, vec![file("messages/own.toml", &layer)]),
+        ];
+        let found = MappingSet::layered(layers).map_or_else(|problems| problems, |_| Vec::new());
+        let mut columns: Vec<&str> = found.iter().map(|problem| problem.column.as_str()).collect();
+        columns.sort_unstable();
+        assert_eq!(columns, ["from", "rest"], "{found:#?}");
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(crate) struct Skip {
     pub(crate) place: Place,
     pub(crate) from: String,
     pub(crate) why: Title,
+    /// Rules write it in some lines, and the reason is for what they leave.
+    pub(crate) rest: bool,
     /// Takes away the row of a lower layer.
     pub(crate) off: bool,
     /// The layer whose row it took the place of.
@@ -200,10 +202,24 @@ fn read_skip(tab: &mut Tab<'_>, file: &mut File<'_>) -> Vec<Skip> {
         let from = row.needed(file, "from");
         let off = read_off(&mut row, file);
         let why = row.both_languages(file, "why", !off);
+        let rest = read_rest(&mut row, file);
         row.finish(file);
-        out.push(Skip { place, from, why, off, over: None });
+        out.push(Skip { place, from, why, rest, off, over: None });
     }
     out
+}
+
+/// `rest = true`: what stands in a layer is to leave nowhere.
+fn read_rest(row: &mut Tab<'_>, file: &mut File<'_>) -> bool {
+    if file.layer > Rank::Shipped && row.has("rest") {
+        let place = row.place_of(file, "rest");
+        let said = words(
+            "rest は標準の規則だけで使えます。規則が書く位置は、その規則を off = true で止めます。",
+            "'rest' is for the shipped set: what a rule writes is switched off by the rule's own off = true.",
+        );
+        file.problems.cell(&place, row.rule.clone(), "rest", said);
+    }
+    row.boolean(file, "rest")
 }
 
 pub(crate) fn finish_message(

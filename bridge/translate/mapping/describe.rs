@@ -106,6 +106,8 @@ pub struct MessageText {
     pub skip: Vec<(String, Title)>,
     /// Where each of these stands, in the same order.
     pub skip_sources: Vec<Source>,
+    /// Those that are for what rules leave of a field.
+    pub rest: Vec<String>,
 }
 
 /// A code table without its rows.
@@ -251,6 +253,7 @@ fn message(draft: &MessageDraft) -> MessageText {
         rows: draft.lets.iter().map(|line| RowText { id: format!("${}", line.name), ..row(line) }).collect(),
         maps: draft.maps.clone(),
         skip: draft.skip.iter().map(|skip| (skip.from.clone(), skip.why.clone())).collect(),
+        rest: draft.skip.iter().filter(|skip| skip.rest).map(|skip| skip.from.clone()).collect(),
         skip_sources: draft.skip.iter().map(|skip| source(&skip.place, skip.over)).collect(),
     }
 }

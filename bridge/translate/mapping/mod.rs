@@ -306,6 +306,12 @@ impl MappingSet {
         &self.layers
     }
 
+    /// Rows of `skip` of the shipped set on fields that a rule writes, which do not say that they are for the rest.
+    /// Nothing where a layer lies over it: what is written then is the layer's.
+    pub fn skips_of_what_is_written(&self) -> Vec<Problem> {
+        if self.layers.len() > 1 { Vec::new() } else { check_skip::shipped(&self.plan, &self.text) }
+    }
+
     /// The files of tables that no rule looks into, each with its layer.
     pub fn idle_tables(&self) -> Vec<(layer::Rank, String)> {
         idle::files(&self.layers)
