@@ -1,5 +1,6 @@
 //! `backup` and `restore`: sealed copies of the store, the proof that they hold, and the way back.
 
+use super::messages::Author;
 use super::open::ConfigFile;
 use crate::store::{BackupKey, restore as taken_apart};
 use crate::{app, config};
@@ -15,6 +16,8 @@ pub(super) struct Backup {
     /// The directory of the generations, in place of the one of `[backup]`.
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
+    #[command(flatten)]
+    author: Author,
 }
 
 /// Makes a generation.
@@ -30,7 +33,7 @@ pub(super) fn backup(arguments: &Backup) -> anyhow::Result<ExitCode> {
     let made = store.backup(&plan, &config.file, app::now_ms())?;
     let name = made.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let detail = format!("{} files, {} bytes", made.files, made.bytes);
-    store.audit().append(&super::messages::who(), "backup", &name, &detail)?;
+    store.audit().append(&arguments.author.who(), "backup", &name, &detail)?;
     eprintln!(
         "{}: {} files ({} unchanged since the last), {} bytes before sealing, {} old generations dropped",
         made.dir.display(),
@@ -66,6 +69,8 @@ pub(super) struct Restore {
     /// Where the backup is taken apart to prove it; needs room for all of it.
     #[arg(long, value_name = "DIR", requires = "verify")]
     scratch: Option<PathBuf>,
+    #[command(flatten)]
+    author: Author,
 }
 
 /// Restores, or proves that it could.
@@ -156,7 +161,7 @@ fn verify(
         );
         eprintln!("  the identity key is the one of this appliance");
         let name = proof.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        store.audit().append(&super::messages::who(), "backup-verified", &name, "")?;
+        store.audit().append(&arguments.author.who(), "backup-verified", &name, "")?;
     }
     eprintln!("This backup can be restored. / このバックアップは復元できます。");
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! `user`: the first administrator, and a way in when nobody can sign in any more.
 
-use super::messages::who;
+use super::messages::Author;
 use super::open::ConfigFile;
 use super::print::{say, time};
 use crate::app::now_ms;
@@ -40,6 +40,8 @@ pub(super) struct Add {
     /// A facility that the rights are bounded by; several times for several. Without it: all.
     #[arg(long = "facility", value_name = "CODE")]
     facilities: Vec<String>,
+    #[command(flatten)]
+    author: Author,
 }
 
 /// The arguments of `user reset`.
@@ -49,6 +51,8 @@ pub(super) struct Reset {
     file: ConfigFile,
     /// Who.
     name: String,
+    #[command(flatten)]
+    author: Author,
 }
 
 fn role(word: &str) -> Result<Role, String> {
@@ -95,7 +99,7 @@ fn add(arguments: &Add, config: &Config, store: &Arc<Store>) -> anyhow::Result<E
         }
         Ok(code) => {
             let rights = people::words(&wanted.roles).join(" ");
-            store.audit().append(&who(), "user-invited", &wanted.name, &rights)?;
+            store.audit().append(&arguments.author.who(), "user-invited", &wanted.name, &rights)?;
             paper(&code)
         }
     }
@@ -112,7 +116,7 @@ fn reset(arguments: &Reset, store: &Arc<Store>) -> anyhow::Result<ExitCode> {
         anyhow::bail!("the user has gone");
     }
     let code = people::renew(users, user.id, now_ms())?;
-    store.audit().append(&who(), "user-reset", &user.name, "")?;
+    store.audit().append(&arguments.author.who(), "user-reset", &user.name, "")?;
     paper(&code.ok_or_else(|| anyhow::anyhow!("the user has gone"))?)
 }
 

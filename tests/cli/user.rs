@@ -1,6 +1,7 @@
 //! `user`: the first administrator.
 
 use super::{renkei, text};
+use renkei_bridge::store::{AuditFilter, Config, Store};
 
 #[test]
 fn the_first_administrator_gets_a_code_and_is_listed() {
@@ -32,4 +33,41 @@ fn the_first_administrator_gets_a_code_and_is_listed() {
     );
     let audit = renkei().args(["audit", "verify", "--config"]).arg(&file).output().unwrap();
     assert!(text(&audit.stderr).contains("3 entries"), "{}", text(&audit.stderr));
+}
+
+#[test]
+fn the_audit_trail_names_who_added_a_user_or_made_a_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bridge.toml");
+    let written =
+        "data_dir = 'data'\n[backup]\nto = 'saved'\nkey = 'backup.key'\n[[facility]]\ncode = '1319999999'\n";
+    std::fs::write(&file, written).unwrap();
+    std::fs::write(folder.path().join("backup.key"), "5a".repeat(32)).unwrap();
+    for arguments in [
+        ["user", "add", "ito"].as_slice(),
+        &["user", "add", "sato", "--author", "見本 花子"],
+        &["user", "reset", "sato", "--author", "見本 花子"],
+        &["backup", "--author", "見本 次郎"],
+        &["restore", "--verify", "--author", "見本 次郎"],
+    ] {
+        let mut command = renkei();
+        let out = command.env("USER", "bridge").env_remove("SUDO_USER").args(arguments);
+        let out = out.arg("--config").arg(&file).output().unwrap();
+        assert_eq!(out.status.code(), Some(0), "{arguments:?}: {}", text(&out.stderr));
+    }
+    let store =
+        Store::open(&folder.path().join("data"), &["1319999999".to_owned()], Config::default()).unwrap();
+    let all = store.audit().search(&AuditFilter { limit: 10, ..AuditFilter::default() }).unwrap();
+    let told: Vec<(&str, &str)> =
+        all.iter().rev().map(|entry| (entry.action.as_str(), entry.who.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("user-invited", "cli:bridge"),
+            ("user-invited", "cli:bridge (見本 花子)"),
+            ("user-reset", "cli:bridge (見本 花子)"),
+            ("backup", "cli:bridge (見本 次郎)"),
+            ("backup-verified", "cli:bridge (見本 次郎)"),
+        ]
+    );
 }
