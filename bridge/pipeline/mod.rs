@@ -180,6 +180,7 @@ impl Pipeline {
             control_id: peek.control_id,
             patients,
             names: peek.names,
+            more_orders: peek.more_orders,
             order_number: peek.order_number.or_else(|| file.map(|file| file.order_number.clone())),
             message_type: peek.message_type,
             time: file.map(|file| file.time.clone()).or(peek.time),

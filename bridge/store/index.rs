@@ -133,6 +133,11 @@ fn add(connection: &Connection, message: &Indexed, head: &journal::Head) -> Resu
             .prepare_cached("INSERT OR IGNORE INTO message_patient VALUES(?, ?)")?
             .execute(params![patient, id])?;
     }
+    for order in message.more_orders.iter().filter(|order| !order.is_empty()) {
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO message_order_more VALUES(?, ?)")?
+            .execute(params![order, id])?;
+    }
     if left_out.is_none() {
         claim::enqueue(connection, id)?;
     }

@@ -22,54 +22,7 @@ impl FacilityStore {
     /// # Errors
     /// The database.
     pub fn messages(&self, filter: &Filter) -> Result<Vec<MessageSummary>, StoreError> {
-        let (mut sql, mut values) = (format!("SELECT {SUMMARY} FROM message m"), Vec::<Value>::new());
-        let mut wheres: Vec<&str> = Vec::new();
-        if let Some(patient) = &filter.patient {
-            sql.push_str(" JOIN message_patient p ON p.message = m.id");
-            wheres.push("p.patient = ?");
-            values.push(patient.clone().into());
-        }
-        let among = format!(
-            "m.id IN (SELECT message FROM message_patient WHERE patient IN ({}))",
-            vec!["?"; filter.patients.len()].join(", ")
-        );
-        if !filter.patients.is_empty() {
-            wheres.push(&among);
-            values.extend(filter.patients.iter().map(|patient| Value::from(patient.clone())));
-        }
-        if let Some(name) = &filter.name {
-            wheres.push("m.id IN (SELECT id FROM message WHERE name = ? UNION SELECT id FROM message WHERE control_id = ?)");
-            values.extend([name.clone().into(), name.clone().into()]);
-        }
-        for (condition, value) in [
-            ("m.order_number = ?", filter.order.clone().map(Value::from)),
-            ("m.feed = ?", filter.feed.clone().map(Value::from)),
-            ("m.kind = ?", filter.kind.clone().map(Value::from)),
-            ("m.reason = ?", filter.reason.clone().map(Value::from)),
-            ("m.day >= ?", filter.from_day.map(|day| Value::from(i64::from(day)))),
-            ("m.day <= ?", filter.to_day.map(|day| Value::from(i64::from(day)))),
-            ("m.id < ?", filter.before.map(|id| Value::from(id.0))),
-        ] {
-            if let Some(value) = value {
-                wheres.push(condition);
-                values.push(value);
-            }
-        }
-        if let Some(wanted) = filter.state {
-            wheres.push(state_is(wanted));
-        }
-        let states: Vec<&str> = filter.states.iter().copied().map(state_is).collect();
-        let states = format!("({})", states.join(" OR "));
-        if !filter.states.is_empty() {
-            wheres.push(&states);
-        }
-        if !wheres.is_empty() {
-            sql.push_str(" WHERE ");
-            sql.push_str(&wheres.join(" AND "));
-        }
-        sql.push_str(" ORDER BY m.id DESC LIMIT ?");
-        let limit = if filter.limit == 0 { LINES.0 } else { filter.limit.min(LINES.1) };
-        values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+        let (sql, values) = listing(filter);
         let console = self.console()?;
         let mut select = console.prepare(&sql)?;
         let lines = select.query_map(params_from_iter(values), summary)?;
@@ -174,6 +127,65 @@ impl FacilityStore {
         let mut select = console.prepare_cached("SELECT count(*) FROM message WHERE state = ?")?;
         Ok(select.query_row([state::RECEIVED], |row| row.get(0)).optional()?.unwrap_or_default())
     }
+}
+
+/// The statement of a list of messages, with what is bound in it.
+pub(super) fn listing(filter: &Filter) -> (String, Vec<Value>) {
+    let (mut sql, mut values) = (format!("SELECT {SUMMARY} FROM message m"), Vec::<Value>::new());
+    let mut wheres: Vec<&str> = Vec::new();
+    if let Some(patient) = &filter.patient {
+        sql.push_str(" JOIN message_patient p ON p.message = m.id");
+        wheres.push("p.patient = ?");
+        values.push(patient.clone().into());
+    }
+    let among = format!(
+        "m.id IN (SELECT message FROM message_patient WHERE patient IN ({}))",
+        vec!["?"; filter.patients.len()].join(", ")
+    );
+    if !filter.patients.is_empty() {
+        wheres.push(&among);
+        values.extend(filter.patients.iter().map(|patient| Value::from(patient.clone())));
+    }
+    if let Some(name) = &filter.name {
+        wheres.push("m.id IN (SELECT id FROM message WHERE name = ? UNION SELECT id FROM message WHERE control_id = ?)");
+        values.extend([name.clone().into(), name.clone().into()]);
+    }
+    if let Some(order) = &filter.order {
+        wheres.push(
+            "m.id IN (SELECT id FROM message WHERE order_number = ?
+             UNION SELECT message FROM message_order_more WHERE number = ?)",
+        );
+        values.extend([order.clone().into(), order.clone().into()]);
+    }
+    for (condition, value) in [
+        ("m.feed = ?", filter.feed.clone().map(Value::from)),
+        ("m.kind = ?", filter.kind.clone().map(Value::from)),
+        ("m.reason = ?", filter.reason.clone().map(Value::from)),
+        ("m.day >= ?", filter.from_day.map(|day| Value::from(i64::from(day)))),
+        ("m.day <= ?", filter.to_day.map(|day| Value::from(i64::from(day)))),
+        ("m.id < ?", filter.before.map(|id| Value::from(id.0))),
+    ] {
+        if let Some(value) = value {
+            wheres.push(condition);
+            values.push(value);
+        }
+    }
+    if let Some(wanted) = filter.state {
+        wheres.push(state_is(wanted));
+    }
+    let states: Vec<&str> = filter.states.iter().copied().map(state_is).collect();
+    let states = format!("({})", states.join(" OR "));
+    if !filter.states.is_empty() {
+        wheres.push(&states);
+    }
+    if !wheres.is_empty() {
+        sql.push_str(" WHERE ");
+        sql.push_str(&wheres.join(" AND "));
+    }
+    sql.push_str(" ORDER BY m.id DESC LIMIT ?");
+    let limit = if filter.limit == 0 { LINES.0 } else { filter.limit.min(LINES.1) };
+    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    (sql, values)
 }
 
 fn state_is(wanted: State) -> &'static str {

@@ -203,7 +203,7 @@ async fn a_backup_of_the_first_version_is_brought_up() {
     let state = rusqlite::Connection::open(dir.path().join("1319999999/state.sqlite")).unwrap();
     let first = "ALTER TABLE consent_state DROP COLUMN doubtful_until; ALTER TABLE message DROP COLUMN file_digest; \
          ALTER TABLE message DROP COLUMN names; DROP TABLE unmapped; \
-         DROP TABLE merge; DROP TABLE part";
+         DROP TABLE merge; DROP TABLE part; DROP TABLE message_order_more";
     state.execute_batch(first).unwrap();
     state.pragma_update(None, "user_version", 1).unwrap();
     shelf.make(&root, NOW);

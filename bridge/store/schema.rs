@@ -50,6 +50,8 @@ CREATE INDEX merge_survivor_id ON merge(survivor_id);",
   message INTEGER NOT NULL, unit INTEGER NOT NULL, version INTEGER, place INTEGER NOT NULL,
   PRIMARY KEY(message, unit)) WITHOUT ROWID;
 CREATE INDEX part_unit ON part(unit);",
+        "CREATE TABLE message_order_more(
+  number TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(number, message)) WITHOUT ROWID;",
     ],
 };
 
@@ -83,6 +85,8 @@ CREATE TABLE part(
   message INTEGER NOT NULL, unit INTEGER NOT NULL, version INTEGER, place INTEGER NOT NULL,
   PRIMARY KEY(message, unit)) WITHOUT ROWID;
 CREATE INDEX part_unit ON part(unit);
+CREATE TABLE message_order_more(
+  number TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(number, message)) WITHOUT ROWID;
 CREATE TABLE message_patient(patient TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(patient, message)) WITHOUT ROWID;
 CREATE INDEX message_patient_of ON message_patient(message);
 CREATE TABLE queue(id INTEGER PRIMARY KEY, blockers INTEGER NOT NULL);
@@ -321,13 +325,15 @@ mod tests {
         let first = format!("{before}{}", merge.split_once("ON merge(survivor_id);\n").unwrap().1);
         let (before, part) = first.split_once("CREATE TABLE part(").unwrap();
         let first = format!("{before}{}", part.split_once("ON part(unit);\n").unwrap().1);
+        let (before, orders) = first.split_once("CREATE TABLE message_order_more(").unwrap();
+        let first = format!("{before}{}", orders.split_once(";\n").unwrap().1);
         {
             let connection = Connection::open(&old).unwrap();
             connection.execute_batch(&first).unwrap();
             connection.pragma_update(None, "user_version", 1).unwrap();
             connection.execute("UPDATE consent_state SET epoch = 7", []).unwrap();
             let later = |column: &String| {
-                ["doubtful_until", "file_digest", "names", "unmapped", "merge", "part."]
+                ["doubtful_until", "file_digest", "names", "unmapped", "merge", "part.", "message_order_more"]
                     .iter()
                     .any(|new| column.contains(new))
             };

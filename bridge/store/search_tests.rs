@@ -43,6 +43,42 @@ async fn messages_are_found_by_order_and_by_any_form_of_the_patient() {
 }
 
 #[tokio::test]
+async fn a_message_of_several_orders_is_found_by_each_and_no_table_is_read_through() {
+    let (_dir, _root, store) = fresh();
+    let (one, two) = (accept(&store, "O1", "12").await, accept(&store, "O2", "12").await);
+    let messages = store.unindexed(100).unwrap();
+    let first_pass = |m: &super::Journalled| Indexed {
+        id: m.id,
+        order_number: Some(m.name.clone()),
+        more_orders: if m.name == "O2" { vec!["O3".into(), "O4".into(), "O3".into()] } else { Vec::new() },
+        ..Indexed::default()
+    };
+    store.index(messages.iter().map(first_pass).collect()).unwrap();
+    let order = |order: &str| Filter { order: Some(order.into()), ..Filter::default() };
+    for (number, found) in
+        [("O1", vec![one]), ("O2", vec![two]), ("O3", vec![two]), ("O4", vec![two]), ("O5", Vec::new())]
+    {
+        assert_eq!(ids(&store, &order(number)), found, "{number}");
+    }
+    // With a condition that another index serves too.
+    let of_feed = Filter { feed: Some("none".into()), ..order("O3") };
+    assert!(ids(&store, &of_feed).is_empty());
+
+    let console = store.console().unwrap();
+    let plan = |sql: &str| -> Vec<String> {
+        let mut select = console.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let nothing = rusqlite::params_from_iter(vec![rusqlite::types::Null; select.parameter_count()]);
+        select.query_map(nothing, |row| row.get(3)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let (sql, _) = super::query::listing(&order("O3"));
+    let steps = plan(&sql);
+    for index in ["message_order (order_number=?)", "PRIMARY KEY (number=?)"] {
+        assert!(steps.iter().any(|step| step.starts_with("SEARCH") && step.contains(index)), "{steps:?}");
+    }
+    assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{steps:?}");
+}
+
+#[tokio::test]
 async fn several_states_are_asked_for_at_once_and_a_line_counts_its_findings() {
     let (_dir, _root, store) = fresh();
     for name in ["1", "2", "3"] {

@@ -236,6 +236,8 @@ pub struct Indexed {
     pub names: Vec<String>,
     /// Order number.
     pub order_number: Option<String>,
+    /// The numbers of its other orders.
+    pub more_orders: Vec<String>,
     /// `ADT^A08`.
     pub message_type: Option<String>,
     /// Order time.

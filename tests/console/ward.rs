@@ -110,6 +110,7 @@ impl Ward {
                     patients: peek.patients,
                     names: peek.names,
                     order_number: peek.order_number,
+                    more_orders: peek.more_orders,
                     message_type: peek.message_type,
                     time: peek.time,
                 }

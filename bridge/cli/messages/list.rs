@@ -17,6 +17,9 @@ pub(in crate::cli) struct List {
     /// The messages of a patient. The audit trail keeps a hash of the id.
     #[arg(long, value_name = "ID")]
     patient: Option<String>,
+    /// The number of an order, the first of the message or another.
+    #[arg(long, value_name = "NUMBER")]
+    order: Option<String>,
     /// Control id or file name.
     #[arg(long)]
     name: Option<String>,
@@ -65,6 +68,7 @@ pub(super) fn run(arguments: &List) -> anyhow::Result<ExitCode> {
         }
         let filter = Filter {
             patient,
+            order: arguments.order.clone(),
             name: arguments.name.clone(),
             feed: arguments.feed.clone(),
             kind: arguments.kind.clone(),

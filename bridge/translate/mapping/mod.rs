@@ -228,6 +228,8 @@ pub struct Peek {
     pub names: Vec<String>,
     /// ORC-2, else OBR-2.
     pub order_number: Option<String>,
+    /// The numbers of its other orders, each once: ORC-2 and OBR-2 of all lines, ORC-3 and OBR-3 where no line has one.
+    pub more_orders: Vec<String>,
     /// `ADT^A08`.
     pub message_type: Option<String>,
     /// MSH-7 as it stands.
