@@ -4,7 +4,7 @@
 //! source (ADT-00) outranks a provisional one for ever; of provisional ones the oldest order time wins, whatever the
 //! order of arrival. A superseded message counts here too: had it come in time, it would have said so.
 
-use super::{Entry, Stamp, UnitState, fold, hash, merge};
+use super::{Entry, Stamp, UnitState, fold, hash, merge, results};
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Role, Translation};
 use serde_json::Value;
@@ -103,6 +103,7 @@ pub fn apply<G: Ground>(
     let old = ground.unit(key)?;
     let folded = fold(old.as_ref(), incoming, sequence);
     let mut findings = folded.findings;
+    findings.extend(results::gone(old.as_ref(), &folded.state, folded.superseded, incoming, sequence));
     let version = folded.state.version;
     let stamp = Stamp { time: incoming.unit.as_ref().map_or_else(String::new, |u| u.time.clone()), sequence };
     for resource in incoming.resources.iter().filter(|resource| resource.role != Role::Unit) {

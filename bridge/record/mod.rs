@@ -15,6 +15,7 @@ pub mod merge;
 #[cfg(test)]
 pub(crate) mod merge_tests;
 mod project;
+mod results;
 mod stays;
 #[cfg(test)]
 mod stays_tests;
@@ -28,6 +29,7 @@ pub use memory::Memory;
 pub(crate) use memory::{unit_key, unit_keys};
 pub use merge::{Merged, Merges};
 pub use project::{Content, View, project};
+pub use results::GONE as RESULTS_GONE;
 
 use renkei_translate::finding::Finding;
 use renkei_translate::identity::sha256_hex;

@@ -11,8 +11,8 @@ use super::counts::Counts;
 use super::ground::{Record, unit_row};
 use super::index::state;
 use super::{
-    Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point, merge, parts,
-    rebuild,
+    Claim, Completion, FacilityStore, State, StoreError, claim, delivery, durable_point, ground, merge,
+    parts, rebuild,
 };
 use crate::record;
 use renkei_translate::finding::{Finding, Location, Severity};
@@ -136,6 +136,7 @@ fn one(
         findings.push(Finding::warning("name-reused", Location::default()));
     }
     claim::dequeue(connection, id)?;
+    let gone = said_before(connection, id, &former)?;
     rebuild::rebuilt(connection, id)?;
     connection.prepare_cached("DELETE FROM cause WHERE message = ?")?.execute([id])?;
     let patient = translation.patient.as_deref().unwrap_or_default();
@@ -190,6 +191,9 @@ fn one(
             }
         },
     }
+    if outcome.findings.iter().all(|finding| finding.code != record::RESULTS_GONE) {
+        outcome.findings.extend(gone.filter(|_| translation.status == Status::Translated));
+    }
     save(connection, id, done, &outcome)?;
     counts.note(&claim.feed, id, done);
     for (unit, _) in &outcome.units {
@@ -205,6 +209,27 @@ fn one(
         wake(connection, former)?;
     }
     Ok(())
+}
+
+/// That results went by this message, where it is only translated again: it stands in its unit already, and the record
+/// has nothing left to tell it by. In a unit that is made anew it is told anew.
+fn said_before(
+    connection: &Connection,
+    id: i64,
+    former: &[parts::Taken],
+) -> Result<Option<Finding>, StoreError> {
+    let mut stands = false;
+    for (unit, _) in former.iter().filter(|(_, version)| version.is_some()) {
+        stands |= ground::load(connection, "id", unit)?.is_some_and(|state| state.floor.sequence == id);
+    }
+    if !stands {
+        return Ok(None);
+    }
+    let told: Option<String> = connection
+        .prepare_cached("SELECT findings FROM message WHERE id = ?")?
+        .query_row([id], |row| row.get(0))?;
+    let told: Vec<Finding> = told.and_then(|told| serde_json::from_str(&told).ok()).unwrap_or_default();
+    Ok(told.into_iter().find(|finding| finding.code == record::RESULTS_GONE))
 }
 
 fn kind_of(translation: &Translation) -> &str {

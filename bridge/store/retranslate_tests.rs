@@ -1,9 +1,12 @@
 //! Messages that another set of mappings made, registered or not yet sent, are made anew by the active one.
 
 use super::consent_tests::{excluded, list, listed, why};
-use super::tests::{NOW, accept, complete_next, deliver, done, fresh, index, lab, next_delivery, state};
+use super::tests::{
+    NOW, accept, complete_next, deliver, done, fresh, index, lab, next_delivery, quarantined, state,
+};
 use super::{ConsentRow, FacilityStore, MessageId, Selection, State, Withdrawal};
-use renkei_translate::translation::Translation;
+use crate::record::tests::resource;
+use renkei_translate::translation::{Role, Translation};
 
 fn outdated() -> Selection {
     Selection::Outdated { version: "v2".into(), kind: String::new() }
@@ -93,4 +96,37 @@ async fn a_cause_without_a_position_names_the_element() {
         (causes[0].code.as_str(), causes[0].position.as_str()),
         ("profile-missing", "Observation.category.coding")
     );
+}
+
+#[tokio::test]
+async fn results_that_went_are_told_as_long_as_they_are_gone_by_that_message() {
+    let (_dir, _root, store) = fresh();
+    for name in ["1", "2"] {
+        accept(&store, name, "p:").await;
+    }
+    index(&store);
+    let report = |time: u64, result: &str| {
+        let mut report = lab("u", time, &[result]);
+        report.resources.push(resource("DiagnosticReport", "r", Role::Unit, result, &[]));
+        report
+    };
+    let gone = |id: MessageId| -> Vec<String> {
+        let all = store.message(id).unwrap().unwrap().findings.into_iter();
+        all.filter(|found| found.code == "results-gone")
+            .map(|found| found.detail.unwrap_or_default().into_owned())
+            .collect()
+    };
+    let (first, second) = (complete_next(&store, report(1, "a")), complete_next(&store, report(2, "b")));
+    assert_eq!((gone(first), gone(second)), (vec![], vec!["1".to_owned()]));
+    deliver(&store);
+    // Other rules say the same once more, and bring nothing back.
+    store.replay(&Selection::Messages(vec![second])).unwrap();
+    assert_eq!(again(&store, report(2, "b")), second);
+    assert_eq!(gone(second), ["1"]);
+    // The one whose result went is held by other rules and discarded: the other is the whole, and takes nothing away.
+    store.replay(&Selection::Messages(vec![first])).unwrap();
+    assert_eq!(again(&store, quarantined(report(1, "a"))), first);
+    assert_eq!(store.discard(&Selection::Messages(vec![first]), "test").unwrap(), 1);
+    assert_eq!(again(&store, report(2, "b")), second);
+    assert!(gone(second).is_empty());
 }

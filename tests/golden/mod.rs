@@ -18,6 +18,7 @@ mod merges;
 mod order_control;
 mod pair_messages;
 mod pairs;
+mod partial;
 mod rows;
 mod stays;
 mod two_patients;
