@@ -195,13 +195,16 @@ pub struct Named {
     pub name: SetName,
 }
 
-/// The sets of a configuration.
+/// The sets of a configuration, as they are at work: where no set can be made of the layers that are active, there is
+/// none, and nobody translates without them.
 #[derive(Debug)]
 pub struct Built {
     /// What all facilities share.
-    pub common: Named,
+    pub common: Option<Named>,
     /// Those of facilities with a layer of their own, by code.
-    pub own: BTreeMap<String, Named>,
+    pub own: BTreeMap<String, Option<Named>>,
+    /// All that is wrong, once each, with the facility whose layer brings it about: doubts, and what made no set.
+    pub problems: Vec<Problem>,
 }
 
 /// Where layers come from: folders that the configuration names, else the active versions of the store.
@@ -270,12 +273,12 @@ impl<'s> Sources<'s> {
     }
 
     /// The layers below a facility's.
-    fn common(&self) -> Result<Named, Vec<Problem>> {
+    fn common(&self) -> Made {
         self.common_of(Some(NETWORK))
     }
 
     /// The shipped set, and a layer over it.
-    fn common_of(&self, over: Option<&str>) -> Result<Named, Vec<Problem>> {
+    fn common_of(&self, over: Option<&str>) -> Made {
         let (shipped, mut problems) = match &self.config.mappings.shipped {
             None => (Layer::new(Rank::Shipped, shipped()), Vec::new()),
             Some(dir) => {
@@ -290,71 +293,71 @@ impl<'s> Sources<'s> {
             Some(_) => "",
         };
         let name = SetName { program: program.to_owned(), network: lies, facility: Lies::Nothing };
-        Ok(Named { set: joined(MappingSet::layered(layers), problems)?, name })
+        Made::of(MappingSet::at_work(layers), problems, name)
     }
 
-    /// A facility's layer over those below; none = it has none.
-    fn own(&self, common: &Named, facility: &str) -> Result<Option<Named>, Vec<Problem>> {
+    /// A facility's layer over those below; none = it has none. What is wrong below is said there.
+    fn own(&self, common: &Named, below: &[Problem], facility: &str) -> Option<Made> {
         let mut problems = Vec::new();
         let (layer, lies) = self.layer(facility, &mut problems);
-        let Some(layer) = layer else {
-            return if problems.is_empty() { Ok(None) } else { Err(problems) };
+        let name = SetName { facility: lies, ..common.name.clone() };
+        let mut made = match layer {
+            None if problems.is_empty() => return None,
+            None => Made { set: None, problems },
+            Some(layer) => Made::of(common.set.at_work_over(layer), problems, name),
         };
-        let set = joined(common.set.over(layer), problems)?;
-        Ok(Some(Named { set, name: SetName { facility: lies, ..common.name.clone() } }))
+        made.problems.retain(|problem| !below.iter().any(|below| problem.is_again(below)));
+        Some(made)
     }
 
-    /// The set that translates what a facility sends, or that of all without one of their own.
+    /// The set that translates what a facility sends, or that of all without one of their own, with the doubts about it.
     ///
     /// # Errors
-    /// Every problem.
-    pub fn set(&self, facility: Option<&str>) -> Result<Named, Vec<Problem>> {
-        let common = self.common()?;
-        match facility {
-            None => Ok(common),
-            Some(facility) => Ok(self.own(&common, facility)?.unwrap_or(common)),
+    /// Every problem, where there is none.
+    pub fn set(&self, facility: Option<&str>) -> Result<(Named, Vec<Problem>), Vec<Problem>> {
+        let Made { set, mut problems } = self.common();
+        let Some(common) = set else { return Err(problems) };
+        match facility.and_then(|facility| self.own(&common, &problems, facility)) {
+            None => Ok((common, problems)),
+            Some(own) => {
+                problems.extend(own.problems);
+                own.set.map(|set| (set, problems.clone())).ok_or(problems)
+            }
         }
     }
 
-    /// The set with these files as a layer over those below it, and nothing over them.
+    /// The set with these files as a layer over those below it, and nothing over them: a version to be saved. Doubts
+    /// about what is active below are no fault of it.
     ///
     /// # Errors
     /// Every problem.
     pub fn with(&self, name: &str, files: Files) -> Result<MappingSet, Vec<Problem>> {
-        let below = if name == NETWORK { self.common_of(None)? } else { self.common()? };
+        let below = if name == NETWORK { self.common_of(None) } else { self.common() };
+        let Some(under) = below.set else { return Err(below.problems) };
         let rank = if name == NETWORK { Rank::Network } else { Rank::Facility };
         let mut problems = Vec::new();
         let layer = layer(rank, files.into_iter().collect(), &mut problems);
-        joined(below.set.over(layer), problems)
+        let made = Made::of(under.set.at_work_over(layer), problems, under.name);
+        let of_below = |problem: &Problem| below.problems.iter().any(|below| problem.is_again(below));
+        let own: Vec<Problem> = made.problems.into_iter().filter(|problem| !of_below(problem)).collect();
+        made.set.filter(|_| own.is_empty()).map(|named| named.set).ok_or(own)
     }
 
     /// All of them.
-    ///
-    /// # Errors
-    /// Every problem, once each, with the facility whose layer brings it about.
-    pub fn build(&self) -> Result<Built, Vec<Problem>> {
-        let (common, mut problems) = match self.common() {
-            Ok(common) => (common, Vec::new()),
-            // What is wrong with the facilities' layers is said all the same, over what is whole of those below.
-            Err(problems) => match self.common_of(None) {
-                Ok(shipped) => (shipped, problems),
-                Err(_) => return Err(problems),
-            },
-        };
+    pub fn build(&self) -> Built {
+        let Made { set: common, mut problems } = self.common();
+        // What is wrong with the facilities' layers is said all the same, over what is whole of those below.
+        let shipped = if common.is_none() { self.common_of(None).set } else { None };
+        let below = problems.clone();
         let mut own = BTreeMap::new();
         for facility in &self.config.facilities {
-            match self.own(&common, &facility.code) {
-                Ok(None) => {}
-                Ok(Some(named)) => {
-                    own.insert(facility.code.clone(), named);
-                }
-                Err(found) => problems.extend(
-                    found.into_iter().map(|problem| Problem { facility: facility.code.clone(), ..problem }),
-                ),
-            }
-        }
-        if problems.is_empty() {
-            return Ok(Built { common, own });
+            let Some(under) = common.as_ref().or(shipped.as_ref()) else { break };
+            let Some(made) = self.own(under, &below, &facility.code) else { continue };
+            problems.extend(
+                made.problems.into_iter().map(|found| Problem { facility: facility.code.clone(), ..found }),
+            );
+            // Not what it would be: the layer between is missing.
+            own.insert(facility.code.clone(), made.set.filter(|_| common.is_some()));
         }
         let mut once: Vec<Problem> = Vec::new();
         for problem in problems {
@@ -362,14 +365,43 @@ impl<'s> Sources<'s> {
                 once.push(problem);
             }
         }
-        Err(once)
+        Built { common, own, problems: once }
+    }
+}
+
+/// What layers give: a set where one can be made, and what is wrong.
+struct Made {
+    set: Option<Named>,
+    problems: Vec<Problem>,
+}
+
+impl Made {
+    /// Of layers whose reading found those problems already.
+    fn of(
+        compiled: Result<(MappingSet, Vec<Problem>), Vec<Problem>>,
+        mut problems: Vec<Problem>,
+        name: SetName,
+    ) -> Self {
+        let unread = !problems.is_empty();
+        let (set, more) = match compiled {
+            Ok((set, doubts)) => (Some(Named { set, name }).filter(|_| !unread), doubts),
+            Err(more) => (None, more),
+        };
+        problems.extend(more);
+        problems.sort_by(|a, b| (a.layer, &a.file, a.line).cmp(&(b.layer, &b.file, b.line)));
+        Self { set, problems }
     }
 }
 
 impl Built {
-    /// The set that translates what a facility sends.
-    pub fn set_of(&self, facility: &str) -> &MappingSet {
-        &self.own.get(facility).unwrap_or(&self.common).set
+    /// The set that translates what a facility sends; none = its messages wait.
+    pub fn set_of(&self, facility: &str) -> Option<&MappingSet> {
+        self.own.get(facility).unwrap_or(&self.common).as_ref().map(|named| &named.set)
+    }
+
+    /// The sets that there are, that of all facilities first.
+    pub fn all(&self) -> impl Iterator<Item = &Named> {
+        self.common.iter().chain(self.own.values().flatten())
     }
 
     /// Notes in the store what each set is made of, so that the digest that a message carries can be read.
@@ -377,23 +409,29 @@ impl Built {
     /// # Errors
     /// The database.
     pub fn note(&self, layers: &Layers) -> Result<(), StoreError> {
-        layers.name_set(self.common.set.version(), "", &self.common.name)?;
+        if let Some(common) = &self.common {
+            layers.name_set(common.set.version(), "", &common.name)?;
+        }
         for (facility, named) in &self.own {
-            layers.name_set(named.set.version(), facility, &named.name)?;
+            if let Some(named) = named {
+                layers.name_set(named.set.version(), facility, &named.name)?;
+            }
         }
         Ok(())
     }
 
-    /// The sets at work, with which everything starts.
+    /// The sets at work, with which everything starts. Whose there is none of wait.
     pub fn sets(self) -> Sets {
-        let own = self.own.into_iter().map(|(facility, named)| (facility, named.set)).collect();
-        Sets::new(self.common.set, own)
+        let usable = |named: Option<Named>| named.map_or_else(MappingSet::unusable, |named| named.set);
+        let own = self.own.into_iter().map(|(facility, named)| (facility, usable(named))).collect();
+        Sets::new(usable(self.common), own)
     }
 
-    /// Puts them in the place of those at work.
+    /// Puts them in the place of those at work. Where there is none, that at work stays.
     pub fn exchange(self, sets: &Sets) {
-        let own = self.own.into_iter().map(|(facility, named)| (facility, named.set)).collect();
-        sets.exchange(self.common.set, own);
+        let set = |named: Option<Named>| named.map(|named| named.set);
+        let own = self.own.into_iter().map(|(facility, named)| (facility, set(named))).collect();
+        sets.exchange(set(self.common), own);
     }
 }
 

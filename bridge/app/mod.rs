@@ -7,6 +7,7 @@
 pub mod alarm;
 pub mod archive;
 mod feeds;
+pub mod layers;
 pub mod mappings;
 pub mod schedule;
 pub mod service;
@@ -15,7 +16,6 @@ mod shares;
 use crate::config::{self, Config};
 use crate::store::{OpenError, Store, StoreError};
 use crate::{consent, console, forward, intake, pipeline, telemetry};
-use renkei_translate::mapping::Problem;
 use renkei_translate::translation;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -55,9 +55,6 @@ pub enum AppError {
         /// Why.
         reason: String,
     },
-    /// The mapping set.
-    #[error("the mapping set has {} problems", .0.len())]
-    Mappings(Vec<Problem>),
     /// What the sets are made of could not be noted.
     #[error("the versions of the mappings: {0}")]
     Layers(StoreError),
@@ -103,8 +100,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// All that it keeps.
     pub store: Arc<Store>,
-    /// The active mapping sets.
-    pub mappings: pipeline::Sets,
+    /// The active mapping sets, and what is wrong with them.
+    pub mappings: layers::AtWork,
     /// Settings of the facilities, by code.
     pub facilities: Arc<BTreeMap<String, Arc<translation::Facility>>>,
     /// Feeds at work, in the order of the configuration.
@@ -227,10 +224,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         facilities.insert(sender, Arc::new(held));
     }
     let store = open_store(&config)?;
-    let epoch = store.layers().epoch().map_err(AppError::Layers)?;
-    let built = mappings::Sources::new(&config, Some(store.layers())).build().map_err(AppError::Mappings)?;
-    built.note(store.layers()).map_err(AppError::Layers)?;
-    let sets = built.sets();
+    let mappings = layers::AtWork::start(&config, &store).map_err(AppError::Layers)?;
     let mut tasks = vec![tokio::spawn(upkeep(shutdown.clone()))];
 
     for code in facilities.keys() {
@@ -296,7 +290,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         let bases = config.bases.iter().filter(|base| config.sends(base, code));
         let pipeline = pipeline::Pipeline {
             store: store_of,
-            set: sets.of(code),
+            set: mappings.sets.of(code),
             facility: facility.clone(),
             id_key: store.id_key(),
             destinations: bases.map(|base| base.name.clone()).collect(),
@@ -309,7 +303,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     for feed in &config.feeds {
         let doors = intake::Doors {
             store: store.clone(),
-            set: sets.of(&feed.facility),
+            set: mappings.sets.of(&feed.facility),
             left: intake::Left::default(),
         };
         let (status, task) = feeds::spawn(feed, &doors, &shutdown);
@@ -320,7 +314,7 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
     let state = AppState {
         config: Arc::new(config),
         store,
-        mappings: sets,
+        mappings,
         facilities: Arc::new(facilities),
         feeds: Arc::new(feeds),
         forwards: Arc::new(forwards),
@@ -330,20 +324,14 @@ async fn start(config: Config, look: Look, shutdown: CancellationToken) -> Resul
         facilities = state.facilities.len(),
         feeds = state.feeds.len(),
         bases = state.forwards.len(),
-        mapping_version = state.mappings.common().load().version(),
+        mapping_version = state.mappings.sets.common().load().version(),
         "The appliance has started."
     );
     let upkeep = schedule::Upkeep::new(state.store.clone(), state.config.clone(), state.started_ms);
     let alarms = upkeep.alarms();
     tasks.extend(shares::watch(&state, &alarms, &shutdown));
     tasks.push(tokio::spawn(schedule::run(upkeep, shutdown.clone())));
-    let follow = follow_layers(
-        state.config.clone(),
-        state.store.clone(),
-        state.mappings.clone(),
-        epoch,
-        shutdown.clone(),
-    );
+    let follow = state.mappings.clone().follow(state.config.clone(), state.store.clone(), shutdown.clone());
     tasks.push(tokio::spawn(follow));
     let tls = state.config.console.tls.clone().map(|tls| (tls.cert, tls.key));
     let listen = console::Listen { address: state.config.console.listen, tls };
@@ -378,7 +366,8 @@ fn console_state(state: &AppState, look: Look, alarms: Arc<alarm::Alarms>) -> co
     // Senders are shown among the facilities: what they hold is part of the sums.
     let mut infos: Vec<_> = state.config.facilities.iter().map(|f| info(&f.code, &f.name)).collect();
     infos.extend(state.config.senders().iter().map(|sender| info(sender, sender)));
-    let (mappings, written) = (state.mappings.clone(), state.config.clone());
+    let (sets, written) = (state.mappings.sets.clone(), state.config.clone());
+    let (of_mappings, at_work) = (state.mappings.clone(), state.mappings.clone());
     let (store, feeds, with_left) = (state.store.clone(), state.feeds.clone(), state.feeds.clone());
     let damaged = move |code: &str| store.damaged().iter().any(|(damaged, _)| damaged == code);
     console::ConsoleState {
@@ -390,8 +379,8 @@ fn console_state(state: &AppState, look: Look, alarms: Arc<alarm::Alarms>) -> co
         members: state.config.members(),
         store: state.store.clone(),
         forwards: state.forwards.to_vec(),
-        mapping_version: Arc::new(move || mappings.common().load().version().to_owned()),
-        bench: Arc::new(console::bench::Bench::new(state.mappings.clone(), state.facilities.clone())),
+        mapping_version: Arc::new(move || sets.common().load().version().to_owned()),
+        bench: Arc::new(console::bench::Bench::new(state.mappings.sets.clone(), state.facilities.clone())),
         metrics: telemetry::metrics_text,
         consent: Arc::new(console::pages::consent::Desk::new(places(state))),
         now_ms: Arc::new(now_ms),
@@ -406,9 +395,14 @@ fn console_state(state: &AppState, look: Look, alarms: Arc<alarm::Alarms>) -> co
             }),
             alarm: Arc::new(move |alarm| alarms.on(alarm)),
             left: Arc::new(move |feed| feeds::left(&with_left, feed)),
+            mappings: Arc::new(move || of_mappings.problems()),
         },
         delay: console::delay,
-        trouble: Arc::new(move |code| feeds::trouble(&feeds, damaged(code), code)),
+        trouble: Arc::new(move |code| {
+            let mut trouble = feeds::trouble(&feeds, damaged(code), code);
+            trouble.extend(at_work.trouble(code));
+            trouble
+        }),
     }
 }
 
@@ -450,48 +444,6 @@ impl App {
             warn!("Some work was not finished in time; it is repeated after the next start.");
         }
         info!("The appliance has stopped.");
-    }
-}
-
-/// How often is looked whether another version of a layer was activated.
-const LAYERS: Duration = Duration::from_secs(2);
-
-/// Exchanges the sets at work when a version of a layer is activated, whoever did it: the console, or a command beside
-/// this process. What cannot be compiled changes nothing.
-async fn follow_layers(
-    config: Arc<Config>,
-    store: Arc<Store>,
-    sets: pipeline::Sets,
-    mut seen: u64,
-    shutdown: CancellationToken,
-) {
-    while shutdown.run_until_cancelled(tokio::time::sleep(LAYERS)).await.is_some() {
-        let (config, store, sets, before) = (config.clone(), store.clone(), sets.clone(), seen);
-        let looked = tokio::task::spawn_blocking(move || {
-            let now = store.layers().epoch()?;
-            if now != before {
-                match mappings::Sources::new(&config, Some(store.layers())).build() {
-                    Ok(built) => {
-                        built.note(store.layers())?;
-                        built.exchange(&sets);
-                        info!(
-                            mapping_version = sets.common().load().version(),
-                            "The mappings were exchanged."
-                        );
-                    }
-                    Err(problems) => error!(
-                        problems = problems.len(),
-                        "The activated mappings cannot be used; those before stay at work. `check` says why."
-                    ),
-                }
-            }
-            Ok::<u64, StoreError>(now)
-        });
-        match looked.await {
-            Ok(Ok(now)) => seen = now,
-            Ok(Err(error)) => warn!(%error, "The versions of the mappings cannot be read."),
-            Err(_) => {}
-        }
     }
 }
 

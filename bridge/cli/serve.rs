@@ -29,10 +29,6 @@ pub(super) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
         let stop = stopping()?;
         let app = match app::spawn(config).await {
             Ok(app) => app,
-            Err(app::AppError::Mappings(problems)) => {
-                super::mapping::print(&problems);
-                return Ok(ExitCode::from(super::EXIT_CONFIG));
-            }
             Err(error) => return Err(error.into()),
         };
         // Every feed listens.

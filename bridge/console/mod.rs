@@ -34,6 +34,7 @@ use request::Request;
 use crate::forward::Statuses;
 use crate::participation;
 use crate::store::Store;
+use renkei_translate::mapping::Problem;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -125,6 +126,8 @@ pub struct Machine {
     pub alarm: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     /// What a feed, by its name, could not take when it last looked.
     pub left: Arc<Left>,
+    /// What is wrong with the mappings that are active.
+    pub mappings: Arc<dyn Fn() -> Vec<Problem> + Send + Sync>,
 }
 
 /// From a feed's name to what it could not take.

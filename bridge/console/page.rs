@@ -9,6 +9,7 @@ use super::words::word;
 use askama::Template;
 use chrono::{DateTime, Datelike, FixedOffset, Timelike};
 use renkei_translate::finding::{self, Language};
+use renkei_translate::mapping::Rank;
 
 /// Seconds east of Greenwich: Japan has one zone and no daylight saving time.
 const JST_SECONDS: i32 = 9 * 3600;
@@ -236,6 +237,14 @@ impl Frame {
             _ => "breaker.half-open",
         })
     }
+    /// A layer of the mappings as printed.
+    pub fn layer(&self, layer: &Rank) -> &str {
+        self.t(match layer {
+            Rank::Shipped => "layer.standard",
+            Rank::Network => "layer.network",
+            Rank::Facility => "layer.facility",
+        })
+    }
     /// The sentence of a finding; its code where the mapping set made the code itself.
     pub fn sentence<'a>(&self, code: &'a str) -> &'a str {
         finding::sentence(code, self.language).unwrap_or(code)
@@ -403,6 +412,8 @@ mod tests {
             facilities: Vec::new(),
             causes: Vec::new(),
             destinations: Vec::new(),
+            mappings: Vec::new(),
+            more_mappings: 0,
         };
         for (refresh_s, stopped, stop, start) in
             [(10, false, true, false), (0, true, false, true), (0, false, false, false)]

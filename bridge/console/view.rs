@@ -3,6 +3,7 @@
 use super::ConsoleState;
 use crate::forward::{BreakerState, Status};
 use crate::store::{Cause, DaySum, FacilityStore, QueueDepth, StoreError};
+use renkei_translate::mapping::Problem;
 use serde::Serialize;
 
 /// The state of the appliance now.
@@ -28,7 +29,14 @@ pub struct Overview {
     pub causes: Vec<CauseRow>,
     /// One row a destination and facility.
     pub destinations: Vec<DestinationRow>,
+    /// What is wrong with the mappings that are active, at most [`MOST_PROBLEMS`] of it.
+    pub mappings: Vec<Problem>,
+    /// How many more there are.
+    pub more_mappings: u64,
 }
+
+/// Problems of the mappings that the page shows one by one; `check` says all.
+const MOST_PROBLEMS: usize = 50;
 
 impl Overview {
     /// The messages that a count of the day stands for.
@@ -170,8 +178,16 @@ pub fn overview(
         facilities: Vec::new(),
         causes: Vec::new(),
         destinations: Vec::new(),
+        mappings: (state.machine.mappings)(),
+        more_mappings: 0,
     };
+    view.mappings.retain(|problem| problem.facility.is_empty() || shown(&problem.facility));
+    view.more_mappings = view.mappings.len().saturating_sub(MOST_PROBLEMS) as u64;
     let mut items = of_machine(state, now_ms);
+    if view.mappings.iter().any(|problem| problem.doubt) {
+        items.push(("warn", "verdict.mapping-doubt"));
+    }
+    view.mappings.truncate(MOST_PROBLEMS);
     for info in state.facilities.iter().filter(|info| shown(&info.code)) {
         let trouble = (state.trouble)(&info.code);
         items.extend(trouble.iter().map(|key| ("bad", *key)));
@@ -228,6 +244,7 @@ pub fn page_of(key: &str) -> &'static str {
         | "verdict.files-left"
         | "verdict.consent-folder"
         | "verdict.consent-refused" => "/facilities",
+        "verdict.mapping-doubt" | "verdict.mapping-unusable" | "verdict.mapping-kept" => "/mappings",
         _ => "/system",
     }
 }
@@ -240,6 +257,7 @@ pub fn unready(view: &Overview) -> Option<&'static str> {
         ("verdict.disk", "disk-full"),
         ("verdict.feed", "feed-not-working"),
         ("verdict.folder-gone", "folder-gone"),
+        ("verdict.mapping-unusable", "mapping-unusable"),
     ];
     words.into_iter().find(|(wanted, _)| keys().any(|key| key == wanted)).map(|(_, word)| word)
 }

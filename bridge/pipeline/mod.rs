@@ -134,7 +134,8 @@ impl Pipeline {
         loop {
             let this = self.clone();
             let more = blocking(move || this.index()).await?;
-            loop {
+            // Nothing is translated without the layer that was meant to apply: what is indexed waits.
+            while self.set.load().is_usable() {
                 let Ok(permit) = self.permits.clone().try_acquire_owned() else { return Ok(true) };
                 let store = self.store.clone();
                 let claims = blocking(move || store.claim(BATCH)).await?;
@@ -152,8 +153,14 @@ impl Pipeline {
 
     /// Indexes one batch; whether there may be more.
     fn index(&self) -> Result<bool, StoreError> {
-        let journalled = self.store.unindexed(INDEX_BATCH)?;
-        let more = journalled.len() == INDEX_BATCH;
+        let mut journalled = self.store.unindexed(INDEX_BATCH)?;
+        let mut more = journalled.len() == INDEX_BATCH;
+        if !self.set.load().is_usable() {
+            // Whose rows they are, only the layout says: from the first of them on all wait, in their order.
+            let readable = journalled.iter().take_while(|message| message.origin.feed.is_none()).count();
+            more &= readable == journalled.len();
+            journalled.truncate(readable);
+        }
         if !journalled.is_empty() {
             metrics::counter!("renkei_messages_received_total", "facility" => self.store.code().to_owned())
                 .increment(journalled.len() as u64);

@@ -1,6 +1,7 @@
 //! The mapping sets at work: what all facilities share, and one for each facility that lays something over it.
 //!
-//! Each can be exchanged while the appliance is at work; a batch of messages keeps the one that it began with.
+//! Each can be exchanged while the appliance is at work; a batch of messages keeps the one that it began with. A set that
+//! cannot be made stands as an unusable one: its messages wait.
 
 use arc_swap::ArcSwap;
 use renkei_translate::mapping::MappingSet;
@@ -27,7 +28,7 @@ impl Sets {
     /// With the set of all facilities and, by code, those of facilities with a layer of their own.
     pub fn new(common: MappingSet, own: BTreeMap<String, MappingSet>) -> Self {
         let sets = Self { common: Arc::new(ArcSwap::from_pointee(common)), places: Some(Arc::default()) };
-        sets.place(own);
+        sets.place(own.into_iter().map(|(facility, set)| (facility, Some(set))).collect(), false);
         sets
     }
 
@@ -51,21 +52,32 @@ impl Sets {
         places.iter().filter(|(_, place)| place.own).map(|(facility, _)| facility.clone()).collect()
     }
 
-    /// Puts other sets in the place of these; a batch of messages keeps the one that it began with.
-    pub fn exchange(&self, common: MappingSet, own: BTreeMap<String, MappingSet>) {
-        self.common.store(Arc::new(common));
-        self.place(own);
+    /// Puts other sets in the place of these; a batch of messages keeps the one that it began with. Where none could be
+    /// made, the one that stands there stays.
+    pub fn exchange(&self, common: Option<MappingSet>, own: BTreeMap<String, Option<MappingSet>>) {
+        let kept = common.is_none();
+        if let Some(common) = common {
+            self.common.store(Arc::new(common));
+        }
+        self.place(own, kept);
     }
 
-    fn place(&self, mut own: BTreeMap<String, MappingSet>) {
+    fn place(&self, mut own: BTreeMap<String, Option<MappingSet>>, kept: bool) {
         let Some(places) = &self.places else { return };
         let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
         for (facility, place) in places.iter_mut() {
-            let set = own.remove(facility);
-            place.own = set.is_some();
-            place.set.store(set.map_or_else(|| self.common.load_full(), Arc::new));
+            let (set, is_own) = match own.remove(facility) {
+                Some(None) => continue,
+                Some(Some(set)) => (Arc::new(set), true),
+                None if kept => continue,
+                None => (self.common.load_full(), false),
+            };
+            place.own = is_own;
+            place.set.store(set);
         }
         for (facility, set) in own {
+            // Nothing stands there yet.
+            let set = set.unwrap_or_else(MappingSet::unusable);
             places.insert(facility, Place { set: Arc::new(ArcSwap::from_pointee(set)), own: true });
         }
     }
@@ -112,12 +124,22 @@ mod tests {
         let before = held[1].load_full();
         assert_eq!(versions(), of(["one", "all", "all"]));
         // The first loses its own, the second gains one, the third follows that of all.
-        sets.exchange(set("new"), BTreeMap::from([("1310000002".to_owned(), set("two"))]));
+        sets.exchange(Some(set("new")), BTreeMap::from([("1310000002".to_owned(), Some(set("two")))]));
         assert_eq!(versions(), of(["new", "two", "new"]));
         assert_eq!(sets.own(), ["1310000002"]);
         assert_eq!(sets.common().load().version(), set("new").version());
         // What was begun with is still what it was.
         assert_eq!(before.version(), set("all").version());
         assert!(!Arc::ptr_eq(&before, &held[1].load_full()));
+        // What cannot be made takes nobody's set away; who has none at all waits.
+        sets.exchange(
+            None,
+            BTreeMap::from([("1310000002".to_owned(), None), ("1310000004".to_owned(), None)]),
+        );
+        assert_eq!(versions(), of(["new", "two", "new"]));
+        assert!(!sets.of("1310000004").load().is_usable());
+        sets.exchange(Some(set("last")), BTreeMap::from([("1310000002".to_owned(), None)]));
+        assert_eq!(versions(), of(["last", "two", "last"]));
+        assert_eq!(sets.of("1310000004").load().version(), set("last").version());
     }
 }

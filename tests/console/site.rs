@@ -162,6 +162,7 @@ impl Site {
                 }),
                 alarm: Arc::new(|_| false),
                 left: Arc::new(|_| Vec::new()),
+                mappings: Arc::new(Vec::new),
             },
             delay: wait,
         };

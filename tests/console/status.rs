@@ -4,6 +4,7 @@ use super::site::{AOBA, MIDORI, START_MS, Site};
 use super::ward::{NAME, Ward, lab};
 use renkei_bridge::console::rights::Role;
 use renkei_bridge::console::{ConsoleState, LeftFiles};
+use renkei_translate::mapping::{Problem, Rank};
 use std::sync::Arc;
 
 fn alarmed(alarms: &'static [&'static str], days_left: i64) -> impl FnOnce(&mut ConsoleState) {
@@ -109,4 +110,53 @@ fn the_facility_page_says_which_folder_is_gone_and_which_files_are_left_without_
     let other = site.get(&format!("/facilities/{MIDORI}"), &operator).text();
     assert!(!other.contains("フォルダが見えません") && !other.contains("取り込めないファイル"), "{other}");
     assert!(site.get("/system", &operator).text().contains("フォルダが見えません"));
+}
+
+#[test]
+fn problems_of_active_rules_are_listed_for_those_whose_facility_it_is() {
+    let site = Site::start_with(|state| {
+        let problem = |facility: &str, file: &str, doubt: bool| Problem {
+            layer: if facility.is_empty() { Rank::Network } else { Rank::Facility },
+            file: file.into(),
+            line: 3,
+            rule: "patient/home".into(),
+            column: "from".into(),
+            ja: "<b>和文</b>".into(),
+            en: "<b>english</b>".into(),
+            facility: facility.into(),
+            doubt,
+        };
+        state.machine.mappings = Arc::new(move || {
+            vec![
+                problem("", "maps/network.toml", true),
+                problem(AOBA, "maps/aoba.toml", false),
+                problem(MIDORI, "maps/midori.toml", true),
+            ]
+        });
+        state.trouble =
+            Arc::new(|code| if code == AOBA { vec!["verdict.mapping-unusable"] } else { Vec::new() });
+    });
+    let page = |session: &str, language: &str| {
+        site.get_with("/", &format!("session={session}; lang={language}")).text()
+    };
+    let all = site.session(&[Role::Operator]);
+    let (ja, en) = (page(&all, "ja"), page(&all, "en"));
+    for said in ["maps/network.toml:3", "maps/aoba.toml:3", "maps/midori.toml:3", "patient/home [from]"] {
+        assert!(ja.contains(said) && en.contains(said), "{said}: {ja}");
+    }
+    assert!(ja.contains("和文&#60;/b&#62;") && !ja.contains("<b>和文") && !ja.contains("english"), "{ja}");
+    assert!(en.contains("english&#60;/b&#62;") && !en.contains("和文"), "{en}");
+    // What stops comes before what is only doubted, and each leads to the versions.
+    let said = ja.split("<div class=\"say ").nth(1).unwrap().split("</div>").next().unwrap();
+    let places =
+        ["変換せずに待たせています", "検査に合わない所があります"].map(|text| said.find(text).unwrap());
+    assert!(
+        said.starts_with("bad") && places[0] < places[1] && said.contains("href=\"/mappings\""),
+        "{said}"
+    );
+    assert_eq!((level(&ja, AOBA).as_str(), level(&ja, MIDORI).as_str()), ("bad", "none"));
+    // Who is bounded to a facility sees its own and the network's.
+    let own = page(&site.session_of("midori", &[Role::Operator], Some(&[MIDORI])), "ja");
+    assert!(own.contains("maps/network.toml") && own.contains("maps/midori.toml"), "{own}");
+    assert!(!own.contains("maps/aoba.toml") && !own.contains("変換せずに待たせて"), "{own}");
 }

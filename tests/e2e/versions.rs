@@ -268,3 +268,85 @@ async fn what_does_not_fit_is_neither_saved_nor_activated_and_all_of_it_is_said(
     assert!(said.contains("version 2 is active, but the configuration names the folder"), "{said}");
     stop.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_the_program_has_outgrown_serves_on_and_its_mended_successor_ends_the_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let site = Site::open(folder.path(), stop.clone()).await;
+    let root = folder.path();
+    drop(site.start("stop"));
+    // As an earlier version of the program would have saved it: without the check of today.
+    let row = "[map]\nid = \"patient\"\nrules = [{ id = \"work\", off = true }]\n";
+    let skip = "[message]\nid = \"ADT-00\"\nskip = [{ from = \"PID-5\", why = { ja = \"送らない\", en = \"not sent\" } }]\n";
+    write(root, "old/maps/patient.toml", row);
+    write(root, "old/messages/ADT-00.toml", skip);
+    {
+        let config = renkei_bridge::store::Config::default();
+        let store =
+            renkei_bridge::store::Store::open(&root.join("data"), &[FACILITY.to_owned()], config).unwrap();
+        let files = renkei_bridge::app::archive::read(&root.join("old")).unwrap().unwrap();
+        let archive = renkei_bridge::app::archive::pack(&files).unwrap();
+        store.layers().save("network", &archive, "kato", "old", 1).unwrap();
+        store.layers().activate("network", Some(1), "kato", "old", 1).unwrap();
+    }
+    let place = "network: messages/ADT-00.toml:3: ADT-00/PID-5 [from]: rule";
+    let (code, said) = run(&site, &["check"]);
+    assert_eq!(code, 0, "{said}");
+    for part in
+        [place, "まだ規則 patient/name", "do not stop the appliance", "装置は止まりません", "1 warnings"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (code, said) = run(&site, &["mapping", "check"]);
+    assert!(code == 1 && said.contains(place) && said.contains("goes on as before"), "{said}");
+    let shown = done(&site, &["mapping", "show", "--effective"]);
+    assert!(shown.contains("work: off") && shown.contains(place), "{shown}");
+    assert!(done(&site, &["mapping", "test"]).contains(" 0 failed"));
+    // It starts, and says why it is not content.
+    let appliance = site.start("stop");
+    until("it is logged", || appliance.log().contains("messages/ADT-00.toml"));
+    let log = appliance.log();
+    assert!(log.contains("they go on as before") && log.contains("ADT-00/PID-5"), "{log}");
+
+    // Another layer's new version is no worse for it; one with the same place is refused, as saved and as active.
+    let save =
+        |layer: &str, dir: &str| run(&site, &["mapping", "save", "--layer", layer, "--reason", "試し", dir]);
+    let activate = |layer: &str, number: &str| {
+        run(&site, &["mapping", "activate", "--layer", layer, "--reason", "試し", number])
+    };
+    write(root, "own/tables/administrative-gender.csv", &format!("{TABLE},X,,,other,,inexact\n"));
+    assert_eq!(save(FACILITY, "own").0, 0);
+    let (code, said) = activate(FACILITY, "1");
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = activate("network", "1");
+    assert!(code == 1 && said.contains(place) && said.contains("nothing was changed"), "{said}");
+    write(
+        root,
+        "old/maps/more.toml",
+        "[map]\nid = \"coverage\"\nrules = [{ id = \"period\", off = true }]\n",
+    );
+    let (code, said) = save("network", "old");
+    assert!(code == 1 && said.contains(place), "{said}");
+    write(root, "new/maps/patient.toml", row);
+    assert_eq!(save("network", "new").0, 0);
+    let (code, said) = activate("network", "2");
+    assert_eq!(code, 0, "{said}");
+    until("it is well again", || appliance.log().contains("Nothing is wrong with the mappings any more"));
+    let (code, said) = run(&site, &["check"]);
+    assert!(code == 0 && !said.contains("ADT-00/PID-5") && said.contains("0 warnings"), "{said}");
+
+    // The way back to it is open, and says what the check refuses.
+    let (code, said) = run(&site, &["mapping", "rollback", "--layer", "network", "--reason", "試し"]);
+    assert_eq!(code, 0, "{said}");
+    for part in [
+        place,
+        "the check of this program refuses places of this version",
+        "今の装置の検査に合わない所",
+        "version 1 is active",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    until("it is told again", || appliance.log().matches("they go on as before").count() == 2);
+    stop.cancel();
+}

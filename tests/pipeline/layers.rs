@@ -71,7 +71,7 @@ async fn each_facility_is_translated_by_its_own_layers() {
     let (plain, own) = (accept(&app, PLAIN).await, accept(&app, OWN).await);
     let (plain_version, plain_findings) = translated(&app, PLAIN, plain).await;
     let (own_version, own_findings) = translated(&app, OWN, own).await;
-    let sets = &app.state.mappings;
+    let sets = &app.state.mappings.sets;
     assert_eq!(plain_version, sets.common().load().version());
     assert_eq!(own_version, sets.of(OWN).load().version());
     assert_ne!(plain_version, own_version);
@@ -82,14 +82,14 @@ async fn each_facility_is_translated_by_its_own_layers() {
 }
 
 #[test]
-fn what_is_wrong_with_a_facilitys_layer_is_said_once_and_keeps_the_appliance_from_starting() {
+fn what_is_wrong_with_a_facilitys_layer_is_said_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = written(folder.path());
     let wrong = "[map]\nid = \"patient\"\nrules = [{ id = \"nobody\", off = true }]\n";
     for layer in ["network", "hospital"] {
         write(folder.path(), &format!("{layer}/maps/patient.toml"), wrong);
     }
-    let problems = app::mappings::Sources::new(&config, None).build().map(|_| ()).unwrap_err();
+    let problems = app::mappings::Sources::new(&config, None).build().problems;
     let places: Vec<String> = problems
         .iter()
         .map(|problem| format!("{} {}:{}", problem.layer.word(), problem.file, problem.line))

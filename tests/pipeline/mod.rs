@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's way to fail")]
 
 mod layers;
+mod outgrown;
 
 use arc_swap::ArcSwap;
 use renkei_bridge::app::mappings;
@@ -66,6 +67,14 @@ impl Bench {
             received_ms: chrono::Utc::now().timestamp_millis(),
             duplicate_window_ms: 60_000,
         };
+        self.store.accept(arrival).await.unwrap().id
+    }
+
+    /// A message with an origin of its own.
+    async fn accept_from(&self, name: &str, body: Vec<u8>, origin: Origin) -> store::MessageId {
+        let received_ms = chrono::Utc::now().timestamp_millis();
+        let (feed, name) = ("test".into(), name.into());
+        let arrival = Arrival { feed, name, body, origin, received_ms, duplicate_window_ms: 60_000 };
         self.store.accept(arrival).await.unwrap().id
     }
 
@@ -242,5 +251,29 @@ async fn orders_of_one_message_come_apart_when_it_is_translated_again() {
     deliver();
     assert_eq!((bench.state(both), bench.state(cancel)), (State::Registered, State::Registered));
     assert_eq!(bench.sum().registered, 2);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_set_what_is_taken_waits_in_its_order_and_goes_on_by_itself() {
+    let bench = Bench::start(MappingSet::unusable(), &["base"]);
+    let set = shipped();
+    let layout = set.layout("lab-csv44").unwrap();
+    let csv = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/lab-csv44/input-1.lab-csv44.csv");
+    let bytes = encoding_rs::SHIFT_JIS.encode(&std::fs::read_to_string(csv).unwrap()).0.into_owned();
+    let piece = renkei_translate::feed::cut(layout, &bytes, &Default::default()).pieces.remove(0);
+    let mut writer = Writer::new("P", "20260401".into());
+    let first = bench.accept("1", &writer.demographics(&AOBA[0])).await;
+    let origin = Origin { source: "test".into(), feed: Some(piece.part), ..Origin::default() };
+    let row = bench.accept_from("r.csv#1", piece.body, origin).await;
+    let last = bench.accept("3", &writer.demographics(&AOBA[1])).await;
+    // The rows say whose they are by the layout alone: they and what came behind them are not parted yet.
+    bench.until("the first has its place", |_| bench.store.untranslated().unwrap() == 1).await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(bench.store.untranslated().unwrap(), 1);
+    assert_eq!((bench.sum().received, bench.sum().pending), (3, 3), "all of them are in the ledger");
+    bench.set.store(Arc::new(set));
+    let translated = |id| bench.store.message(id).unwrap().unwrap().mapping_version.is_some();
+    bench.until("each of them", |_| [first, row, last].into_iter().all(translated)).await;
     bench.stop().await;
 }

@@ -70,12 +70,15 @@ pub(super) fn warn_of_ids<'s>(
     config: &Config,
     store: &Store,
     layer: &str,
-    before: impl Fn(&str) -> &'s MappingSet,
-    after: impl Fn(&str) -> &'s MappingSet,
+    before: impl Fn(&str) -> Option<&'s MappingSet>,
+    after: impl Fn(&str) -> Option<&'s MappingSet>,
 ) -> Result<(), StoreError> {
     for code in facilities(config, layer) {
-        let Some(at) = store.facility(code) else { continue };
-        for Moved { id, cell, kinds } in moved(before(code), after(code)) {
+        // Where what is active now gives no set there is nothing to compare with.
+        let (Some(at), Some(before), Some(after)) = (store.facility(code), before(code), after(code)) else {
+            continue;
+        };
+        for Moved { id, cell, kinds } in moved(before, after) {
             let mut recorded = Vec::new();
             for kind in kinds {
                 if at.has_recorded(&kind)? {
@@ -111,8 +114,8 @@ pub(super) fn say_waiting(
     active: &Built,
 ) -> Result<(), StoreError> {
     for code in facilities(config, layer) {
-        let Some(at) = store.facility(code) else { continue };
-        let waiting = at.waiting_outdated(active.set_of(code).version(), "")?;
+        let (Some(at), Some(set)) = (store.facility(code), active.set_of(code)) else { continue };
+        let waiting = at.waiting_outdated(set.version(), "")?;
         if waiting > 0 {
             eprintln!(
                 "warning: {code}: {waiting} messages wait to be sent as the version before made them, and will be. To have \

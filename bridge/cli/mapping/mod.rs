@@ -78,7 +78,8 @@ pub(super) fn set_name(name: &SetName) -> String {
     name.said([Rank::Shipped.word(), Rank::Network.word(), Rank::Facility.word(), "folder"])
 }
 
-/// The set of a configuration with what is active in its store, for all facilities or for one; its problems are said.
+/// The set of a configuration with what is active in its store, for all facilities or for one, as `serve` has it; what
+/// is wrong is said.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -86,13 +87,27 @@ pub(super) fn active(
     config: &Config,
     facility: Option<&str>,
 ) -> anyhow::Result<Result<MappingSet, ExitCode>> {
+    Ok(active_with_doubts(config, facility)?.map(|(set, _)| set))
+}
+
+/// The same with the doubts about it, said too.
+fn active_with_doubts(
+    config: &Config,
+    facility: Option<&str>,
+) -> anyhow::Result<Result<(MappingSet, Vec<Problem>), ExitCode>> {
     let layers = Versions::inspect(&config.data_dir)?;
-    Ok(mappings::Sources::new(config, layers.as_ref()).set(facility).map(|named| named.set).map_err(
-        |problems| {
+    Ok(match mappings::Sources::new(config, layers.as_ref()).set(facility) {
+        Ok((named, doubts)) => {
+            if !doubts.is_empty() {
+                print(&doubts);
+            }
+            Ok((named.set, doubts))
+        }
+        Err(problems) => {
             print(&problems);
-            ExitCode::from(super::EXIT_CONFIG)
-        },
-    ))
+            Err(ExitCode::from(super::EXIT_CONFIG))
+        }
+    })
 }
 
 /// The layers over it.
@@ -119,15 +134,19 @@ impl Layers {
 }
 
 impl Set {
-    /// Loads it; its problems are said.
+    /// Loads it; its problems are said. Of what is active doubts are no hindrance.
     fn load(&self) -> anyhow::Result<Result<MappingSet, ExitCode>> {
+        Ok(self.load_with_doubts()?.map(|(set, _)| set))
+    }
+
+    fn load_with_doubts(&self) -> anyhow::Result<Result<(MappingSet, Vec<Problem>), ExitCode>> {
         if let Some(config) = &self.config {
             return match (ConfigFile { config: config.clone() }).load() {
-                Ok(config) => active(&config, self.facility.as_deref()),
+                Ok(config) => active_with_doubts(&config, self.facility.as_deref()),
                 Err(code) => Ok(Err(code)),
             };
         }
-        Ok(self.of_folders())
+        Ok(self.of_folders().map(|set| (set, Vec::new())))
     }
 
     fn of_folders(&self) -> Result<MappingSet, ExitCode> {
@@ -143,7 +162,7 @@ pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
     Ok(match command {
         Mapping::Check(set) => {
             set.layers.layers.iter().for_each(|layer| say_strangers(layer));
-            set.load()?.map_or_else(|code| code, |set| check(&set))
+            set.load_with_doubts()?.map_or_else(|code| code, |(set, doubts)| check(&set, &doubts))
         }
         Mapping::Test(set) => set.load()?.map_or_else(|code| code, |set| test(&set)),
         Mapping::Show(arguments) => show::run(arguments)?,
@@ -176,7 +195,7 @@ pub(super) fn say_strangers(layer: &Path) {
     }
 }
 
-fn check(set: &MappingSet) -> ExitCode {
+fn check(set: &MappingSet, doubts: &[Problem]) -> ExitCode {
     for (rank, file) in set.idle_tables() {
         eprintln!(
             "{}: {file}: no rule looks into this table, so it changes nothing yet / この表を引く規則がないので、まだ何も変わりません",
@@ -188,8 +207,16 @@ fn check(set: &MappingSet) -> ExitCode {
         print(&contradicted);
         return ExitCode::from(super::EXIT_DATA);
     }
-    eprintln!("mapping {}: {} message types, no problems", set.version(), set.messages().len());
-    ExitCode::SUCCESS
+    let (version, types) = (set.version(), set.messages().len());
+    if doubts.is_empty() {
+        eprintln!("mapping {version}: {types} message types, no problems");
+        return ExitCode::SUCCESS;
+    }
+    eprintln!(
+        "mapping {version}: {types} message types; it is active and goes on as before, a new version needs these mended\n    \
+         有効な版なので変換は続きますが、新しい版はここを直さないと保存できません。"
+    );
+    ExitCode::from(super::EXIT_DATA)
 }
 
 fn test(set: &MappingSet) -> ExitCode {

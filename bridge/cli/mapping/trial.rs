@@ -72,15 +72,18 @@ fn newest(store: &Store, facility: &str, most: usize, kind: &str) -> anyhow::Res
 fn tried<'c>(
     written: &'c Facility,
     store: &Store,
-    (before, after): (&MappingSet, &MappingSet),
+    sets: (Option<&MappingSet>, Option<&MappingSet>),
     most: usize,
     kind: &str,
 ) -> anyhow::Result<Tried<'c>> {
     let mut out = Tried { facility: &written.code, effect: Effect::default(), messages: 0 };
-    // The same rules: whatever there is stays as it is.
-    let Some(at) = store.facility(&written.code).filter(|_| before.version() != after.version()) else {
+    let (Some(at), (Some(before), Some(after))) = (store.facility(&written.code), sets) else {
         return Ok(out);
     };
+    // The same rules: whatever there is stays as it is.
+    if before.version() == after.version() {
+        return Ok(out);
+    }
     let settings = Arc::new(app::facility(written)?);
     for id in newest(store, &written.code, most, kind)? {
         let Some(detail) = at.message(id)?.filter(|detail| !detail.body.is_empty()) else { continue };
@@ -100,6 +103,14 @@ fn tried<'c>(
     Ok(out)
 }
 
+/// The set whose rules are compared: that of a facility, or what all share.
+fn compared<'b>(built: &'b Built, layer: &str) -> Option<&'b MappingSet> {
+    match layer {
+        NETWORK => built.common.as_ref().map(|named| &named.set),
+        code => built.set_of(code),
+    }
+}
+
 /// Does it.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (config, store) = match versions::open(&arguments.which)? {
@@ -113,19 +124,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(versions::nothing(layer));
     }
     let at_work = Sources::new(&config, Some(store.layers()));
-    let after = Sources { instead: Some((layer, number)), ..at_work }.build();
-    let (before, after) = match (at_work.build(), after) {
-        (Ok(before), Ok(after)) => (before, after),
-        (Err(problems), _) | (_, Err(problems)) => {
-            super::print(&problems);
-            return Ok(ExitCode::from(super::super::EXIT_DATA));
-        }
-    };
+    let (before, after) = (at_work.build(), Sources { instead: Some((layer, number)), ..at_work }.build());
+    if !after.problems.is_empty() {
+        super::print(&after.problems);
+    }
     versions::say_folder(&at_work, layer);
-    let one = config.facilities.iter().find(|written| written.code == layer);
-    let (from, to) = match one {
-        Some(written) => (before.set_of(&written.code), after.set_of(&written.code)),
-        None => (&before.common.set, &after.common.set),
+    let (Some(from), Some(to)) = (compared(&before, layer), compared(&after, layer)) else {
+        eprintln!(
+            "one of the two makes no set: there is nothing to compare / 片方の規則がまとまらないので、比べられません"
+        );
+        return Ok(ExitCode::from(super::super::EXIT_DATA));
     };
     let rules = changes(from, to);
     for change in &rules {

@@ -11,7 +11,7 @@ use crate::cli::print::{say, time};
 use crate::config::Config;
 use crate::store::{Layers, NETWORK, Saved, Store, StoreError};
 use anyhow::Context as _;
-use renkei_translate::mapping::{MappingSet, Problem};
+use renkei_translate::mapping::{MappingSet, Problem, Rank};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -176,8 +176,8 @@ pub(super) fn save(arguments: &Save) -> anyhow::Result<ExitCode> {
         }
     };
     // Where what is active now is broken there is nothing to compare with.
-    if let Ok(now) = sources.set(Some(layer).filter(|layer| *layer != NETWORK)) {
-        effects::warn_of_ids(&config, &store, layer, |_| &now.set, |_| &set)?;
+    if let Ok((now, _)) = sources.set(Some(layer).filter(|layer| *layer != NETWORK)) {
+        effects::warn_of_ids(&config, &store, layer, |_| Some(&now.set), |_| Some(&set))?;
     }
     let author = arguments.author.clone().unwrap_or_else(who);
     match layers.save(layer, &bytes, &author, &arguments.reason, now_ms())? {
@@ -275,10 +275,11 @@ pub(super) fn rollback(arguments: &Rollback) -> anyhow::Result<ExitCode> {
 /// What an activation is held to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Demand {
-    /// It compiles, and its tests pass.
+    /// The check has nothing to say of it, its tests pass, and nothing else is made worse.
     Tested,
-    /// It was active before: it compiles, or at least breaks nothing that is whole now. The way back is never shut by
-    /// what another layer, or a new version of the program, has broken.
+    /// It was active before: it gives a set, or at least breaks nothing that is whole now. The way back is never shut by
+    /// what another layer, or a new version of the program, has broken, nor by what only the check of this program
+    /// refuses.
     NoWorse,
 }
 
@@ -292,33 +293,46 @@ fn fits(
 ) -> Result<bool, StoreError> {
     let now = mappings::Sources::new(config, Some(store.layers()));
     let known = now.build();
-    match (mappings::Sources { instead: Some((layer, number)), ..now }).build() {
-        Ok(built) => {
-            let sets: Vec<&MappingSet> =
-                std::iter::once(&built.common).chain(built.own.values()).map(|named| &named.set).collect();
-            if !pass(&sets) && demand == Demand::Tested {
-                return Ok(false);
-            }
-            if let Ok(now) = &known {
-                effects::warn_of_ids(
-                    config,
-                    store,
-                    layer,
-                    |code| now.set_of(code),
-                    |code| built.set_of(code),
-                )?;
-                trial::say_effects(config, store, layer, now, &built);
-            }
-            Ok(true)
-        }
-        Err(problems) => {
-            super::print(&problems);
-            let known = known.err().unwrap_or_default();
-            let new: Vec<Problem> = problems.into_iter().filter(|problem| !known.contains(problem)).collect();
-            effects::say_whose(layer, &new);
-            Ok(demand == Demand::NoWorse && new.is_empty())
-        }
+    let next = mappings::Sources { instead: Some((layer, number)), ..now }.build();
+    let is_known = |problem: &Problem| {
+        known.problems.iter().any(|known| {
+            known.facility == problem.facility && known.doubt == problem.doubt && problem.is_again(known)
+        })
+    };
+    // Of what stands in this layer itself nothing is excused.
+    let own = |problem: &Problem| match layer {
+        NETWORK => problem.layer == Rank::Network && problem.facility.is_empty(),
+        code => problem.layer == Rank::Facility && problem.facility == code,
+    };
+    let new: Vec<Problem> =
+        next.problems.iter().filter(|problem| own(problem) || !is_known(problem)).cloned().collect();
+    if !next.problems.is_empty() {
+        super::print(&next.problems);
+        effects::say_whose(layer, &new);
     }
+    let fits = match demand {
+        Demand::Tested => new.is_empty(),
+        Demand::NoWorse => next.problems.iter().all(|problem| problem.doubt || is_known(problem)),
+    };
+    if !fits {
+        return Ok(false);
+    }
+    let sets: Vec<&MappingSet> = next.all().map(|named| &named.set).collect();
+    if !pass(&sets) && demand == Demand::Tested {
+        return Ok(false);
+    }
+    if new.iter().any(|problem| problem.doubt) {
+        eprintln!(
+            "warning: the check of this program refuses places of this version. It was active before and is made active \
+             again; it translates as it did, and the status page says so until a mended version is active. To be saved as \
+             a new version these must be mended\n    \
+             注意: この版には、今の装置の検査に合わない所があります(上の一覧)。前に有効だった版なので戻します。変換は前のとおりで、\
+             直した版が有効になるまで、画面の状況がそう言います。新しい版として保存するには、直す必要があります。"
+        );
+    }
+    effects::warn_of_ids(config, store, layer, |code| known.set_of(code), |code| next.set_of(code))?;
+    trial::say_effects(config, store, layer, &known, &next);
+    Ok(true)
 }
 
 fn done(
@@ -339,9 +353,8 @@ fn done(
          (message retranslate)\n    \
          serve は数秒で切り替わります。登録済みのものは、その電文を直し直すまで変わりません(message retranslate)。"
     );
-    if let Ok(active) = mappings::Sources::new(config, Some(store.layers())).build() {
-        effects::say_waiting(config, store, layer, &active)?;
-    }
+    let active = mappings::Sources::new(config, Some(store.layers())).build();
+    effects::say_waiting(config, store, layer, &active)?;
     say_folder(&mappings::Sources::new(config, Some(store.layers())), layer);
     Ok(ExitCode::SUCCESS)
 }

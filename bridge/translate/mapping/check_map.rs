@@ -53,7 +53,7 @@ pub(crate) fn chains(draft: &Draft, rules: &[Rule], cx: &mut Cx<'_>) {
             below.and_then(|line| rules.iter().find(|rule| rule.place == line.place && rule.id == line.name));
         if says_next && below.is_some() == next.is_some() && next.is_none_or(|next| !next.follows) {
             let cell = Cell { place: &line.place, rule: &id, column: "else" };
-            cx.wrong(cell, no_next(&line.to));
+            cx.doubts(|cx| cx.wrong(cell, no_next(&line.to)));
         }
         if let Some(next) = next.filter(|next| next.follows)
             && matches!(rule.source, Source::Fixed(_))
@@ -68,7 +68,7 @@ pub(crate) fn chains(draft: &Draft, rules: &[Rule], cx: &mut Cx<'_>) {
                     rule.id
                 ),
             );
-            cx.wrong(Cell { place: &next.place, rule: &id, column: "from" }, said);
+            cx.doubts(|cx| cx.wrong(Cell { place: &next.place, rule: &id, column: "from" }, said));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What can be wrong between the files of a set: segments, fields and columns that nothing has, groups without the
 //! segment that is sought in them, maps that reach themselves.
 
+use super::compile_map::is_segment;
 use super::plan::{Cond, For, Make, Map, MessagePlan, Part, Path, Plan, Root, Source, Sym, Use, Used};
 use super::problem::{Problems, Words, words};
 use super::segments;
@@ -86,7 +87,10 @@ fn segment(plan: &Plan, field: u16, used: &Use, problems: &mut Problems) {
             format!("There is no segment or group '{name}': check its spelling."),
         ),
     };
+    // What reads a segment that nothing has reads nothing, as before. A group that is gone had its rows made.
+    let before = problems.doubting(is_segment(name));
     problems.absent(&used.place, used.rule.clone(), &used.column, name, said);
+    problems.doubting(before);
 }
 
 /// A message of a map that reads a segment which none of its messages can hold, as far as that can be told; a message

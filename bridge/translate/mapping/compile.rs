@@ -64,7 +64,7 @@ struct Drafts {
 pub(crate) fn compile(
     layers: &[Layer],
     below: Option<(&Plan, &SetText)>,
-) -> Result<(Plan, SetText), Vec<Problem>> {
+) -> Result<(Plan, SetText, Vec<Problem>), Vec<Problem>> {
     let mut problems = Problems::default();
     let mut plan = Plan { keys: Keys::new(), ..Plan::default() };
     let mut known = Known::default();
@@ -126,26 +126,29 @@ pub(crate) fn compile(
     }
     plan.messages.sort_by(|a, b| a.id.cmp(&b.id));
     check_set::uses(&plan, &mut problems);
-    if sound {
-        check_skip::still_written(&plan, &text, &messages, &mut problems);
-    }
-    check_profile::table_codes(&plan, layers, &mut problems);
-    check_table::used(&plan, layers, &mut problems);
-    check_profile::references(&plan, &mut problems);
-    idle::check(layers, &mut problems);
-    plan.uses = Vec::new();
-    for draft in tests {
-        if let Some(test) = finish_test(draft, &map_ids, &known, &mut problems) {
-            plan.tests.push(test);
+    problems.doubts(|problems| {
+        if sound {
+            check_skip::still_written(&plan, &text, &messages, problems);
         }
-    }
-    if problems.list.is_empty() {
+        check_profile::table_codes(&plan, layers, problems);
+        check_table::used(&plan, layers, problems);
+        check_profile::references(&plan, problems);
+        idle::check(layers, problems);
+        plan.uses = Vec::new();
+        for draft in tests {
+            if let Some(test) = finish_test(draft, &map_ids, &known, problems) {
+                plan.tests.push(test);
+            }
+        }
+    });
+    let mut problems = problems.list;
+    problems.sort_by(|a, b| (a.layer, &a.file, a.line).cmp(&(b.layer, &b.file, b.line)));
+    problems.dedup();
+    if problems.iter().all(|problem| problem.doubt) {
         shared::find(&mut plan.maps);
-        return Ok((plan, text));
+        return Ok((plan, text, problems));
     }
-    problems.list.sort_by(|a, b| (a.layer, &a.file, a.line).cmp(&(b.layer, &b.file, b.line)));
-    problems.list.dedup();
-    Err(problems.list)
+    Err(problems)
 }
 
 /// Reads the files of one layer and lays them over what is there.
@@ -194,7 +197,7 @@ fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mu
                     drafts.read_inner(&mut tab, &mut file, Parts::Type, None);
                 }
                 for mut tab in root.tables(&mut file, "test") {
-                    lay_test(&mut drafts.tests, read_test(&mut tab, &mut file, None), file.problems);
+                    read_one_test(&mut tab, &mut file, None, drafts);
                 }
             }
             "feeds" => {
@@ -220,8 +223,7 @@ fn read_map_file(root: &mut Tab<'_>, file: &mut File<'_>, drafts: &mut Drafts) {
     if !root.has("map") && root.has("test") {
         for mut tab in root.tables(file, "test") {
             let owner = tab.needed(file, "map");
-            let test = read_test(&mut tab, file, Some(&owner));
-            lay_test(&mut drafts.tests, test, file.problems);
+            read_one_test(&mut tab, file, Some(&owner), drafts);
         }
         return;
     }
@@ -248,9 +250,16 @@ fn read_map_file(root: &mut Tab<'_>, file: &mut File<'_>, drafts: &mut Drafts) {
         drafts.read_inner(&mut tab, file, Parts::Submap, Some(owner.clone()));
     }
     for mut tab in root.tables(file, "test") {
-        let test = read_test(&mut tab, file, Some(&owner));
-        lay_test(&mut drafts.tests, test, file.problems);
+        read_one_test(&mut tab, file, Some(&owner), drafts);
     }
+}
+
+/// Reads a `[[test]]`. Nothing is translated by it: what is wrong with it are doubts.
+fn read_one_test(tab: &mut Tab<'_>, file: &mut File<'_>, owner: Option<&str>, drafts: &mut Drafts) {
+    let before = file.problems.doubting(true);
+    let test = read_test(tab, file, owner);
+    lay_test(&mut drafts.tests, test, file.problems);
+    file.problems.doubting(before);
 }
 
 impl Drafts {
@@ -404,7 +413,7 @@ fn read_table(
             }
         }
         _ => {
-            check_table::target_systems(name, &rows, problems);
+            problems.doubts(|problems| check_table::target_systems(name, &rows, problems));
             known.tables.insert(name.to_owned(), plan.tables.len());
             plan.tables.push(Arc::new(table::build(name, rows)));
         }
@@ -425,7 +434,8 @@ fn register(inner: &[Draft], known: &mut Known, problems: &mut Problems) {
                         format!("{} は組み込みの関数の名です。別の名にしてください。", draft.id),
                         "A built-in function has this name.",
                     );
-                    problems.cell(&draft.place, draft.id.clone(), "id", said);
+                    // `as` asks the types first: the set goes on as it did before there was such a function.
+                    problems.doubts(|problems| problems.cell(&draft.place, draft.id.clone(), "id", said));
                 }
                 known.types.insert(draft.id.clone(), n);
             }

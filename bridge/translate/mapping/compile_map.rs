@@ -279,7 +279,7 @@ pub(crate) fn finish_map(
     let lets = cx.lets(&draft.lets, &draft.id);
     let when = draft.when.as_ref().and_then(|text| cx.condition(cell("when"), text));
     let key = cx.paths(cell("key"), &draft.key);
-    check_map::key(cell("key"), &draft.key, &key, &mut cx);
+    cx.doubts(|cx| check_map::key(cell("key"), &draft.key, &key, cx));
     let instances = instances(draft, &mut cx);
     let within = draft.within.as_ref().map(|name| cx.plan.symbols.intern(name));
     let like = draft.like.as_ref().and_then(|name| {
@@ -320,7 +320,7 @@ pub(crate) fn finish_map(
         }
     });
     if let Some(url) = &profile {
-        check_profile::profile(cell("profile"), url, &draft.makes, &mut cx);
+        cx.doubts(|cx| check_profile::profile(cell("profile"), url, &draft.makes, cx));
     }
     cx.in_rules = draft.parts != Parts::Type;
     let mut rules: Vec<Rule> = Vec::new();
@@ -339,7 +339,8 @@ pub(crate) fn finish_map(
         if !rule.follows && !rule.target.text.contains("[]") {
             if let Some(earlier) = written.get(&rule.target.text).filter(|_| !check_map::is_cut_off(draft, n))
             {
-                let (earlier, target): (&str, &str) = (&rules[*earlier].id, &rule.target.text);
+                let first = &rules[*earlier];
+                let (earlier, target): (&str, &str) = (&first.id, &rule.target.text);
                 let said = words(
                     format!(
                         "{target} にはもう規則 {earlier} が書いています。同じ所へ書けるのは、else = \"next\" の行のすぐ次の行だけです。"
@@ -348,7 +349,10 @@ pub(crate) fn finish_map(
                         "'{earlier}' already writes '{target}': only a row straight after one that says else = \"next\" may"
                     ),
                 );
+                // What is written last stands. A lower layer's row must not win over a higher one's.
+                let before = cx.problems.doubting(rule.place.layer >= first.place.layer);
                 cx.wrong(to, said);
+                cx.problems.doubting(before);
             }
             let choice = |other: &&Rule| {
                 other.target.text != rule.target.text && target::same_choice(&other.target, &rule.target)
@@ -365,19 +369,22 @@ pub(crate) fn finish_map(
                         "{first} and {second} are one element, which '{earlier}' already writes: part them by 'when', or put this row straight after one that says else = \"next\"."
                     ),
                 );
-                cx.wrong(to, said);
+                // A message with both is held.
+                cx.doubts(|cx| cx.wrong(to, said));
             }
             written.insert(rule.target.text.clone(), rules.len());
         }
         rules.push(rule);
     }
     check_map::chains(draft, &rules, &mut cx);
-    check_map::whens(draft, only.as_ref(), when.as_ref(), &rules, &mut cx);
-    check_profile::required(draft, profile.as_deref(), &mut cx);
-    check_profile::slices_needed(draft, profile.as_deref(), &rules, &mut cx);
-    check_profile::fixed(draft, profile.as_deref(), &rules, &mut cx);
-    check_profile::never_right(draft, &rules, &mut cx);
-    check_profile::codes(draft, &rules, &mut cx);
+    cx.doubts(|cx| {
+        check_map::whens(draft, only.as_ref(), when.as_ref(), &rules, cx);
+        check_profile::required(draft, profile.as_deref(), cx);
+        check_profile::slices_needed(draft, profile.as_deref(), &rules, cx);
+        check_profile::fixed(draft, profile.as_deref(), &rules, cx);
+        check_profile::never_right(draft, &rules, cx);
+        check_profile::codes(draft, &rules, cx);
+    });
     let shared = draft.shared.unwrap_or_default()
         || matches!(draft.makes.as_str(), "Practitioner" | "Organization" | "Location" | "Device");
     Map {
@@ -531,7 +538,7 @@ fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Opti
     // One that calls itself is said elsewhere.
     let itself = line.used.as_ref() == Some(&draft.id);
     if !itself && (make.is_some() || line.make.is_none()) {
-        check_map::kinds(line, id, &target, &source, make.as_ref(), cx);
+        cx.doubts(|cx| check_map::kinds(line, id, &target, &source, make.as_ref(), cx));
     }
     let when = line.when.as_ref().and_then(|text| cx.condition(cell("when"), text));
     let otherwise = cx.otherwise(cell("else"), line.otherwise.as_ref());

@@ -144,7 +144,8 @@ impl MessageDraft {
         self.off |= upper.off;
         self.at.extend(upper.at);
         layer::lay(&mut self.lets, upper.lets, &self.id, problems);
-        layer::lay(&mut self.skip, upper.skip, &self.id, problems);
+        // A reason that is not there any more stops nothing.
+        problems.doubts(|problems| layer::lay(&mut self.skip, upper.skip, &self.id, problems));
     }
 }
 
@@ -419,7 +420,7 @@ fn skipped(draft: &MessageDraft, feed: Option<usize>, cx: &mut Cx<'_>) -> Vec<(S
                         format!("{name} という列がありません。"),
                         format!("There is no column '{name}'."),
                     );
-                    cx.wrong(cell, said);
+                    cx.doubts(|cx| cx.wrong(cell, said));
                 }
             }
             continue;
@@ -432,7 +433,7 @@ fn skipped(draft: &MessageDraft, feed: Option<usize>, cx: &mut Cx<'_>) -> Vec<(S
                 format!("skip {from} はセグメントでもフィールドでもありません。"),
                 format!("skip '{from}' is neither a segment nor a field"),
             );
-            cx.wrong(cell, said);
+            cx.doubts(|cx| cx.wrong(cell, said));
             continue;
         }
         skip.push((cx.segment(cell, name, Used::Field(field)), field));

@@ -134,6 +134,8 @@ mod walk;
 mod write;
 
 #[cfg(test)]
+mod doubts;
+#[cfg(test)]
 mod edits;
 #[cfg(test)]
 mod enclosing;
@@ -155,6 +157,7 @@ mod tests;
 mod told;
 
 use crate::feed::{Layout, Part};
+use crate::fhir::Keys;
 use crate::hl7v2::Message;
 use crate::identity::hex;
 use crate::profile::verdict::Verdicts;
@@ -250,7 +253,7 @@ impl MappingSet {
     /// # Errors
     /// Every problem of all layers, in order of layer, file and line.
     pub fn layered(layers: Vec<Layer>) -> Result<Self, Vec<Problem>> {
-        Self::compiled(layers, None)
+        clean(Self::compiled(layers, None))
     }
 
     /// This set with one more layer over it; what that layer says nothing of is shared where it is large.
@@ -258,19 +261,54 @@ impl MappingSet {
     /// # Errors
     /// Every problem of the layer, in order of file and line.
     pub fn over(&self, layer: Layer) -> Result<Self, Vec<Problem>> {
+        clean(self.at_work_over(layer))
+    }
+
+    /// As [`Self::layered`], for layers that are active already: what the check alone refuses ([`Problem::doubt`]) is
+    /// told beside the set.
+    ///
+    /// # Errors
+    /// Every problem of all layers, where no set can be made.
+    pub fn at_work(layers: Vec<Layer>) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        Self::compiled(layers, None)
+    }
+
+    /// The same as [`Self::over`]. Doubts about the layers below are told once more.
+    ///
+    /// # Errors
+    /// Every problem of all layers, where no set can be made.
+    pub fn at_work_over(&self, layer: Layer) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let mut layers = self.layers.clone();
         layers.push(layer);
         Self::compiled(layers, Some(self))
     }
 
-    fn compiled(mut layers: Vec<Layer>, below: Option<&Self>) -> Result<Self, Vec<Problem>> {
-        let (plan, text) = compile::compile(&layers, below.map(|set| (&set.plan, &set.text)))
+    /// Stands where layers give no set. Nothing is translated by it: a message is held (`mapping-unusable`).
+    pub fn unusable() -> Self {
+        Self {
+            version: String::new(),
+            messages: Vec::new(),
+            layers: Vec::new(),
+            text: describe::SetText::default(),
+            plan: plan::Plan::default(),
+            verdicts: Verdicts::new(&Keys::new()),
+        }
+    }
+
+    /// Whether messages can be translated by it: see [`Self::unusable`].
+    pub fn is_usable(&self) -> bool {
+        !self.version.is_empty()
+    }
+
+    fn compiled(mut layers: Vec<Layer>, below: Option<&Self>) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let (plan, text, doubts) = compile::compile(&layers, below.map(|set| (&set.plan, &set.text)))
             .map_err(|problems| problem::of_layers(&layers, problems))?;
+        let doubts = problem::of_layers(&layers, doubts);
         layers.retain(|layer| layer.rank == Rank::Shipped || !layer.files.is_empty());
         let version = version(&layers);
         let messages = plan.messages.iter().map(|message| message.id.clone()).collect();
         let verdicts = Verdicts::new(&plan.keys);
-        Ok(Self { version, messages, layers, text, plan, verdicts })
+        Ok((Self { version, messages, layers, text, plan, verdicts }, doubts))
     }
 
     /// A digest of the files of all layers: the same files give the same version.
@@ -336,6 +374,11 @@ impl MappingSet {
     pub fn run_tests(&self) -> Vec<TestResult> {
         set_test::run_tests(self)
     }
+}
+
+/// A set that the check has nothing to say of.
+fn clean(compiled: Result<(MappingSet, Vec<Problem>), Vec<Problem>>) -> Result<MappingSet, Vec<Problem>> {
+    compiled.and_then(|(set, doubts)| if doubts.is_empty() { Ok(set) } else { Err(doubts) })
 }
 
 /// Of the shipped set alone it is what it was before there were layers.

@@ -1,4 +1,9 @@
 //! Problems of a mapping set: all of them at once, each with layer, file, line, rule, cell and a sentence.
+//!
+//! There are two weights. With most of them something that is written is not understood, or names what is not there: no
+//! plan is made, for it would do less than what was meant. A *doubt* judges what is understood whole: the check refuses
+//! it, and who saves or activates a version mends it first; but where a later program doubts a version that is active
+//! already, that goes on as it did ([`super::MappingSet::at_work`]).
 
 use super::layer::{Layer, Rank};
 
@@ -22,7 +27,23 @@ pub struct Problem {
     /// The code of the facility whose layer brings it about, where several are looked at.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub facility: String,
+    /// Whether only the check refuses it: all of it is understood, and a plan is made with it.
+    pub doubt: bool,
 }
+
+impl Problem {
+    /// Whether it is a problem that other layers over the same file have too: what [`of_layers`] adds is not looked at.
+    pub fn is_again(&self, other: &Self) -> bool {
+        fn told(problem: &Problem) -> (Rank, usize, [&str; 3], Option<&str>) {
+            let names = [problem.file.as_str(), problem.rule.as_str(), problem.column.as_str()];
+            (problem.layer, problem.line, names, problem.ja.split(FROM_ABOVE).next())
+        }
+        told(self) == told(other)
+    }
+}
+
+/// How the words begin by which a problem of a lower layer is said to come from a higher one.
+const FROM_ABOVE: &str = "下の層のファイルですが、";
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,9 +82,24 @@ pub(crate) struct Problems {
     pub(crate) list: Vec<Problem>,
     /// The texts of files that could not be read: what they have is missing for no other reason.
     pub(crate) unread: Vec<std::sync::Arc<str>>,
+    /// Whether what is said now are doubts.
+    doubting: bool,
 }
 
 impl Problems {
+    /// What is said from now on are doubts, or are none; what it was before.
+    pub(crate) fn doubting(&mut self, doubting: bool) -> bool {
+        std::mem::replace(&mut self.doubting, doubting)
+    }
+
+    /// Looks at something that is understood: what is said of it are doubts.
+    pub(crate) fn doubts<R>(&mut self, look: impl FnOnce(&mut Self) -> R) -> R {
+        let before = self.doubting(true);
+        let seen = look(self);
+        self.doubting(before);
+        seen
+    }
+
     pub(crate) fn add(
         &mut self,
         place: &Place,
@@ -108,6 +144,7 @@ impl Problems {
             ja: said.ja,
             en: said.en,
             facility: String::new(),
+            doubt: self.doubting,
         });
     }
 }
@@ -118,7 +155,7 @@ pub(crate) fn of_layers(layers: &[Layer], mut problems: Vec<Problem>) -> Vec<Pro
     for problem in &mut problems {
         let Some(highest) = highest.filter(|highest| *highest > problem.layer) else { continue };
         problem.ja.push_str(&format!(
-            "下の層のファイルですが、重ねた層({}まで)が何かを変えたか止めたために起きています。",
+            "{FROM_ABOVE}重ねた層({}まで)が何かを変えたか止めたために起きています。",
             highest.ja()
         ));
         if !problem.en.ends_with(['.', '!', '?']) {

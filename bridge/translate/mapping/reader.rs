@@ -138,7 +138,9 @@ impl<'t> Tab<'t> {
         if all.is_empty() {
             let ja = format!("{key} が空の並びです。下の層のままにするなら、この行を消します。");
             let en = format!("{key} is an empty list: leave it out to keep what a lower layer says.");
+            let before = file.problems.doubting(true);
             self.wrong_cell(file, offset, key, &ja, &en);
+            file.problems.doubting(before);
         }
         Some(all)
     }
@@ -189,6 +191,8 @@ impl<'t> Tab<'t> {
     /// `{ ja = "…", en = "…" }`.
     pub(crate) fn both_languages(&mut self, file: &mut File<'_>, key: &str, needed: bool) -> Title {
         let mut title = Title::default();
+        // Words for people: nothing is translated by them.
+        let before = file.problems.doubting(true);
         match self.take(key) {
             Some((offset, value)) => {
                 if let Some(table) = value.as_table().filter(|table| table.len() == 2) {
@@ -217,6 +221,7 @@ impl<'t> Tab<'t> {
             }
             None => {}
         }
+        file.problems.doubting(before);
         title
     }
 

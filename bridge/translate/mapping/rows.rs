@@ -43,6 +43,14 @@ impl Cx<'_> {
         self.problems.cell(cell.place, cell.rule, cell.column, said);
     }
 
+    /// Looks at something that is understood: what is said of it are doubts.
+    pub(crate) fn doubts<R>(&mut self, look: impl FnOnce(&mut Self) -> R) -> R {
+        let before = self.problems.doubting(true);
+        let seen = look(self);
+        self.problems.doubting(before);
+        seen
+    }
+
     /// Something that a cell names is not there.
     pub(crate) fn absent(&mut self, cell: Cell<'_>, name: &str, said: Words) {
         self.problems.absent(cell.place, cell.rule, cell.column, name, said);
@@ -90,7 +98,7 @@ impl Cx<'_> {
             self.used(cell, used, name);
         }
         for (segment, field, number) in components {
-            self.component(cell, segment, field, number);
+            self.doubts(|cx| cx.component(cell, segment, field, number));
         }
         if let Some((kind, most)) = self.value
             && let Some(number) = own_components.into_iter().find(|number| *number > most)
@@ -99,7 +107,7 @@ impl Cx<'_> {
                 format!("{kind} の成分は {most} までです。.{number} はありません。"),
                 format!("{kind} has {most} components: there is no .{number}."),
             );
-            self.wrong(cell, said);
+            self.doubts(|cx| cx.wrong(cell, said));
         }
         match parsed {
             Ok(value) => Some(value),
@@ -178,7 +186,7 @@ impl Cx<'_> {
                 format!("{code} という所見はありません。{ja}"),
                 format!("There is no finding '{code}'.{en}"),
             );
-            self.wrong(Cell { column: "else", ..cell }, said);
+            self.doubts(|cx| cx.wrong(Cell { column: "else", ..cell }, said));
         }
         match (word, code) {
             ("empty", None) => Else::Empty,
@@ -249,7 +257,7 @@ impl Cx<'_> {
                     format!("{word} の後ろには何も書けません。"),
                     format!("'{word}' takes nothing behind its name"),
                 );
-                self.wrong(cell, said);
+                self.doubts(|cx| cx.wrong(cell, said));
             }
             return Some(Make::Function(n, argument));
         }
@@ -491,7 +499,7 @@ impl Cx<'_> {
             if matches!(otherwise, Else::Next(_))
                 && lines.get(n + 1).is_none_or(|next| next.name != line.name)
             {
-                self.wrong(cell("else"), no_next(&line.name));
+                self.doubts(|cx| cx.wrong(cell("else"), no_next(&line.name)));
             }
             let slot = self.own.iter().position(|n| *n == line.name).unwrap_or(self.own.len());
             let name = self.plan.symbols.intern(&line.name);

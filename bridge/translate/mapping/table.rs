@@ -321,11 +321,11 @@ fn rows(layer: Rank, file: &SourceFile, table: &str, problems: &mut Problems) ->
         let mut cells: Vec<String> = record.iter().map(|cell| cell.trim().to_owned()).collect();
         for (column, cell) in header.iter().zip(&cells) {
             if let Some(said) = trouble(column, cell) {
-                problems.cell(&place(), table, column, said);
+                problems.doubts(|problems| problems.cell(&place(), table, column, said));
             }
         }
         if let Some(said) = no_target(table, &cells) {
-            problems.cell(&place(), table, "target_code", said);
+            problems.doubts(|problems| problems.cell(&place(), table, "target_code", said));
         }
         let mut rank = 0;
         if let Some(cell) = ranked.then(|| cells.pop()).flatten().filter(|cell| !cell.is_empty()) {

@@ -8,6 +8,9 @@ use crate::translation::{Context, Replaces, Role, Status, Translation};
 use crate::{charset, ssmix2};
 
 pub(crate) fn translate(set: &MappingSet, bytes: &[u8], context: &Context) -> Translation {
+    if !set.is_usable() {
+        return unusable();
+    }
     if let Some(part) = &context.feed {
         return of_feed(set, bytes, part, context, apply::Mode::Check).0;
     }
@@ -95,6 +98,9 @@ fn of_feed(
 
 /// The walk with a trace instead of the check.
 pub(crate) fn traced(set: &MappingSet, bytes: &[u8], context: &Context) -> (Translation, Vec<Trace>) {
+    if !set.is_usable() {
+        return (unusable(), Vec::new());
+    }
     if let Some(part) = &context.feed {
         return of_feed(set, bytes, part, context, apply::Mode::Trace);
     }
@@ -102,6 +108,11 @@ pub(crate) fn traced(set: &MappingSet, bytes: &[u8], context: &Context) -> (Tran
         Ok((message, _)) => apply::apply(set, &message, context, None, apply::Mode::Trace),
         Err(findings) => (Translation::held(findings), Vec::new()),
     }
+}
+
+/// Without the rules that were meant to apply nothing is made.
+fn unusable() -> Translation {
+    Translation::held(vec![Finding::error("mapping-unusable", Location::default())])
 }
 
 fn excluded(mut out: Translation, why: &'static str) -> Translation {
