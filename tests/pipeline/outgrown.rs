@@ -28,11 +28,15 @@ const BROKEN: [(&str, &str); 1] =
     [("maps/patient.toml", "[map]\nid = \"patient\"\nrules = [{ id = \"nobody\", off = true }]\n")];
 const MENDED: [(&str, &str); 1] = [DOUBTED[0]];
 
-/// Two facilities and no destination; what is given lies in the store and is active.
+/// Two facilities and no destination, the second with a folder of a laboratory's files; what is given lies in the store
+/// and is active.
 async fn start(root: &Path, active: &[(&str, &[(&str, &str)])]) -> app::App {
+    std::fs::create_dir(root.join("lab")).unwrap();
     let text = format!(
         "data_dir = 'data'\n[console]\nlisten = '127.0.0.1:{}'\n[store]\nsoft_free = '0B'\nhard_free = '0B'\n\
-         [[facility]]\ncode = '{PLAIN}'\n[[facility]]\ncode = '{OWN}'\n",
+         [[facility]]\ncode = '{PLAIN}'\n[[facility]]\ncode = '{OWN}'\n\
+         [[feed]]\nname = 'lab'\nkind = 'folder'\npath = 'lab'\nlayout = 'lab-csv44'\nfacility = '{OWN}'\n\
+         scan = '100ms'\nsettle = '200ms'\n",
         free_port()
     );
     std::fs::write(root.join("bridge.toml"), text).unwrap();
@@ -184,8 +188,13 @@ async fn a_facility_whose_version_gives_no_set_waits_and_the_others_go_on() {
     assert_eq!((detail.summary.state, detail.mapping_version), (State::Pending, None));
     assert_eq!(store(&app, OWN).untranslated().unwrap(), 1);
 
+    // A file stays where it is: only the layout says what its messages are.
+    let csv = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/lab-csv44/input-1.lab-csv44.csv");
+    let bytes = encoding_rs::SHIFT_JIS.encode(&std::fs::read_to_string(csv).unwrap()).0.into_owned();
+    let lying = root.join("lab/result.csv");
+    std::fs::write(&lying, bytes).unwrap();
     let told = status(&app, root);
-    assert_eq!(to_do(&told), ["verdict.mapping-unusable"]);
+    assert_eq!(to_do(&told), ["verdict.feed", "verdict.mapping-unusable"]);
     assert_eq!((level(&told, OWN).as_str(), level(&told, PLAIN).as_str()), ("bad", "ok"));
     assert_eq!((&told["balanced"], &told["total"]["pending"]), (&Value::Bool(true), &Value::from(1)));
     let place = (OWN.to_owned(), "maps/patient.toml".to_owned(), 3, "patient/nobody".to_owned(), false);
@@ -198,17 +207,18 @@ async fn a_facility_whose_version_gives_no_set_waits_and_the_others_go_on() {
     put(&app.state.store, NETWORK, &BROKEN);
     until("it was looked at", || app.state.mappings.problems().len() == 2).await;
     let told = status(&app, root);
-    assert_eq!(to_do(&told), ["verdict.mapping-kept", "verdict.mapping-unusable"]);
+    assert_eq!(to_do(&told), ["verdict.mapping-kept", "verdict.feed", "verdict.mapping-unusable"]);
     let after = accept(&app, PLAIN, &writer.demographics(&AOBA[1])).await;
     until("it goes on with the set before", || translated(&app, PLAIN, after)).await;
-    assert!(!translated(&app, OWN, waits));
+    assert!(!translated(&app, OWN, waits) && lying.exists());
 
     // The way back, for both; what waited is translated by itself.
     for layer in [NETWORK, OWN] {
         app.state.store.layers().roll_back(layer, "sato", "broken", 2).unwrap();
     }
     until("what waited is translated", || translated(&app, OWN, waits)).await;
-    assert_eq!(to_do(&status(&app, root)), ["verdict.ok"]);
+    until("and the file is taken", || !lying.exists()).await;
+    until("there is nothing to do", || to_do(&status(&app, root)) == ["verdict.ok"]).await;
     assert!(get_as(&format!("http://{}/readyz", app.console.unwrap()), "").is_some());
     app.stop().await;
 }

@@ -175,3 +175,59 @@ fn without_a_set_a_message_is_held_and_says_why() {
         assert!(out.has_error());
     }
 }
+
+/// Every function at places of every kind, and what is no function: whatever is made of it is whole, or is said.
+#[test]
+fn a_value_of_another_type_than_its_place_holds_a_message_at_most() {
+    const PLACES: [&str; 9] = [
+        "birthDate",
+        "gender",
+        "active",
+        "multipleBirthInteger",
+        "name[]",
+        "identifier[]",
+        "maritalStatus",
+        "managingOrganization",
+        "communication[]",
+    ];
+    const SOURCES: [&str; 3] = ["PID-5[*]", "PID-3", "PID-7"];
+    let made = super::functions::LIST.iter().map(|function| function.name);
+    let made: Vec<&str> = made.chain(["XPN.jp", "ref Practitioner", "table yes-no", "ordinal", ""]).collect();
+    let mut files = Vec::new();
+    let mut maps = Vec::new();
+    for (n, place) in PLACES.iter().enumerate() {
+        for (at, from) in SOURCES.iter().enumerate() {
+            for (number, make) in made.iter().enumerate() {
+                let id = format!("x-{n}-{at}-{number}");
+                let make = if make.is_empty() { String::new() } else { format!(", as = \"{make}\"") };
+                let text = format!(
+                    "[map]\nid = \"{id}\"\ntitle = {{ ja = \"x\", en = \"x\" }}\nfor = \"PID\"\nmakes = \"Patient\"\n\
+                     profile = \"none\"\nkey = [\"PID-3.1\", \"'{id}'\"]\n\
+                     rules = [{{ id = \"x\", to = \"{place}\", from = \"{from}\"{make}, else = \"empty\" }}]\n"
+                );
+                files.push(file(&format!("maps/{id}.toml"), &text));
+                maps.push(format!("\"{id}\""));
+            }
+        }
+    }
+    let message = format!("[message]\nid = \"ADT-00\"\nmaps = [{}]\n", maps.join(", "));
+    files.push(file("messages/x.toml", &message));
+    let layers = vec![Layer::new(Rank::Shipped, shipped()), Layer::new(Rank::Network, files)];
+    let (set, doubts) = MappingSet::at_work(layers).unwrap_or_else(|problems| {
+        let stops: Vec<&Problem> = problems.iter().filter(|problem| !problem.doubt).collect();
+        panic!("{stops:#?}")
+    });
+    assert!(doubts.len() > 500, "{}", doubts.len());
+    let text = "MSH|^~\\&|H|S|G|R|20260401120000||ADT^A08^ADT_A01|1|P|2.5\r\
+                PID|||1^^^^PI~2^^^^MR||患者^太郎^^^^^L^I~カンジャ^タロウ^^^^^L^P||19700101|M\r";
+    let out = translate(&set, text.as_bytes(), &context());
+    for resource in &out.resources {
+        let json: serde_json::Value = serde_json::from_slice(&resource.json).unwrap();
+        assert_eq!(json["resourceType"], resource.resource_type.as_str());
+    }
+    assert!(out.has_error(), "what is of the wrong type is found by the check");
+    // And the messages that there are.
+    for message in seeds() {
+        translate(&set, &message, &context());
+    }
+}
