@@ -42,6 +42,6 @@ fn every_observation_of_a_translated_message_is_accounted_for() {
             accounted += 1;
         }
     }
-    // 10 of LAB-ORU-1, one of each of 13 ADT events and of RDE-O11-01, 4 of OML-O21-01, 1 of ORM-O01-01.
-    assert_eq!(accounted, 29, "the OBX of the translated messages");
+    // 10 of LAB-ORU-1, one of each of 15 ADT events and of RDE-O11-01, 4 of OML-O21-01, 1 of ORM-O01-01.
+    assert_eq!(accounted, 31, "the OBX of the translated messages");
 }

@@ -109,6 +109,16 @@ fn several_orders_give_what_each_gives_alone() {
         )
     };
     as_alone("OMI^Z23", &[&act("A"), &act("B")]);
+    let curve = |own: &str, text: &str| {
+        format!(
+            "OBR|1|{own}||9A110^心電図^JC10|||20240401\rOBX|1|ST|9A110000000000001^所見^JC10||{text}||||||F|||202404010900"
+        )
+    };
+    as_alone("ORU^R01", &[&curve("E1", "洞調律"), &curve("E2", "異常なし")]);
+    as_alone(
+        "OUL^R21",
+        &[&curve("L1", "1").replace("9A110", "3A015"), &curve("L2", "2").replace("9A110", "3A015")],
+    );
     let vital = |own: &str, value: &str| {
         format!(
             "ORC|RE||{own}\rOBR|1||{own}|VS^バイタル^99ZL01|||20240401\rOBX|1|NM|9P100000000000001^体温^JC10||{value}|Cel^度^ISO+|||||F|||202404010900"
@@ -129,6 +139,18 @@ fn several_orders_give_what_each_gives_alone() {
             .each_ref()
             .map(|text| text.as_str()),
     );
+}
+
+#[test]
+fn demographics_of_a_person_without_a_visit_are_demographics() {
+    let told = |kind: &str| told(kind, "IN1|1|06^組合^JHSD0001|06139999|||||||見本~1~00||20240401");
+    let (a08, a28, a31) = (told("ADT^A08"), told("ADT^A28"), told("ADT^A31"));
+    assert_eq!(a08.kind.as_deref(), Some("ADT-00"));
+    assert!(a08.resources.iter().any(|made| made.resource_type == "Coverage"));
+    for other in [&a28, &a31] {
+        assert_eq!(units(other), units(&a08));
+        assert_eq!(other.resources, a08.resources);
+    }
 }
 
 #[test]
