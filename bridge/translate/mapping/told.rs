@@ -110,3 +110,30 @@ fn what_is_there_is_not_said_to_be_missing() {
     check("OMG^O19", &order("202404020900"), "merge-conflict", &[]);
     check("OMG^O19", &order("202404030900"), "merge-conflict", &[("ORC[2]", "service-request/same")]);
 }
+
+#[test]
+fn an_isolate_whose_item_no_table_knows_is_said_once_for_the_set_of_its_drugs() {
+    let report = |isolate: &str, parent: &str| {
+        format!(
+            "SPM|1|L1||061^喀痰^JC10|||||||||||||202404010830\r\
+             OBR|1|O1||M01^培養同定^99O03\r\
+             OBX|1|CWE|{isolate}||||||F\r\
+             OBR|2|O1||M02^感受性^99O03||||||||||||||||||||||{parent}^1\r\
+             OBX|1|ST|D1^MEPM^99O05||8|||R|||F\r\
+             OBX|2|ST|D2^CAZ^99O05||8|||R|||F"
+        )
+    };
+    let local = "KIN&分離菌&99O03";
+    for (isolate, parent, expected) in [
+        (
+            "KIN^分離菌^99O03|1|101^黄色ブドウ球菌^99O04",
+            local,
+            &[("OBR[2]-26", "micro-susceptibility/item-unknown")][..],
+        ),
+        ("KIN^分離菌^99O03|1|1301^S.aureus^JANIS", local, &[]),
+        ("KIN^分離菌^99O03^6B010000006174011^分離菌^JC10|1|101^黄色ブドウ球菌^99O04", local, &[]),
+        ("6B010000006174011^分離菌^JC10|1|101^黄色ブドウ球菌^99O04", "6B010000006174011&分離菌&JC10", &[]),
+    ] {
+        check("OUL^R22", &report(isolate, parent), "isolate-item-unknown", expected);
+    }
+}
