@@ -12,7 +12,7 @@ use super::problem::{Place, Problem, Problems, words};
 use super::reader::{File, Tab, line_starts};
 use super::shared;
 use super::table;
-use super::test_draft::{TestDraft, finish_test, lay_test, read_test};
+use super::test_draft::{TestDraft, finish_test, lay_test, read_test, shows};
 use super::{check_profile, check_set, check_skip, check_table};
 use crate::feed;
 use crate::fhir::Keys;
@@ -81,7 +81,7 @@ pub(crate) fn compile(
     for layer in layers {
         read_layer(layer, &mut drafts, &mut plan, &mut problems);
     }
-    drop_what_is_off(&mut drafts);
+    drop_what_is_off(&mut drafts, &mut problems);
     let Drafts { maps, inner, messages, tests, off, .. } = drafts;
     let mut text = describe::describe(&maps, &inner, &messages, &tables);
     text.off = off;
@@ -321,7 +321,7 @@ fn waits(tab: &Tab<'_>, file: &File<'_>, here: &dyn Fn(&str) -> bool) -> bool {
 }
 
 /// Takes out what higher layers switched off as a whole, with all that belongs to it.
-fn drop_what_is_off(drafts: &mut Drafts) {
+fn drop_what_is_off(drafts: &mut Drafts, problems: &mut Problems) {
     let stand = |place: &Place| Stand {
         layer: place.layer,
         file: place.file.to_string(),
@@ -346,6 +346,7 @@ fn drop_what_is_off(drafts: &mut Drafts) {
     drafts
         .tests
         .retain(|test| !gone(&test.owner) && !test.kind.as_ref().is_some_and(|kind| types.contains(kind)));
+    drafts.tests.retain(|test| shows(test, &drafts.maps, problems));
     drafts.inner.retain(|draft| !draft.off && !gone(&draft.owner));
     drafts.maps.retain(|map| !map.off);
     drafts.messages.retain(|message| !message.off);

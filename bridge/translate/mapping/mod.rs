@@ -46,7 +46,7 @@
 //! `facility.code`, `facility.name`, `facility.local-base`, `flag`, `folder`; `as = "text 'urn:x:{facility.code}:{$name}:{PID-3.1}'"`
 //! writes text from paths and names, and nothing where one of them is empty; `as = "code TABLE"` looks a
 //! fixed code up among the *target* codes of a table; `fixed` may be text, a number or a boolean; a test may
-//! say `of = "OMP-02"` and `findings = ["code"]`. A bare `SEG-f` is the first segment and the first
+//! say `of = "OMP-02"`, `findings = ["code"]` and `about = ["patient/insured-id", "coverage"]`, without which it falls away. A bare `SEG-f` is the first segment and the first
 //! repetition; `SEG[*]-f` all segments; `SEG[cond]-f` all that fit; `SEG[after]-f` the first of that name behind the
 //! instance (of `{RXA} RXR` the RXR of an RXA). `ordinal by $x` counts in the group around, `ordinal by $x of message`
 //! in the whole message. In rules `coverage/$number` is a name of another map, of each that it makes of the message, and

@@ -89,9 +89,10 @@ impl<'m> Run<'m> {
 
 #[cfg(test)]
 mod tests {
+    use crate::hl7v2::Message;
     use crate::mapping::functions::is_before;
     use crate::mapping::tests::{context, file, message_file, set, shipped};
-    use crate::mapping::{Layer, MappingSet, Rank, translate};
+    use crate::mapping::{Layer, MappingSet, Rank, trace, translate};
     use crate::translation::Translation;
     use serde_json::Value;
 
@@ -146,6 +147,23 @@ mod tests {
     }
 
     #[test]
+    fn what_another_map_found_is_traced_to_the_segment_that_was_chosen() {
+        let text = format!(
+            "MSH|^~\\&|H|S|G|R|20240401120000||ADT^A08|C1|P|2.5\rPID|||1||患者^太郎^^^^^L^I\r{HEALTH}|20240331\rIN1|2|06^組合^JHSD0001|06139991|||||||34~5678~01||20240401"
+        );
+        let (_, rows) = trace(&with(""), &Message::parse(text).expect("it is a message").0, &context());
+        let row = rows.iter().find(|row| row.rule == "patient/insured-id").expect("the id is written");
+        for position in ["IN1[2]-3", "IN1[2]-10", "IN1[2]-10[2]", "IN1[2]-10[3]"] {
+            assert!(
+                row.positions.iter().any(|at| at.starts_with(position)),
+                "{position}: {:?}",
+                row.positions
+            );
+        }
+        assert!(!row.positions.iter().any(|at| at.starts_with("IN1[1]")), "{:?}", row.positions);
+    }
+
+    #[test]
     fn the_insurance_of_an_order_or_a_result_is_not_the_patients_of_record() {
         let set = with("");
         for (kind, before, after) in [
@@ -165,8 +183,13 @@ mod tests {
             "[map]\nid = \"patient\"\nrules = [ { id = \"insured-id\", off = true } ]\n",
             "[map]\nid = \"coverage\"\noff = true\n",
         ] {
-            let out = run(&with(layer), "ADT^A08", HEALTH);
+            let set = with(layer);
+            let out = run(&set, "ADT^A08", HEALTH);
             assert_eq!(ids(&out, MEMBER), Vec::<String>::new(), "{layer}");
+            // The shipped tests of what is switched off go with it.
+            let failed: Vec<_> =
+                set.run_tests().into_iter().filter(|test| !test.failures.is_empty()).collect();
+            assert_eq!(failed, [], "{layer}");
             assert!(!codes(&out).contains(&"insured-id-missing"), "{layer}: {:?}", out.findings);
         }
     }

@@ -1,7 +1,7 @@
 //! The `[[test]]` of a set while it is read: a higher layer replaces one by its name, or switches it off.
 
 use super::compile::Known;
-use super::compile_map::read_off;
+use super::compile_map::{Draft, Line, read_off};
 use super::plan::TestPlan;
 use super::problem::{Place, Problems, words};
 use super::reader::{File, Tab};
@@ -15,6 +15,8 @@ pub(crate) struct TestDraft {
     pub(crate) owner: Option<String>,
     /// The datatype map that it tests.
     pub(crate) kind: Option<String>,
+    /// Maps and rows without which it shows nothing: `coverage`, `patient/insured-id`.
+    about: Vec<String>,
     off: bool,
     of: Option<String>,
     message: String,
@@ -31,6 +33,7 @@ pub(crate) fn read_test(tab: &mut Tab<'_>, file: &mut File<'_>, owner: Option<&s
     let expect = tab.pairs(file, "expect");
     let findings = tab.texts(file, "findings").unwrap_or_default();
     let of = tab.text(file, "of");
+    let about = tab.texts(file, "about").unwrap_or_default();
     if expect.is_empty() && findings.is_empty() && !off {
         let offset = tab.offset;
         let ja = "expect がありません。できるはずの値を書かない試験は何も確かめません。";
@@ -40,7 +43,18 @@ pub(crate) fn read_test(tab: &mut Tab<'_>, file: &mut File<'_>, owner: Option<&s
     let kind = owner.is_none().then(|| tab.needed(file, "type"));
     let message = if off { tab.text(file, source).unwrap_or_default() } else { tab.needed(file, source) };
     tab.finish(file);
-    TestDraft { place, name, owner: owner.map(str::to_owned), kind, off, of, message, expect, findings }
+    TestDraft {
+        place,
+        name,
+        owner: owner.map(str::to_owned),
+        kind,
+        about,
+        off,
+        of,
+        message,
+        expect,
+        findings,
+    }
 }
 
 /// Lays a test over the one of the same map and name, or adds it.
@@ -63,6 +77,30 @@ pub(crate) fn lay_test(all: &mut Vec<TestDraft>, upper: TestDraft, problems: &mu
         }
         None => all.push(upper),
     }
+}
+
+/// Whether a test shows something: not where a layer has switched off what it is about.
+pub(crate) fn shows(test: &TestDraft, maps: &[Draft], problems: &mut Problems) -> bool {
+    let mut shows = true;
+    for name in &test.about {
+        let (map, row) = name.split_once('/').map_or((name.as_str(), None), |(map, row)| (map, Some(row)));
+        let Some(draft) = maps.iter().find(|draft| draft.id == map) else {
+            let said =
+                words(format!("{map} というマップがありません。"), format!("There is no map '{map}'."));
+            problems.absent(&test.place, test.name.clone(), "about", map, said);
+            continue;
+        };
+        let named = |lines: &[Line]| row.is_some_and(|row| lines.iter().any(|line| line.name == row));
+        shows &= !draft.off && !named(&draft.switched_off);
+        if row.is_some() && !named(&draft.rules) && !named(&draft.lets) && !named(&draft.switched_off) {
+            let said = words(
+                format!("{name} という規則も名前もありません。"),
+                format!("There is no rule and no name '{name}'."),
+            );
+            problems.absent(&test.place, test.name.clone(), "about", name, said);
+        }
+    }
+    shows
 }
 
 /// Compiles a test.
@@ -97,4 +135,35 @@ pub(crate) fn finish_test(
         (None, None) => return None,
     };
     Some(TestPlan { place, name, map, is_type, of, message, expect, findings })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mapping::tests::{file, shipped};
+    use crate::mapping::{Layer, MappingSet, Rank};
+
+    #[test]
+    fn what_a_test_says_that_it_is_about_is_there() {
+        let said = |about: &str| {
+            let test = format!(
+                "[[test]]\nmap = \"patient\"\nname = \"own\"\nabout = [\"{about}\"]\nmessage = \"PID|||1\"\nexpect = {{ gender = \"unknown\" }}\n"
+            );
+            let layers = vec![
+                Layer::new(Rank::Shipped, shipped()),
+                Layer::new(Rank::Network, vec![file("maps/own-tests.toml", &test)]),
+            ];
+            let found = MappingSet::layered(layers).map_or_else(|problems| problems, |_| Vec::new());
+            found.into_iter().map(|problem| (problem.column, problem.en)).collect::<Vec<_>>()
+        };
+        for good in ["coverage", "patient/insured-id", "coverage/since"] {
+            assert_eq!(said(good), []);
+        }
+        for (bad, en) in [
+            ("covrage", "There is no map 'covrage'."),
+            ("patient/insured", "There is no rule and no name 'patient/insured'."),
+        ] {
+            let found = said(bad);
+            assert!(found.iter().any(|(column, said)| column == "about" && said.contains(en)), "{found:?}");
+        }
+    }
 }
