@@ -161,8 +161,10 @@ impl Set {
 pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
     Ok(match command {
         Mapping::Check(set) => {
-            set.layers.layers.iter().for_each(|layer| say_strangers(layer));
-            set.load_with_doubts()?.map_or_else(|code| code, |(set, doubts)| check(&set, &doubts))
+            let meant = set.layers.layers.iter().fold(false, |meant, layer| say_strangers(layer) | meant);
+            let code = set.load_with_doubts()?.map_or_else(|code| code, |(set, doubts)| check(&set, &doubts));
+            // Rules that were written and do not apply: the layer is not what its author thinks.
+            if meant && code == ExitCode::SUCCESS { ExitCode::from(super::EXIT_DATA) } else { code }
         }
         Mapping::Test(set) => set.load()?.map_or_else(|code| code, |set| test(&set)),
         Mapping::Show(arguments) => show::run(arguments)?,
@@ -181,8 +183,9 @@ pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Says which files of a layer's folder are no part of it: a table saved as `.xlsx` or `.CSV` changes nothing.
-pub(super) fn say_strangers(layer: &Path) {
+/// Says which files of a layer's folder are no part of it: a table saved as `.xlsx` or `.CSV` changes nothing. Whether
+/// one of them was meant to be, by its name: `patient.toml.txt`.
+pub(super) fn say_strangers(layer: &Path) -> bool {
     const MOST: usize = 20;
     let all = mappings::strangers(layer);
     for path in all.iter().take(MOST) {
@@ -193,6 +196,11 @@ pub(super) fn say_strangers(layer: &Path) {
     if all.len() > MOST {
         eprintln!("… {} more / ほか {} 件", all.len() - MOST, all.len() - MOST);
     }
+    let meant = |path: &&String| {
+        let name = path.to_lowercase();
+        [".toml", ".csv", ".xlsx", ".xls"].iter().any(|end| name.contains(end))
+    };
+    all.iter().any(|path| meant(&path))
 }
 
 fn check(set: &MappingSet, doubts: &[Problem]) -> ExitCode {

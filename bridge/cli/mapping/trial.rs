@@ -135,6 +135,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::from(super::super::EXIT_DATA));
     };
+    let kind = arguments.kind.as_str();
+    if !kind.is_empty() && !to.messages().iter().any(|known| known == kind) {
+        eprintln!("--kind is one of / --kind に書けるもの: {}", to.messages().join(", "));
+        return Ok(ExitCode::from(super::super::EXIT_USAGE));
+    }
     let rules = changes(from, to);
     for change in &rules {
         say!("{change}");
@@ -142,7 +147,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     eprintln!("{} changes of rules / 規則の変更", rules.len());
     for written in facilities(&config, layer) {
         let sets = (before.set_of(&written.code), after.set_of(&written.code));
-        let tried = tried(written, &store, sets, arguments.messages, &arguments.kind)?;
+        let tried = tried(written, &store, sets, arguments.messages, kind)?;
         let Tried { facility, effect, messages } = &tried;
         for line in effect.lines(false) {
             say!("{facility}{line}");

@@ -137,6 +137,11 @@ pub(super) fn retranslate(arguments: &super::Retranslate) -> anyhow::Result<Exit
             Ok(set) => set,
             Err(code) => return Ok(code),
         };
+        let kind = arguments.kind.as_str();
+        if !kind.is_empty() && !set.messages().iter().any(|known| known == kind) {
+            eprintln!("--kind is one of / --kind に書けるもの: {}", set.messages().join(", "));
+            return Ok(ExitCode::from(crate::cli::EXIT_USAGE));
+        }
         let selection =
             Selection::Outdated { version: set.version().to_owned(), kind: arguments.kind.clone() };
         let waiting = facility.waiting_outdated(set.version(), &arguments.kind)?;

@@ -1,7 +1,7 @@
 //! Rules write: from an instance and a map to nodes of a resource or element.
 
 use super::item::{Item, NOWHERE, Pos, bare};
-use super::plan::{Else, Fixed, Make, Map, Path, Rule, Shape, Source, Sym, Target};
+use super::plan::{Else, Fixed, Make, Map, Path, Rule, Shape, Source, Sym, Table, Target};
 use super::run::{Built, Inst, Items, Run, Scope};
 use super::single::Found;
 use crate::fhir::{Id, key};
@@ -381,7 +381,9 @@ impl<'m> Run<'m> {
             }
             let system = text(slot + 2);
             let rows: Vec<_> = table.find(&system, &code).collect();
-            if !rows.is_empty() {
+            if Table::is_several(&system, &rows) {
+                self.finding(Severity::Warning, "code-system-undecided", item.pos());
+            } else if !rows.is_empty() {
                 return self.coded(shape, &rows, &text(slot + 1));
             }
             missed = missed.or(Some((system, code)));

@@ -151,9 +151,21 @@ pub(crate) fn compile(
     Err(problems)
 }
 
+/// Signs of Japanese text that are taken for those of TOML.
+const WIDE: [char; 18] = [
+    '＝', '｛', '｝', '［', '］', '，', '、', '“', '”', '‘', '’', '＂', '＇', '＃', '．', '\u{3000}', '｜',
+    '：',
+];
+
+/// What of a line stands outside its quotation marks.
+fn outside_quotes(line: &str) -> impl Iterator<Item = char> {
+    line.split('"').step_by(2).flat_map(str::chars)
+}
+
 /// Reads the files of one layer and lays them over what is there.
 fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mut Problems) {
     let rank = layer.rank;
+    problems.doubts(|problems| too_deep(layer, problems));
     drafts.seen.clear();
     let mut layouts = HashSet::new();
     let mut files: Vec<_> = layer.files.iter().filter(|file| file.path.ends_with(".toml")).collect();
@@ -167,7 +179,13 @@ fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mu
             let line = error.span().map_or(0, |s| lines.partition_point(|start| *start <= s.start));
             let place = Place { layer: rank, file: name.clone(), line };
             let en = format!("The file is no TOML: {}", error.message());
-            let ja = "TOML として読めません。この行の括弧、引用符、= を確かめてください。";
+            let written = source.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+            let (mut ja, mut en) =
+                ("TOML として読めません。この行の括弧、引用符、=、カンマを確かめてください。カンマは前の行の終わりに無いこともあります。".to_owned(), en);
+            if let Some(wide) = outside_quotes(written).find(|c| WIDE.contains(c)) {
+                ja += &format!("全角の「{wide}」があります。半角で書きます。");
+                en += &format!(" There is a full-width '{wide}': write it half-width.");
+            }
             problems.add(&place, "", ja, en);
             problems.unread.push(source.text.as_str().into());
             continue;
@@ -379,6 +397,31 @@ fn table_names(known: &Known) -> Vec<String> {
         names[*n].clone_from(name);
     }
     names
+}
+
+/// Files of a layer that lie deeper than its places: a copy put away in a folder of its own would apply all the same.
+fn too_deep(layer: &Layer, problems: &mut Problems) {
+    if layer.rank == Rank::Shipped {
+        return;
+    }
+    for file in layer.files.iter() {
+        let parts: Vec<&str> = file.path.split(['/', '\\']).collect();
+        let fits = match parts.as_slice() {
+            ["tables", _] | ["tables", _, _] => true,
+            [place, _] => *place != "tables",
+            _ => parts.len() < 2,
+        };
+        if !fits {
+            let place = Place { layer: layer.rank, file: file.path.as_str().into(), line: 0 };
+            let top = parts[0];
+            problems.add(
+                &place,
+                "",
+                format!("フォルダ {top} の中にあります。層の直下の feeds・messages・maps・types・tables に置きます。しまっておく写しは層の外に出してください。"),
+                format!("It lies in the folder {top}: files of a layer lie in feeds, messages, maps, types or tables at its top. Put copies that are kept outside the layer."),
+            );
+        }
+    }
 }
 
 fn folder(path: &str) -> &str {

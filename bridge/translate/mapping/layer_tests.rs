@@ -435,3 +435,48 @@ fn a_list_parted_by_a_comma_of_japanese_text_is_refused() {
     let one = "  { id = \"birth\", to = \"birthDate\", from = \"PID-7\", as = \"date\", when = \"PID-8 = 'M、F'\" },";
     assert!(stack(&layer(one), &[]).is_ok(), "one text may have it");
 }
+
+#[test]
+fn a_copy_put_away_in_a_folder_of_the_layer_is_told_and_does_not_pass() {
+    for path in ["old/maps/patient.toml", "old/tables/gender.csv", "tables/a/b/gender.csv", "a/b/maps/x.toml"]
+    {
+        let text = if path.ends_with("csv") {
+            "source_system,source_code,source_display,target_system,target_code,target_display,equivalence\n,M,,,other,,equal\n"
+        } else {
+            "[map]\nid = \"patient\"\n"
+        };
+        let problems = stack(&[file(path, text)], &[]).map(|_| ()).unwrap_err();
+        assert!(problems.iter().any(|p| p.file == path && p.ja.contains("層の直下")), "{path}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_full_width_sign_is_named() {
+    let text = "[map]\nid = \"patient\"\nkey ＝ [\"PID-3.1\"]   # 「＝」\n";
+    let problems = stack(&[file("maps/a.toml", text)], &[]).map(|_| ()).unwrap_err();
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert!(
+        problem.line == 3 && problem.ja.contains("全角の「＝」") && problem.en.contains("full-width '＝'")
+    );
+    // In a text it is a letter like any other.
+    let text = "[map]\nid = \"patient\"\ntitle = { ja = \"患者＝人\" en = \"Patient\" }\n";
+    let problems = stack(&[file("maps/a.toml", text)], &[]).map(|_| ()).unwrap_err();
+    assert!(!problems[0].ja.contains("全角"), "{problems:?}");
+}
+
+#[test]
+fn a_literal_that_is_no_date_is_compared_with_nothing() {
+    let row = |literal: &str| {
+        layer(&format!(
+            "  {{ id = \"old\", to = \"active\", fixed = true, when = \"PID-7 before '{literal}'\" }},"
+        ))
+    };
+    assert!(stack(&row("20260401"), &[]).is_ok());
+    for literal in ["2020/1/1", "令和2年", "20201301", "２０２６0401", ""] {
+        let problems = stack(&row(literal), &[]).map(|_| ()).unwrap_err();
+        assert!(
+            problems.iter().any(|p| p.column == "when" && p.rule.ends_with("old")),
+            "{literal}: {problems:?}"
+        );
+    }
+}

@@ -399,6 +399,21 @@ impl Parser<'_> {
         }
     }
 
+    /// What `before` and `after` compare with: a literal must be a date as messages write it, else the condition would
+    /// never hold.
+    fn moment(&mut self, token: &str) -> Parsed<Path> {
+        let path = self.path(token)?;
+        match &path.root {
+            Root::Literal(text) if super::functions::seventeen(text).is_none() => Err(words(
+                format!(
+                    "「{text}」は日付ではありません。'20260401' のように、半角の数字で年月日を書きます。"
+                ),
+                format!("'{text}' is no date: write YYYYMMDD"),
+            )),
+            _ => Ok(path),
+        }
+    }
+
     fn atom(&mut self, tokens: &[&str], at: &mut usize) -> Parsed<Cond> {
         let path = self.path(tokens[*at])?;
         *at += 1;
@@ -427,8 +442,8 @@ impl Parser<'_> {
                 }
                 literal => Ok(Cond::In(path, list(&unquoted(literal)?)?)),
             },
-            "before" => Ok(Cond::Before(path, self.path(next()?)?)),
-            "after" => Ok(Cond::Before(self.path(next()?)?, path)),
+            "before" => Ok(Cond::Before(path, self.moment(next()?)?)),
+            "after" => Ok(Cond::Before(self.moment(next()?)?, path)),
             "starts" => Ok(Cond::Starts(path, list(&unquoted(next()?)?)?)),
             "ends" => Ok(Cond::Ends(path, list(&unquoted(next()?)?)?)),
             "is" => match next()? {

@@ -45,6 +45,9 @@ const EQUIVALENCES: [&str; 10] = [
     "disjoint",
 ];
 
+/// Of these, what says that the target is none.
+const NO_MATCH: [&str; 2] = ["unmatched", "disjoint"];
+
 /// Tables that are no code tables, with their headers and how many cells of a row are its name.
 const OTHERS: [(&str, [&str; 3], usize); 2] =
     [("extensions", ["name", "url", "value"], 1), ("slices", ["name", "path", "value"], 2)];
@@ -186,7 +189,15 @@ fn lay(table: &str, lower: &mut Vec<Cells>, upper: Vec<Cells>, problems: &mut Pr
         );
         problems.cell(&row.place(), table, "equivalence", said);
     }
+    let nothing_below = |row: &Cells, problems: &mut Problems| {
+        let said = words(
+            "下の層にこのコードの行がないので、止められません。",
+            "No layer below has a row of this code to switch off.",
+        );
+        problems.cell(&row.place(), table, "equivalence", said);
+    };
     if lower.is_empty() {
+        upper.iter().filter(|row| !shipped && is_off(row)).for_each(|row| nothing_below(row, problems));
         *lower = upper.into_iter().filter(|row| !is_off(row)).collect();
         return;
     }
@@ -222,13 +233,7 @@ fn lay(table: &str, lower: &mut Vec<Cells>, upper: Vec<Cells>, problems: &mut Pr
                     lower[*n] = row;
                 }
             },
-            None if is_off(&row) => {
-                let said = words(
-                    "下の層にこのコードの行がないので、止められません。",
-                    "No layer below has a row of this code to switch off.",
-                );
-                problems.cell(&row.place(), table, "equivalence", said);
-            }
+            None if is_off(&row) => nothing_below(&row, problems),
             None => lower.push(row),
         }
     }
@@ -324,7 +329,7 @@ fn rows(layer: Rank, file: &SourceFile, table: &str, problems: &mut Problems) ->
                 problems.doubts(|problems| problems.cell(&place(), table, column, said));
             }
         }
-        if let Some(said) = no_target(table, &cells) {
+        if let Some(said) = target_trouble(table, &cells) {
             problems.doubts(|problems| problems.cell(&place(), table, "target_code", said));
         }
         let mut rank = 0;
@@ -345,6 +350,12 @@ fn rows(layer: Rank, file: &SourceFile, table: &str, problems: &mut Problems) ->
     out
 }
 
+/// Control characters, and those of Unicode that have no width: no code holds one, and a code with one is never found.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 /// What is wrong with a cell, of whatever table: what a spreadsheet program made of a code, or would make of it.
 fn trouble(column: &str, cell: &str) -> Option<Words> {
     let starts = |signs: &[char]| cell.starts_with(signs);
@@ -356,10 +367,10 @@ fn trouble(column: &str, cell: &str) -> Option<Words> {
             "This looks like a formula of a spreadsheet: write the value alone.",
         ));
     }
-    if cell.chars().any(char::is_control) {
+    if cell.chars().any(is_invisible) {
         return Some(words(
-            "改行やタブなど、見えない文字があります。",
-            "There is a line end, a tab or another control character in it.",
+            "改行やタブ、幅のない空白など、見えない文字があります。",
+            "There is a line end, a tab, a space without width or another invisible character in it.",
         ));
     }
     let code = column.ends_with("_code");
@@ -422,16 +433,34 @@ fn is_date(cell: &str) -> bool {
     cell.split_once('-').is_some_and(|(a, b)| digits(a, 2) && month(b) || month(a) && digits(b, 4))
 }
 
-/// What is wrong with a row that has no target: the code would count as known, and nothing would be sent for it.
-fn no_target(table: &str, cells: &[String]) -> Option<Words> {
+/// What is wrong with the target of a row: one that is missing, by which the code would count as known and nothing would
+/// be sent for it, or one that the row itself says is none.
+fn target_trouble(table: &str, cells: &[String]) -> Option<Words> {
     let equivalence = cells.get(6)?.as_str();
-    let said = matches!(equivalence, OFF | "unmatched") || !EQUIVALENCES.contains(&equivalence);
-    (table != "code-systems" && !said && cells[4].is_empty()).then(|| {
-        words(
-            format!("target_code が空なのに equivalence が {equivalence} です。先のコードを書くか、対応がなければ unmatched と書きます。"),
-            format!("The target_code is empty and the equivalence is '{equivalence}': write the code, or 'unmatched' where there is none."),
-        )
-    })
+    if table == "code-systems" || equivalence == OFF || !EQUIVALENCES.contains(&equivalence) {
+        return None;
+    }
+    match (equivalence, cells[4].is_empty()) {
+        ("unmatched", false) => Some(words(
+            format!(
+                "equivalence が unmatched(対応なし)なのに target_code が {} です。対応がなければ target_code を空に、あれば equivalence を直します。",
+                cells[4]
+            ),
+            format!(
+                "The equivalence is 'unmatched' and the target_code is '{}': leave the code empty where there is none, or say how it fits.",
+                cells[4]
+            ),
+        )),
+        ("unmatched", true) | (_, false) => None,
+        (_, true) => Some(words(
+            format!(
+                "target_code が空なのに equivalence が {equivalence} です。先のコードを書くか、対応がなければ unmatched と書きます。"
+            ),
+            format!(
+                "The target_code is empty and the equivalence is '{equivalence}': write the code, or 'unmatched' where there is none."
+            ),
+        )),
+    }
 }
 
 /// A code table of these rows. Of ranked rows only the first choice is ever sent: the others are for people and for
@@ -440,8 +469,10 @@ pub(crate) fn build(name: &str, rows: Vec<Cells>) -> Table {
     let mut table = Table { name: name.to_owned(), ..Table::default() };
     for row in rows.into_iter().filter(|row| row.rank < 2) {
         // The source display is for people; the equivalence for the ConceptMap.
-        let [source_system, source_code, _, target_system, target_code, target_display, _] =
+        let [source_system, source_code, _, target_system, target_code, target_display, equivalence] =
             row.cells.try_into().unwrap_or_default();
+        // Such a row says what the code is not (FHIR R4, ConceptMapEquivalence): it is known, and has no target.
+        let target_code = if NO_MATCH.contains(&equivalence.as_str()) { String::new() } else { target_code };
         let row = Row { source_system, source_code, target_system, target_code, target_display };
         let n = table.rows.len() as u32;
         table.by_source.entry(row.source_code.clone()).or_default().push(n);
@@ -462,18 +493,21 @@ pub(crate) fn build(name: &str, rows: Vec<Cells>) -> Table {
 }
 
 impl Table {
-    /// The rows for a code; those of its system, else those that name none.
+    /// The rows for a code: those of its system, else those that name none; of a code without a system those that name
+    /// none, else all.
     pub(crate) fn find<'t>(&'t self, system: &str, code: &str) -> impl Iterator<Item = &'t Row> {
         let rows = self.by_source.get(code).map_or(&[][..], Vec::as_slice);
-        let exact = !system.is_empty() && rows.iter().any(|r| self.rows[*r as usize].source_system == system);
-        let system = system.to_owned();
-        rows.iter().map(|r| &self.rows[*r as usize]).filter(move |row| {
-            if exact {
-                row.source_system == system
-            } else {
-                row.source_system.is_empty() || system.is_empty()
-            }
-        })
+        let named = |system: &str| rows.iter().any(|r| self.rows[*r as usize].source_system == system);
+        let wanted = if named(system) { system } else { "" }.to_owned();
+        let any = system.is_empty() && !named("");
+        rows.iter().map(|r| &self.rows[*r as usize]).filter(move |row| any || row.source_system == wanted)
+    }
+
+    /// Whether a code without a system stands under several with different targets: which is meant cannot be told.
+    pub(crate) fn is_several(system: &str, rows: &[&Row]) -> bool {
+        let Some((first, more)) = rows.split_first().filter(|_| system.is_empty()) else { return false };
+        let target = |row: &Row| (row.target_system.clone(), row.target_code.clone());
+        more.iter().any(|row| row.source_system != first.source_system && target(row) != target(first))
     }
 
     /// The first row for a code.

@@ -306,3 +306,51 @@ fn empty_columns_behind_the_titles_are_said_as_that() {
         "{problem:?}"
     );
 }
+
+/// The gender that these rows, laid over the small set, give for a PID-8, and the codes of what is said.
+fn gender(rows: &str, written: &str) -> (Option<String>, Vec<String>) {
+    let set = over(rows).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let text = format!("MSH|^~\\&|H|S|G|R|20240401150000||ADT^A08|1|P|2.5\rPID|||1||a^b|||{written}");
+    let (message, _) = Message::parse(text).unwrap();
+    let out = apply(&set, &message, &context());
+    let patient = out.resources.iter().find(|made| made.resource_type == "Patient").unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&patient.json).unwrap();
+    let codes = out.findings.iter().map(|finding| finding.code.to_string()).collect();
+    (json["gender"].as_str().map(str::to_owned), codes)
+}
+
+#[test]
+fn what_a_row_calls_no_match_is_never_sent() {
+    assert_eq!(gender(",M,,,female,,equal,\n", "M").0.as_deref(), Some("female"));
+    // FHIR R4: disjoint says that the target is explicitly none.
+    assert_ne!(gender(",M,,,female,,disjoint,\n", "M").0.as_deref(), Some("female"));
+    check("HOT9,1,,,2,,unmatched\n", &["2 target_code"]);
+    check("HOT9,1,,,,,unmatched\n", &[]);
+}
+
+#[test]
+fn a_code_without_a_system_that_means_two_things_is_not_decided_by_the_order_of_rows() {
+    let (one, other) = ("99A,9,,,male,,equal,\n", "99B,9,,,female,,equal,\n");
+    for rows in [format!("{one}{other}"), format!("{other}{one}")] {
+        let (gender, said) = gender(&rows, "9");
+        assert!(!matches!(gender.as_deref(), Some("male" | "female")), "{gender:?}");
+        assert!(said.contains(&"code-system-undecided".to_owned()), "{said:?}");
+    }
+    // Where both say the same, or one names no system, it is decided.
+    assert_eq!(gender(&format!("{one}{}", other.replace("female", "male")), "9").0.as_deref(), Some("male"));
+    assert_eq!(gender(&format!("{one},9,,,other,,equal,\n"), "9").0.as_deref(), Some("other"));
+}
+
+#[test]
+fn a_character_without_width_is_no_part_of_a_code_and_nothing_is_switched_off_over_nothing() {
+    for hidden in ['\u{200b}', '\u{feff}', '\u{2060}', '\u{ad}'] {
+        check(&format!("HOT9,1{hidden}2,,,2,,equal\n"), &["2 source_code"]);
+    }
+    let table = file("tables/own.csv", &format!("{HEAD}\n,1,,,,,off\n"));
+    let below = set(vec![]).unwrap();
+    let problems = below.over(Layer::new(Rank::Network, vec![table])).map(|_| ()).unwrap_err();
+    assert_eq!(
+        problems.iter().map(|p| (p.line, p.column.as_str())).collect::<Vec<_>>(),
+        [(2, "equivalence")]
+    );
+}
