@@ -278,7 +278,7 @@ const EDITS: [Edit; 44] = [
     Edit {
         what: "another text than the profile fixes",
         file: "maps/injection-request.toml",
-        old: r#"to = "dispenseRequest.expectedSupplyDuration", from = "TQ1[1]-6", as = "Quantity.duration days""#,
+        old: r#"to = "dispenseRequest.expectedSupplyDuration", from = "$days", as = "Quantity.duration days""#,
         new: r#"to = "dispenseRequest.expectedSupplyDuration.unit", fixed = "週""#,
         line: r#"  { id = "supply""#,
         rule: "injection-request/supply",

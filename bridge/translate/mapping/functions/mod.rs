@@ -67,6 +67,7 @@ list![
     AmountWords: "amount-words", "", Inputs::Each, "text", "数として送れない量(`適量`、`1-2`、`1~2`、`-1`)の、書かれたままの言葉。`~` は HL7 では繰返しなので、欄をまとめて一度だけ言う。ただの数(0も)からは何も作らない。言葉の中に数があれば、所見 amount-in-words を残す。", "The words of an amount that no number can say (`適量`, `1-2`, `1~2`, `-1`), as they are written; `~` is a repetition to HL7, so the field is said as one, and once. Nothing of a number, zero included. A number in the words is told by amount-in-words.";
     Written: "written", "", Inputs::Each, "text", "繰返しを知らずに書かれた欄の全体。`80~40` を一つの文として、一度だけ言う。", "The whole field as one wrote it who knew nothing of repetitions: `80~40` is one text, and said once.";
     Nothing: "nothing", "", Inputs::Each, "text", "何も作らない。名前(let)の行で、`when` が成り立つときに `else` の所見を、その位置に付けて残す。", "Makes nothing: in a row of `let` it leaves the finding of `else`, with its position, where `when` holds.";
+    Repetition: "repetition", "", Inputs::Each, "text", "欄の何回目の繰返しか。", "The number of the repetition of its field that a value stands in.";
     DurationWords: "duration-words", "[days]", Inputs::Each, "text", "Quantity.duration が読めない期間(`医師の指示まで`、`5^回`)の言葉。読めるものからは何も作らない。", "The words of a period that Quantity.duration cannot read (`5^回`); nothing of one that it can.";
     Digits: "digits", "COUNT", Inputs::Each, "text", "数字だけの番号を、COUNT桁まで先頭を0で埋める。全角は半角にする。数字でない文字があるか、COUNT桁より長ければ何も作らない。", "A number of digits alone, padded with zeros to COUNT; full-width digits become half-width. Nothing of what has other characters or is longer.";
     TwoDigits: "two-digits", "", Inputs::Each, "text", "2桁にゼロ埋めする。", "Padded to two digits.";
@@ -92,7 +93,7 @@ list![
     Quantity: "Quantity", "[CONTEXT]", Inputs::Several(2), "Quantity", "値と単位(CWE)からQuantity。値だけでもよい。", "A Quantity from a value and a unit (CWE); the value alone will do.";
     QuantityDose: "Quantity.dose", "", Inputs::Several(2), "Quantity", "用量。0と空は用量なし。", "A dose: 0 and empty are no dose.";
     QuantityCq: "Quantity.cq", "", Inputs::Each, "Quantity", "CQ(`3^TAB&錠&MR9P`)からQuantity。", "A Quantity from a CQ (`3^TAB&錠&MR9P`).";
-    QuantityDuration: "Quantity.duration", "[days]", Inputs::Each, "Duration", "期間(`5^d`、`7^D&日&ISO+`)からUCUMのDuration。days なら週も日にする。", "A Duration in UCUM from `5^d` or `7^D&日&ISO+`; with days, weeks are told in days.";
+    QuantityDuration: "Quantity.duration", "[days]", Inputs::Each, "Duration", "期間(`5^d`、`7^D&日&ISO+`、`D5`)からUCUMのDuration。days なら週も日にする。", "A Duration in UCUM from `5^d`, `7^D&日&ISO+` or `D5`; with days, weeks are told in days.";
     RatioPerTime: "Ratio.per-time", "", Inputs::Several(3), "Ratio", "値、単位、時間単位(RXE-22 の `H8` は 8 時間)からRatio。値が数でなければ `102ml/hr` のような一続きの速度として読む。三つがそろわないか、食い違うか、単位がもう速度(`ml/hr/kg`)なら作らない。", "A Ratio from value, unit and unit of time (RXE-22: `H8` is 8 hours); a value that is no number is read as a rate written as one (`102ml/hr`). None where one of the three is missing, where they contradict, and where the unit is a rate already (`ml/hr/kg`).";
     RatioPerDay: "Ratio.per-day", "", Inputs::Each, "Ratio", "CQから1日あたりのRatio。", "A Ratio per day from a CQ.";
     RatioPerAdministration: "Ratio.per-administration", "", Inputs::Several(2), "Ratio", "値と単位から1回あたりのRatio。", "A Ratio per administration (1 回) from a value and a unit.";
@@ -149,6 +150,10 @@ impl<'m> Run<'m> {
     ) -> Result<Option<Cow<'m, str>>, &'static str> {
         if OPS[n] == Op::DurationWords {
             return Ok(quantity::duration_words(item, argument == Some("days")).map(Cow::Owned));
+        }
+        // Of a value whose first component is empty too.
+        if OPS[n] == Op::Repetition {
+            return Ok(Some(Cow::Owned(item.pos().repetition.max(1).to_string())));
         }
         let text = item.text();
         if text.is_empty() {
@@ -247,10 +252,7 @@ impl<'m> Run<'m> {
             Op::CxPatient => self.patient_identifier(item),
             Op::Quantity => self.quantity(input(0), input(1), argument.unwrap_or("unit")),
             Op::QuantityDose => self.dose(input(0), input(1)),
-            Op::QuantityCq => {
-                let (value, unit) = (item.part(1), item.part(2));
-                self.dose(value.as_ref(), unit.as_ref())
-            }
+            Op::QuantityCq => self.dose_of_cq(item),
             Op::QuantityDuration => self.duration(item, argument == Some("days")),
             Op::RatioPerTime => self.per_time(input(0), input(1), input(2)),
             Op::RatioPerDay => {

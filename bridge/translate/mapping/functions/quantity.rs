@@ -83,8 +83,15 @@ impl<'m> Run<'m> {
 
     /// Unit, system and code of a quantity from a CWE.
     pub(super) fn put_unit(&mut self, quantity: Id, unit: Option<&Item<'m>>, context: &str) {
-        let Some(unit) = unit else { return };
-        let text = |n: u16| unit.part(n).map(|i| i.text()).unwrap_or_default();
+        if let Some(unit) = unit {
+            self.put_unit_behind(quantity, unit, 0, context);
+        }
+    }
+
+    /// The same from the parts behind the first ones: of a CQ that is a component itself (TQ.1) the parts of the unit
+    /// stand beside the amount.
+    fn put_unit_behind(&mut self, quantity: Id, unit: &Item<'m>, before: u16, context: &str) {
+        let text = |n: u16| unit.part(before + n).map(|i| i.text()).unwrap_or_default();
         let (mut code, mut words, mut name) = (text(1), text(2), text(3));
         if code.is_empty() && words.is_empty() {
             (code, words, name) = (text(4), text(5), text(6));
@@ -153,6 +160,19 @@ impl<'m> Run<'m> {
             return Err("number-invalid");
         }
         self.quantity(value, unit, "unit")
+    }
+
+    /// A dose from a CQ.
+    pub(super) fn dose_of_cq(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
+        let (value, unit) = (item.part(1), item.part(2));
+        if !matches!(item, Item::Component(..)) {
+            return self.dose(value.as_ref(), unit.as_ref());
+        }
+        let made = self.dose(value.as_ref(), None)?;
+        if let Some((_, quantity)) = made {
+            self.put_unit_behind(quantity, item, 1, "unit");
+        }
+        Ok(made)
     }
 
     fn ucum(&mut self, value: &str, code: &str, words: &str) -> Id {
@@ -296,14 +316,19 @@ fn period(item: &Item<'_>, days: bool) -> Result<Option<(String, &'static str, &
     }
     let value = narrow(&value);
     let mut unit = if code.is_empty() { &words } else { &code };
+    // `D5`, as TQ.3 has it (HL7 v2.4 chapter 4): the unit stands in front.
+    let (front, value) = value.split_at(value.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(0));
+    let front = front.to_owned();
     // `7日分` in one.
     let end = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());
     let (value, rest) = value.split_at(end);
     let rest = rest.to_owned();
-    if unit.is_empty() {
-        unit = &rest;
-    } else if !rest.is_empty() {
+    let mut beside = [front, rest].into_iter().filter(|text| !text.is_empty());
+    let (first, second) = (beside.next().unwrap_or_default(), beside.next());
+    if second.is_some() || !(unit.is_empty() || first.is_empty()) {
         return Err("number-invalid");
+    } else if unit.is_empty() {
+        unit = &first;
     }
     // No treatment lasts no time, or less.
     let number = number(value).filter(|number| !is_zero(number)).ok_or("number-invalid")?.into_owned();
