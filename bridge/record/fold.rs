@@ -42,6 +42,11 @@ pub fn fold(old: Option<&UnitState>, incoming: &Translation, sequence: i64) -> F
     if !taken {
         return Folded { state: before, changed: false, superseded: true, findings };
     }
+    // The record never had what is taken back: it came under another key (of a dose told together with an earlier one,
+    // say), before this machine, or comes later. Whoever trusts the cancel must know.
+    if unit.withdrawn && unit.replaces == Replaces::Unit && before.entries.is_empty() && before.version <= 1 {
+        findings.push(Finding::warning("withdrawn-nothing", Location::default()));
+    }
     let said_of_two = incoming.merge.clone().filter(|_| !unit.withdrawn);
     if stamp >= state.stamp {
         state.merge = said_of_two.map(|said| Merged { said, stamp: stamp.clone() });

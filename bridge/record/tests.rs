@@ -345,6 +345,22 @@ fn an_older_message_is_superseded_and_a_tombstone_holds() {
     assert_eq!(fold(Some(&gone.state), &unit(6), 3).state.entries.len(), 1);
 }
 
+#[test]
+fn a_cancel_that_finds_nothing_is_said_and_one_that_finds_something_is_not() {
+    let unit = |time| {
+        translation("u", Replaces::Unit, time, vec![resource("Observation", "o", Role::Unit, "x", &[])])
+    };
+    let nothing = fold(None, &withdrawn(unit(5)), 1);
+    assert_eq!(codes(&nothing.findings), ["withdrawn-nothing"]);
+    // The same cancel translated again has found nothing still.
+    let again = fold(Some(&nothing.state), &withdrawn(unit(5)), 1);
+    assert_eq!(codes(&again.findings), ["withdrawn-nothing"]);
+    let stands = fold(None, &unit(4), 1);
+    let gone = fold(Some(&stands.state), &withdrawn(unit(5)), 2);
+    assert!(gone.state.withdrawn && gone.findings.is_empty());
+    assert!(fold(Some(&gone.state), &withdrawn(unit(5)), 2).findings.is_empty());
+}
+
 fn sent(projection: &super::Projection) -> (Vec<String>, Vec<String>) {
     let puts = projection.puts.iter().map(|put| format!("{}/{}", put.resource_type, put.id)).collect();
     (puts, projection.deletes.iter().map(|(t, id)| format!("{t}/{id}")).collect())
