@@ -16,6 +16,13 @@ pub(super) fn take(encounter: &mut Value, said: Value, does: Does) {
     if matches!(does, Does::Changes | Does::Announces) && encounter.get("status").is_some() {
         said.shift_remove("status");
     }
+    // When the stay began is its admission's to say: others write the same by day, or to another minute.
+    if does != Does::Opens
+        && bound(encounter, "start").is_some()
+        && let Some(Value::Object(period)) = said.get_mut("period")
+    {
+        period.shift_remove("start");
+    }
     let mut list = |name: &str| match said.shift_remove(name) {
         Some(Value::Array(items)) => items,
         _ => Vec::new(),

@@ -7,6 +7,7 @@
 //! disk) and [`Memory`] (for `translate`) keep one set of rules. Never any I/O, never a clock.
 
 mod apply;
+mod belongs;
 mod bundle;
 mod encounter;
 mod fold;

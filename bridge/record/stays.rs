@@ -5,14 +5,18 @@
 //! are taken into the stay open at that time ([`super::encounter`]); a cancel takes back the event of its sort that
 //! it names, else the nearest before it. An event that finds no open stay is kept and takes effect when the
 //! admission comes; one after the discharge has none. A discharge that names no stay, told again within
-//! [`SAME_DISCHARGE_DAYS`] of the one that closed the stay, corrects it.
+//! [`SAME_DISCHARGE_DAYS`] of the one that closed the stay, corrects it. PV1-44 is written by day or by minute, and not
+//! by every event to the same minute: an event whose admission is no stay's exactly is of the open one of that day
+//! ([`super::belongs`]).
 
+use super::belongs::{Belongs, belongs, day, named_stay, start};
 use super::{Entry, Stamp, StayEvent, UnitState, encounter, hash};
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Does, Unit};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::collections::VecDeque;
 
 /// A discharge without an admission time, told again so soon after another, is its correction; later than this
 /// it is that of a stay whose admission is missing.
@@ -22,17 +26,34 @@ const SAME_DISCHARGE_DAYS: i64 = 7;
 /// says how far; one that moves an admission further cancels the plan or plans anew.
 const PLANNED_DAYS: i64 = 3;
 
-struct Stay<'e> {
+pub(super) struct Stay<'e> {
     /// The event that began it.
     begun: usize,
     /// The id by which events name it: that of its admission, else of its plan.
-    named: &'e str,
+    pub(super) named: &'e str,
+    /// What else events named it by: its admission, written otherwise.
+    others: Vec<&'e str>,
     /// The id under which it stands: that of its plan, where it was planned, so that what was planned is what begins.
     id: &'e str,
-    open: bool,
+    /// When it began, as FHIR writes it.
+    pub(super) start: Option<String>,
+    pub(super) open: bool,
     entries: Vec<Entry>,
     /// Each status with the moment from which it was.
     course: Vec<(String, String)>,
+}
+
+/// What the fold makes of all events: what stands, and which of them there is something to say of.
+#[derive(Default)]
+struct Standing {
+    entries: Vec<Entry>,
+    /// They found no stay.
+    unresolved: Vec<usize>,
+    /// Admissions of which one came while the other's stay was open: nothing tells whether a discharge is missing or an
+    /// admission was corrected, so both stand.
+    beside: Vec<usize>,
+    /// They name an admission of another day than that of the stay that they were taken into.
+    otherwise: Vec<usize>,
 }
 
 pub(super) fn fold(
@@ -64,16 +85,18 @@ pub(super) fn fold(
     }
     state.events.sort_by(|a, b| (&a.time, &a.stamp).cmp(&(&b.time, &b.stamp)));
     let (alive, in_vain) = not_cancelled(&state.events);
-    let (entries, unresolved, beside) = stays(&state.events, &alive);
+    let standing = stays(&state.events, &alive);
     let own = state.events.iter().position(|event| event.stamp.sequence == stamp.sequence);
     if own.is_some_and(|own| (0..state.events.len()).any(|other| closes_again(&state.events, own, other))) {
         findings.push(Finding::information("stay-closed-again", Location::default()));
     }
-    if own.is_some_and(|own| unresolved.contains(&own)) {
-        findings.push(Finding::warning("stay-not-open", Location::default()));
-    }
-    if own.is_some_and(|own| beside.contains(&own)) {
-        findings.push(Finding::warning("stay-open-beside", Location::default()));
+    let said = [
+        ("stay-not-open", &standing.unresolved),
+        ("stay-open-beside", &standing.beside),
+        ("stay-named-otherwise", &standing.otherwise),
+    ];
+    for (code, _) in said.into_iter().filter(|(_, of)| own.is_some_and(|own| of.contains(&own))) {
+        findings.push(Finding::warning(code, Location::default()));
     }
     if own.is_some_and(|own| told_elsewhere(&state.events, &alive, own)) {
         findings.push(Finding::warning("stay-place-cancelled", Location::default()));
@@ -81,28 +104,36 @@ pub(super) fn fold(
     if own.is_some_and(|own| in_vain.contains(&own)) {
         findings.push(Finding::warning("stay-cancel-in-vain", Location::default()));
     }
-    state.entries = entries;
+    state.entries = standing.entries;
     true
 }
 
-/// The entries of all stays, the events that found no stay, and the admissions of which one came while the other's
-/// stay was open: nothing tells whether a discharge is missing or an admission was corrected, so both stand.
-fn stays(events: &[StayEvent], alive: &[bool]) -> (Vec<Entry>, Vec<usize>, Vec<usize>) {
+fn stays(events: &[StayEvent], alive: &[bool]) -> Standing {
     let begun = begun(events, alive);
     let mut stays: Vec<Stay<'_>> = Vec::new();
-    let (mut unresolved, mut two) = (Vec::new(), Vec::new());
-    for (index, event) in events.iter().enumerate().filter(|(index, _)| alive[*index]) {
+    let mut standing = Standing::default();
+    let mut waiting: Vec<(usize, usize)> = Vec::new();
+    let starts: Vec<Option<String>> = events.iter().map(start).collect();
+    let mut left: VecDeque<usize> = (0..events.len()).filter(|index| alive[*index]).collect();
+    while let Some(index) = left.pop_front() {
+        let event = &events[index];
         let opens = event.does == Does::Opens;
         let named = named_stay(event);
-        let found = if named.is_empty() && !opens {
-            stays.iter().rposition(|stay| stay.open)
-        } else {
-            stays.iter().position(|stay| stay.named == named)
-        };
-        let at = match found {
-            // What happens to a stay happens while it is open: a doctor that changes after the discharge does not.
-            Some(at) if opens || stays[at].open || event.does == Does::Closes => at,
-            None if opens || (!named.is_empty() && !taken_back(events, alive, named)) => {
+        let at = match belongs((events, alive, &starts), index, &stays, &left) {
+            Belongs::To(at) => at,
+            Belongs::ToOpen(at) => {
+                standing.otherwise.push(index);
+                at
+            }
+            Belongs::Waits(admission) => {
+                waiting.push((admission, index));
+                continue;
+            }
+            Belongs::Nowhere => {
+                standing.unresolved.push(index);
+                continue;
+            }
+            Belongs::Begins => {
                 // A plan that has begun says nothing any more: the stay is as its admission tells it.
                 if event.does == Does::Plans && begun.iter().any(|(_, plan)| *plan == index) {
                     continue;
@@ -111,38 +142,42 @@ fn stays(events: &[StayEvent], alive: &[bool]) -> (Vec<Entry>, Vec<usize>, Vec<u
                 let plan = plan.map(|(_, plan)| &events[*plan]);
                 let beside = plan.iter().flat_map(|plan| &plan.entries);
                 if let Some(open) = stays.iter().rfind(|stay| stay.open && opens) {
-                    two.extend([open.begun, index]);
+                    standing.beside.extend([open.begun, index]);
                 }
                 stays.push(Stay {
                     begun: index,
                     named,
+                    others: Vec::new(),
                     id: plan.map_or(named, named_stay),
+                    start: starts[index].clone(),
                     open: true,
                     entries: beside.filter(|entry| entry.resource_type != "Encounter").cloned().collect(),
                     course: Vec::new(),
                 });
                 stays.len() - 1
             }
-            _ => {
-                unresolved.push(index);
-                continue;
-            }
         };
         stays[at].take(event);
-    }
-    let mut entries: Vec<Entry> = Vec::new();
-    for entry in stays.into_iter().flat_map(Stay::finish) {
-        match entries.iter_mut().find(|known| known.is(&entry.resource_type, &entry.id)) {
-            Some(known) => *known = entry,
-            None => entries.push(entry),
+        while let Some(at) = waiting.iter().rposition(|(admission, _)| *admission == index) {
+            left.push_front(waiting.remove(at).1);
         }
     }
-    (entries, unresolved, two)
+    for entry in stays.into_iter().flat_map(Stay::finish) {
+        match standing.entries.iter_mut().find(|known| known.is(&entry.resource_type, &entry.id)) {
+            Some(known) => *known = entry,
+            None => standing.entries.push(entry),
+        }
+    }
+    standing
 }
 
-impl Stay<'_> {
-    fn take(&mut self, event: &StayEvent) {
+impl<'e> Stay<'e> {
+    fn take(&mut self, event: &'e StayEvent) {
         let opens = event.does == Does::Opens;
+        let named = named_stay(event);
+        if !named.is_empty() && named != self.named && !self.others.contains(&named) {
+            self.others.push(named);
+        }
         for entry in &event.entries {
             let encounter = entry.resource_type == "Encounter";
             let known = self.entries.iter_mut().find(|known| {
@@ -186,14 +221,18 @@ impl Stay<'_> {
 
     /// Its entries under the id under which it stands.
     fn finish(mut self) -> Vec<Entry> {
-        let (from, to) = (format!("Encounter/{}", self.named), format!("Encounter/{}", self.id));
+        let names = std::iter::once(&self.named).chain(&self.others).filter(|name| **name != self.id);
+        let from: Vec<String> = names.map(|name| format!("Encounter/{name}")).collect();
+        let to = format!("Encounter/{}", self.id);
         let left = self.course.iter().any(|(status, _)| status == "onleave");
         for entry in &mut self.entries {
             if entry.resource_type != "Encounter" {
-                if from != to && entry.references.contains(&from) {
+                for from in
+                    from.iter().filter(|from| entry.references.contains(from)).cloned().collect::<Vec<_>>()
+                {
                     rewrite(entry, |value| refer(value, &from, &to));
                 }
-            } else if from != to || left {
+            } else if entry.id != self.id || left {
                 rewrite(entry, |value| {
                     if left {
                         encounter::tell_course(value, &self.course);
@@ -236,25 +275,6 @@ fn begun(events: &[StayEvent], alive: &[bool]) -> Vec<(usize, usize)> {
         }
     }
     pairs
-}
-
-/// The id of the stay that an event names; empty where it names none.
-fn named_stay(event: &StayEvent) -> &str {
-    event
-        .entries
-        .iter()
-        .find(|entry| entry.resource_type == "Encounter")
-        .map_or("", |entry| entry.id.as_str())
-}
-
-/// Whether a stay's every admission was cancelled: what else names it is void with it.
-fn taken_back(events: &[StayEvent], alive: &[bool], named: &str) -> bool {
-    let opened = |standing: bool| {
-        events.iter().zip(alive).any(|(event, alive)| {
-            event.does == Does::Opens && !event.cancels && *alive == standing && named_stay(event) == named
-        })
-    };
-    opened(false) && !opened(true)
 }
 
 /// Whether two discharges that name no stay, at different times, are one: soon one after the other, and no
@@ -371,15 +391,32 @@ fn same_event(events: &[StayEvent], one: usize, two: usize) -> bool {
     if event.cancels != other.cancels || event.kind != other.kind || !same_sort(event, other) {
         return false;
     }
+    let (from, until) = (one.min(two), one.max(two));
+    let admitted_between =
+        || events[from..until].iter().any(|event| event.does == Does::Opens && !event.cancels);
     let same_stay = || {
         let named = named_stay(event);
-        matches!(event.does, Does::Opens | Does::Closes) && !named.is_empty() && named == named_stay(other)
+        let told = matches!(event.does, Does::Opens | Does::Closes);
+        // Two stays of one day have one name, where it is written by day.
+        let by_day = || {
+            event.does == Does::Closes && start(event).is_some_and(|start| start.len() == "YYYY-MM-DD".len())
+        };
+        told && !named.is_empty() && named == named_stay(other) && !(by_day() && admitted_between())
+    };
+    // Its admission written otherwise: the same, unless another began between.
+    let same_day_of_stay = || {
+        let same = || {
+            let (start, began) = (start(event), start(other));
+            day(&start).is_some() && day(&start) == day(&began)
+        };
+        event.does == Does::Closes && same() && !admitted_between()
     };
     let same_plan = || {
         matches!(event.does, Does::Plans | Does::Announces) && !event.day.is_empty() && event.day == other.day
     };
     event.time == other.time
         || same_stay()
+        || same_day_of_stay()
         || same_plan()
         || closes_again(events, one, two)
         || told_again(events, one, two)

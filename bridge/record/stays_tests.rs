@@ -377,6 +377,13 @@ fn a_doctor_takes_over_while_the_stay_is_open_and_not_after_it() {
             "participant": [doctor("b", Some("2026-04-13T09:00:00+09:00"))]}),
     );
     assert_eq!(one(&[history[0].clone(), history[1].clone(), again])["participant"], json!([before, after]));
+    // Nor does one that names the admission by its day, or to another minute.
+    for start in ["2026-04-10", "2026-04-10T14:35:00+09:00"] {
+        let [a, b, c, late] = history.clone();
+        let history = [a, b, c, naming(late, "other", start)];
+        assert_eq!(one(&history)["participant"], json!([before, after]));
+        assert_eq!(stands(&history).1, ["stay-not-open"]);
+    }
 }
 
 /// An admission that names its day, as every PV1-44 does.
@@ -456,4 +463,114 @@ fn a_transfer_taken_back_that_a_later_leave_still_names_is_said() {
     assert_eq!(said(&history), ["stay-place-cancelled"]);
     assert_eq!(one(&history)["location"][1]["location"]["reference"], "Location/ward");
     assert_eq!(said(&[admitted, transfer, back]), Vec::<String>::new());
+}
+
+/// The same event with the admission that it names.
+fn naming(mut message: Translation, id: &str, start: &str) -> Translation {
+    let fragment = &mut message.resources[0];
+    let mut encounter: Value = serde_json::from_slice(&fragment.json).unwrap();
+    encounter["id"] = id.into();
+    encounter["period"]["start"] = start.into();
+    id.clone_into(&mut fragment.id);
+    fragment.json = encounter.to_string().into_bytes();
+    message
+}
+
+fn ends(history: &[Translation]) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    stands(history).0.iter().map(|stay| (text(&stay["id"]), text(&stay["period"]["end"]))).collect()
+}
+
+#[test]
+fn an_event_that_names_its_admission_by_day_or_to_another_minute_is_of_that_stay() {
+    let minute = "2026-04-10T14:30:00+09:00";
+    let by_minute = admission("101430", "bed");
+    let by_day = naming(admission("100000", "bed"), "a10", "2026-04-10");
+    for (admitted, id, start, told) in [
+        (&by_minute, "a101430", minute, "2026-04-10"),
+        (&by_minute, "a101430", minute, "2026-04-10T14:35:00+09:00"),
+        (&by_day, "a10", "2026-04-10", minute),
+    ] {
+        let from = Some("2026-04-12T09:00:00+09:00");
+        let moved =
+            tells(Does::Changes, "120900", "12", "in-progress", json!([at("ward", "active", from, None)]));
+        let history =
+            [admitted.clone(), naming(moved, "other", told), naming(discharge("141000"), "other", told)];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let arrived = order.map(|n| history[n].clone());
+            let stay = one(&arrived);
+            assert_eq!(stay["id"], id);
+            assert_eq!(stay["status"], "finished");
+            assert_eq!(stay["period"], json!({"start": start, "end": "2026-04-14T10:00:00+09:00"}));
+            assert_eq!(stay["location"][1], at("ward", "completed", from, Some("2026-04-14T10:00:00+09:00")));
+        }
+        assert_eq!(stands(&history).1, [""; 0], "nothing is said of it");
+    }
+}
+
+#[test]
+fn what_refers_to_the_stay_by_another_name_refers_to_it_under_its_id() {
+    let mut left = naming(discharge("141000"), "other", "2026-04-10");
+    let mut weight = resource("Observation", "o", Role::Unit, "", &["Encounter/other"]);
+    weight.json =
+        br#"{"resourceType":"Observation","id":"o","encounter":{"reference":"Encounter/other"}}"#.to_vec();
+    left.resources.push(weight);
+    let last = folded(&[admission("101430", "bed"), left]).pop().unwrap();
+    let weight = last.state.entries.iter().find(|entry| entry.id == "o").unwrap();
+    assert_eq!(weight.references, ["Encounter/a101430"]);
+}
+
+#[test]
+fn an_event_that_names_another_day_is_of_the_one_stay_that_is_open_and_that_is_said() {
+    let left = naming(discharge("141000"), "other", "2026-04-09");
+    let admitted = admission("101430", "bed");
+    assert_eq!(ids(&[admitted.clone(), left.clone()]), pairs(&[("a101430", "finished")]));
+    assert_eq!(stands(&[admitted.clone(), left.clone()]).1, ["stay-named-otherwise"]);
+    // Of two that are open nothing says which: it is what it was without either.
+    let all = [admitted, admission("121430", "bed"), left];
+    assert_eq!(
+        ids(&all),
+        pairs(&[("a101430", "in-progress"), ("a121430", "in-progress"), ("other", "finished")])
+    );
+}
+
+#[test]
+fn a_discharge_by_day_waits_for_the_admission_of_its_day() {
+    let end = json!({"resourceType": "Encounter", "status": "finished", "period": {"end": "2026-04-10"}});
+    let unnamed = event(Does::Closes, "100000", "10", &end);
+    let named = naming(unnamed.clone(), "other", "2026-04-10");
+    let exact = naming(unnamed.clone(), "a101430", "2026-04-10T14:30:00+09:00");
+    for left in [unnamed, named, exact] {
+        for history in
+            [[admission("101430", "bed"), left.clone()], [left.clone(), admission("101430", "bed")]]
+        {
+            let stay = one(&history);
+            assert_eq!(stay["status"], "finished");
+            assert_eq!(stay["period"], json!({"start": "2026-04-10T14:30:00+09:00", "end": "2026-04-10"}));
+        }
+    }
+}
+
+#[test]
+fn two_stays_that_began_on_one_day_each_end_when_they_end() {
+    let by_day = |time| naming(discharge(time), "other", "2026-04-10");
+    let history =
+        [admission("100900", "bed"), by_day("101200"), admission("101430", "bed"), by_day("141000")];
+    assert_eq!(
+        ends(&history),
+        pairs(&[("a100900", "2026-04-10T12:00:00+09:00"), ("a101430", "2026-04-14T10:00:00+09:00")])
+    );
+}
+
+#[test]
+fn a_discharge_corrected_under_another_name_of_its_admission_is_one() {
+    let minute = "2026-04-10T14:30:00+09:00";
+    let wrong = naming(discharge("141000"), "a101430", minute);
+    let right = told(naming(discharge("140900"), "other", "2026-04-10"), "141200");
+    for history in [
+        [admission("101430", "bed"), wrong.clone(), right.clone()],
+        [right, wrong, admission("101430", "bed")],
+    ] {
+        assert_eq!(ends(&history), pairs(&[("a101430", "2026-04-14T09:00:00+09:00")]));
+    }
 }

@@ -160,6 +160,11 @@ fn messages() -> &'static [Told] {
                 all.push(Told { name: format!("stay {n} {what}"), time, translation: translation.clone() });
             }
         }
+        for (n, translation) in stays::otherwise().iter().enumerate() {
+            let time = translation.unit.as_ref().map_or_else(String::new, |unit| unit.time.clone());
+            let name = format!("stay named otherwise {n}");
+            all.push(Told { name, time, translation: translation.clone() });
+        }
         all.sort_by(|a, b| a.time.cmp(&b.time));
         all
     })

@@ -73,6 +73,25 @@ const EVENTS: [(Told, Told); 9] = [
     ),
 ];
 
+/// A stay of which every event names its admission as its sender writes PV1-44: by minute, by day, to another minute, of
+/// the day before. The discharge is told twice, with its correction.
+const OTHERWISE: [Told; 6] = [
+    Told("A01", "20240501110000", &[("PV1", 3, BED), ("PV1", 7, FIRST), ("PV1", 44, "202405011000")]),
+    Told(
+        "A02",
+        "20240503110000",
+        &[("EVN", 6, "202405031030"), ("PV1", 3, WARD), ("PV1", 6, BED), ("PV1", 44, "20240501")],
+    ),
+    Told("A21", "20240505101000", &[("EVN", 6, "202405051000"), ("PV1", 44, "202405011005")]),
+    Told("A22", "20240506181000", &[("EVN", 6, "202405061800"), ("PV1", 3, WARD), ("PV1", 44, "20240430")]),
+    Told(
+        "A03",
+        "20240510110000",
+        &[("PV1", 3, WARD), ("PV1", 44, "202405011005"), ("PV1", 45, "202405101100")],
+    ),
+    Told("A03", "20240510120000", &[("PV1", 3, WARD), ("PV1", 44, "20240501"), ("PV1", 45, "202405101030")]),
+];
+
 fn translated(Told(trigger, told, fields): &Told) -> Translation {
     let segment = |name: &str, first: &[(usize, &str)]| {
         let mut all: Vec<(usize, &str)> = first.to_vec();
@@ -101,6 +120,12 @@ pub(super) fn messages() -> &'static [(Translation, Translation)] {
     ONCE.get_or_init(|| {
         EVENTS.iter().map(|(event, cancel)| (translated(event), translated(cancel))).collect()
     })
+}
+
+/// The messages of the stay whose admission is named otherwise each time, translated once.
+pub(super) fn otherwise() -> &'static [Translation] {
+    static ONCE: OnceLock<Vec<Translation>> = OnceLock::new();
+    ONCE.get_or_init(|| OTHERWISE.iter().map(translated).collect())
 }
 
 /// What a base has of the stay after messages in their order of arrival: id and content of each Encounter.
@@ -136,6 +161,42 @@ proptest! {
         let arrived: Vec<&Translation> = arrived.into_iter().map(|(_, message)| message).collect();
         prop_assert_eq!(stands(&arrived), expected, "out of order");
     }
+
+    #[test]
+    fn a_stay_whose_admission_is_named_otherwise_each_time_is_one_in_any_order(
+        happened in prop::collection::vec(any::<bool>(), OTHERWISE.len()),
+        keys in prop::collection::vec(any::<u64>(), OTHERWISE.len()),
+    ) {
+        let told: Vec<&Translation> =
+            otherwise().iter().zip(&happened).filter(|(_, happened)| **happened).map(|(m, _)| m).collect();
+        let mut arrived: Vec<(u64, &Translation)> = keys.into_iter().zip(told.iter().copied()).collect();
+        arrived.sort_by_key(|(key, _)| *key);
+        let arrived: Vec<&Translation> = arrived.into_iter().map(|(_, message)| message).collect();
+        prop_assert_eq!(stands(&arrived), stands(&told));
+        if happened[0] {
+            prop_assert_eq!(stands(&told).len(), 1, "one Encounter, whatever is missing of the rest");
+        }
+    }
+}
+
+/// facts 110, 118, 124: one Encounter; it begins at PV1-44 of the admission and ends at PV1-45 of the newest discharge.
+#[test]
+fn a_stay_whose_admission_is_named_otherwise_each_time_begins_with_it_and_ends() {
+    let mut memory = Memory::default();
+    let (mut stays, mut gone) = (std::collections::BTreeMap::new(), 0);
+    for (message, sequence) in otherwise().iter().zip(1..) {
+        let sent = memory.apply(message, sequence).0;
+        gone += sent.deletes.iter().filter(|(kind, _)| kind == "Encounter").count();
+        for put in sent.puts.iter().filter(|put| put.resource_type == "Encounter") {
+            let value: serde_json::Value = serde_json::from_str(put.json.get()).expect("a resource is JSON");
+            stays.insert(put.id.clone(), value);
+        }
+    }
+    assert_eq!((stays.len(), gone), (1, 0));
+    let stay = stays.values().next().expect("there is one");
+    assert_eq!(stay["status"], "finished");
+    assert_eq!(stay["period"]["start"], "2024-05-01T10:00:00+09:00");
+    assert_eq!(stay["period"]["end"], "2024-05-10T10:30:00+09:00");
 }
 
 #[test]
