@@ -366,7 +366,8 @@ impl MappingSet {
     pub fn knows(&self, table: &str, system: &str, code: &str) -> bool {
         let found = self.plan.tables.iter().find(|known| known.name == table);
         found.is_some_and(|table| {
-            table.first(system, code).is_some() || (system.is_empty() && table.by_length.contains_key(code))
+            let in_part = table.by_length.contains_key(code) || table.by_start.contains_key(code);
+            table.first(system, code).is_some() || (system.is_empty() && in_part)
         })
     }
 

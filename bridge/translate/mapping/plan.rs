@@ -160,6 +160,8 @@ pub(crate) struct Table {
     pub(crate) by_target: quick::Map<String, u32>,
     /// Of sources written `NAME/LENGTH`, as code systems are: the name → lengths with their rows.
     pub(crate) by_length: quick::Map<String, Vec<(usize, Vec<u32>)>>,
+    /// Of code systems: the rows of a name for codes that begin so (`J-FAGY/YCM`).
+    pub(crate) by_start: quick::Map<String, Vec<(String, Vec<u32>)>>,
 }
 
 #[derive(Debug, Default, Clone)]

@@ -482,12 +482,19 @@ pub(crate) fn build(name: &str, rows: Vec<Cells>) -> Table {
         table.rows.push(row);
     }
     for (source, rows) in &table.by_source {
-        if let Some((name, length)) = source.rsplit_once('/')
-            && let Ok(number) = length.parse::<usize>()
-            && number.to_string() == length
-        {
-            table.by_length.entry(name.to_owned()).or_default().push((number, rows.clone()));
+        let Some((name, code)) = source.rsplit_once('/') else { continue };
+        match code.parse::<usize>() {
+            Ok(number) if number.to_string() == code => {
+                table.by_length.entry(name.to_owned()).or_default().push((number, rows.clone()));
+            }
+            _ if table.name == "code-systems" && !code.is_empty() => {
+                table.by_start.entry(name.to_owned()).or_default().push((code.to_owned(), rows.clone()));
+            }
+            _ => {}
         }
+    }
+    for starts in table.by_start.values_mut() {
+        starts.sort_by_key(|(start, _)| std::cmp::Reverse(start.len()));
     }
     table
 }

@@ -27,8 +27,13 @@ impl<'m> Run<'m> {
         if let Some(table) = self.set.code_systems.map(|n| &self.set.tables[n]) {
             let length = code.chars().count();
             let sized = table.by_length.get(name).and_then(|sizes| sizes.iter().find(|(n, _)| *n == length));
+            let begun = table
+                .by_start
+                .get(name)
+                .and_then(|starts| starts.iter().find(|(start, _)| code.starts_with(start.as_str())));
             let whole = table.by_source.get(name);
-            for rows in sized.map(|(_, rows)| rows).into_iter().chain(whole) {
+            let own = sized.map(|(_, rows)| rows).into_iter().chain(begun.map(|(_, rows)| rows));
+            for rows in own.chain(whole) {
                 let rows = rows.iter().map(|n| &table.rows[*n as usize]);
                 let found = context
                     .and_then(|c| rows.clone().find(|row| row.source_system == c))
