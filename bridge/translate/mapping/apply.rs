@@ -4,7 +4,7 @@ use super::groups::Cut;
 use super::item::{Item, NOWHERE, Pos};
 use super::plan::{Else, For, Map, MessagePlan, Path, Plan, Same};
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
-use super::{MappingSet, Trace, orders, unread};
+use super::{MappingSet, Trace, orders, patient, unread};
 use crate::feed::record::Sources;
 use crate::fhir::Arena;
 use crate::finding::{Finding, Location, Severity};
@@ -26,10 +26,7 @@ pub(crate) fn start<'m>(
     sources: Option<&'m Sources<'m>>,
 ) -> Run<'m> {
     let cut = Cut::flat(message, &set.symbols);
-    let patient = message
-        .first("PID")
-        .map(|pid| pid.field(3).repetition(1).component(1).text().trim().to_owned())
-        .filter(|id| !id.is_empty() && id != "\"\"")
+    let patient = patient::number(message, "PID", 3)
         .map(|id| context.facility.patient_id.normalise(&id))
         .unwrap_or_default();
     Run {
@@ -48,6 +45,7 @@ pub(crate) fn start<'m>(
         looking: false,
         repeated: quick::Map::default(),
         patient,
+        own: patient::own(message),
         message_lets: Vec::new(),
         instances: Rc::new(Vec::new()),
         at_segment: quick::Map::default(),

@@ -114,6 +114,7 @@ mod near;
 mod orders;
 mod others;
 mod path;
+mod patient;
 mod peek;
 mod plan;
 pub(crate) mod problem;

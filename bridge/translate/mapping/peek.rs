@@ -1,6 +1,6 @@
 //! A first light look at a message, for partitioning: never fails.
 
-use super::{MappingSet, Peek};
+use super::{MappingSet, Peek, patient};
 use crate::charset;
 use crate::feed::{self, Part};
 use crate::hl7v2::Message;
@@ -26,7 +26,8 @@ pub(crate) fn peek(bytes: &[u8], facility: &Facility) -> Peek {
             .filter(|text| !text.is_empty() && text != "\"\"")
     };
     let mut patients = Vec::new();
-    for id in [text("PID", 3, 1), text("MRG", 1, 1)].into_iter().flatten() {
+    let numbers = [patient::number(&message, "PID", 3), patient::number(&message, "MRG", 1)];
+    for id in numbers.into_iter().flatten() {
         let id = facility.patient_id.normalise(&id);
         if !patients.contains(&id) {
             patients.push(id);

@@ -104,6 +104,8 @@ pub(crate) struct Run<'m> {
     /// Repetitions read, of fields that have more than one: a bit each, the last for all beyond.
     pub(crate) repeated: quick::Map<(u32, u16), u64>,
     pub(crate) patient: String,
+    /// Where a path without a repetition means another than the first.
+    pub(crate) own: Vec<super::patient::Own>,
     pub(crate) message_lets: Vec<(Sym, Named<'m>)>,
     pub(crate) instances: Rc<Vec<Instance<'m>>>,
     /// Where instances are found: map and segment, map and group, map at the message itself, map anywhere.
@@ -472,7 +474,8 @@ impl<'m> Run<'m> {
         self.mark(s, field);
         let read = self.message.segment(s as usize).field(usize::from(field));
         let range = match pick {
-            Pick::First | Pick::Same | Pick::After => 1..=1,
+            Pick::First => self.meant(s, field).into()..=self.meant(s, field).into(),
+            Pick::Same | Pick::After => 1..=1,
             Pick::Nth(n) => usize::from(*n)..=usize::from(*n),
             Pick::All | Pick::Where(_) => 1..=read.repetition_count(),
         };

@@ -38,9 +38,9 @@ impl<'m> Run<'m> {
         match &path.root {
             Root::Segment { around: None, name, pick, field: field @ 1.. } => {
                 let n = match (&path.repetition, &scope.inst) {
-                    (Pick::First, _) => 1,
-                    (Pick::Nth(n), _) => *n,
-                    (Pick::Same, Inst::Value(item) | Inst::Field(item)) => item.pos().repetition.max(1),
+                    (Pick::First, _) => None,
+                    (Pick::Nth(n), _) => Some(*n),
+                    (Pick::Same, Inst::Value(item) | Inst::Field(item)) => Some(item.pos().repetition.max(1)),
                     _ => return Spot::Unknown,
                 };
                 let s = match (&scope.inst, pick) {
@@ -54,7 +54,9 @@ impl<'m> Run<'m> {
                     (_, Pick::Nth(n)) => self.segments(scope, *name).get(usize::from(*n) - 1).copied(),
                     _ => return Spot::Unknown,
                 };
-                s.map_or(Spot::Nowhere, |s| Spot::At(s, *field, n, &path.parts))
+                s.map_or(Spot::Nowhere, |s| {
+                    Spot::At(s, *field, n.unwrap_or_else(|| self.meant(s, *field)), &path.parts)
+                })
             }
             Root::Relative => {
                 let s = match (relative, &scope.inst) {
@@ -63,7 +65,9 @@ impl<'m> Run<'m> {
                     _ => return Spot::Unknown,
                 };
                 match (path.parts.as_slice(), &path.repetition) {
-                    ([Part::Number(field), rest @ ..], Pick::First) => Spot::At(s, *field, 1, rest),
+                    ([Part::Number(field), rest @ ..], Pick::First) => {
+                        Spot::At(s, *field, self.meant(s, *field), rest)
+                    }
                     _ => Spot::Unknown,
                 }
             }
