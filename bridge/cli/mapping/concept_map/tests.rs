@@ -173,8 +173,15 @@ fn each_equivalence_of_r4_and_rows_without_a_source_code_come_back_as_they_were(
     let back = read("x.json", &map, &How::default()).unwrap();
     assert_eq!(rows::csv(&back.rows).unwrap(), rows::csv(&rows).unwrap());
     assert_eq!(write("t", &back.rows).unwrap(), map);
-    // And the loader takes them: what is exported can be imported.
-    let text = String::from_utf8(rows::csv(&back.rows).unwrap()).unwrap();
-    let file = renkei_translate::mapping::SourceFile { path: "tables/t.csv".into(), text };
-    assert!(renkei_translate::mapping::MappingSet::load(vec![file]).is_ok());
+    // And the loader takes them: what is exported can be imported. Only a target that is called no match at all is
+    // refused, with its line.
+    let load = |rows: &[Row]| {
+        let text = String::from_utf8(rows::csv(rows).unwrap()).unwrap();
+        let file = renkei_translate::mapping::SourceFile { path: "tables/t.csv".into(), text };
+        renkei_translate::mapping::MappingSet::load(vec![file]).err().unwrap_or_default()
+    };
+    let lines: Vec<usize> = load(&back.rows).iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [18, 19], "unmatched is the ninth of them");
+    rows.drain(16..18);
+    assert_eq!(load(&rows), []);
 }
