@@ -210,6 +210,12 @@ fn check(set: &MappingSet, doubts: &[Problem]) -> ExitCode {
             rank.word()
         );
     }
+    for (rank, file) in set.idle_maps() {
+        eprintln!(
+            "{}: {file}: no message file uses this map, so it makes nothing yet / このマップを使う電文のファイルがないので、まだ何も作りません",
+            rank.word()
+        );
+    }
     let contradicted = set.skips_of_what_is_written();
     if !contradicted.is_empty() {
         print(&contradicted);

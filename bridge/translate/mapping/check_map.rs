@@ -162,7 +162,7 @@ impl Facts {
 }
 
 /// Whether conditions cannot hold together. Says no where it cannot tell.
-fn contradicts(conds: &[&Cond]) -> bool {
+pub(crate) fn contradicts(conds: &[&Cond]) -> bool {
     let mut choices = Vec::new();
     let atoms = atoms(conds.iter().map(|cond| (*cond, true)).collect(), &mut choices);
     let impossible = |more: &[(&Cond, bool)]| {
@@ -299,8 +299,25 @@ pub(crate) fn kinds(
         cx.wrong(cell("as"), said);
         return;
     }
+    // A number goes out without quotes, true and false too.
+    let bare = match (source, make) {
+        (Source::Fixed(Fixed::Number(text)), None) => {
+            let number = matches!(kind, "decimal" | "integer" | "positiveInt" | "unsignedInt");
+            (!number).then(|| text.clone())
+        }
+        (Source::Fixed(Fixed::Boolean(value)), None) => (kind != "boolean").then(|| value.to_string()),
+        _ => None,
+    };
+    if let Some(text) = bare {
+        let said = words(
+            format!("{} は {kind} です。引用符で囲みます(fixed = \"{text}\")。", target.text),
+            format!("{} is a {kind}: put it in quotes (fixed = \"{text}\").", target.text),
+        );
+        cx.wrong(cell("fixed"), said);
+        return;
+    }
     // A fixed text must be one that the element takes.
-    if let (Source::Fixed(Fixed::Text(text)), None) = (source, make)
+    if let (Source::Fixed(Fixed::Text(text) | Fixed::Number(text)), None) = (source, make)
         && !r4::primitive_ok(kind, text)
     {
         let said = words(

@@ -2,6 +2,7 @@
 //! segment that is sought in them, maps that reach themselves.
 
 use super::compile_map::is_segment;
+use super::layer::Rank;
 use super::plan::{Cond, For, Make, Map, MessagePlan, Part, Path, Plan, Root, Source, Sym, Use, Used};
 use super::problem::{Problems, Words, words};
 use super::segments;
@@ -13,8 +14,9 @@ const MAX_DEPTH: usize = 6;
 /// Rules that one value may run through submaps and datatype maps: far above any real set, and a bound on time.
 const MAX_COST: usize = 2_000;
 
-/// Everything that cells name is there.
-pub(crate) fn uses(plan: &Plan, problems: &mut Problems) {
+/// Everything that cells name is there. `settled`: the highest layer with a message file. It may have changed what those
+/// of a lower layer hold, and whoever wrote a row of that layer is not told so.
+pub(crate) fn uses(plan: &Plan, settled: Rank, problems: &mut Problems) {
     let own = own_segments(plan);
     for used in &plan.uses {
         match used.used {
@@ -31,7 +33,8 @@ pub(crate) fn uses(plan: &Plan, problems: &mut Problems) {
                 }
                 in_group(plan, used, problems);
             }
-            Used::Group => group(plan, used, problems),
+            Used::Group => group(plan, used, settled, problems),
+            Used::Made => made(plan, used, settled, problems),
             Used::Inside(group) => {
                 if !own.contains(&used.name) {
                     segment(plan, 0, used, problems);
@@ -213,18 +216,57 @@ fn in_group(plan: &Plan, used: &Use, problems: &mut Problems) {
     }
 }
 
-/// A group that is to be around a map is one of some message, be it one that the map is not for: a layer may have
-/// switched off the message that has it. In the others it gives nothing.
-fn group(plan: &Plan, used: &Use, problems: &mut Problems) {
-    if plan.messages.iter().flat_map(|message| &message.groups).any(|group| group.name == used.name) {
+/// A group that is to be around a map is one of a message that the map is for; of some message, where that cannot be
+/// told: a layer may have switched off the message that has it. In the others it gives nothing.
+fn group(plan: &Plan, used: &Use, settled: Rank, problems: &mut Problems) {
+    let has = |message: &MessagePlan| message.groups.iter().any(|group| group.name == used.name);
+    let name = plan.symbols.name(used.name);
+    if !plan.messages.iter().any(has) {
+        let said = words(
+            format!("{name} というグループはどの電文にもありません。"),
+            format!("No message has a group '{name}'."),
+        );
+        problems.absent(&used.place, used.rule.clone(), &used.column, name, said);
         return;
     }
+    let of_map: Vec<&MessagePlan> = of_messages(plan, used).collect();
+    if let Some(first) = of_map.first()
+        && used.place.layer >= settled
+        && !of_map.iter().any(|message| has(message))
+    {
+        let said = words(
+            format!(
+                "このマップを使う電文({} など)に {name} というグループはないので、何も見つかりません。",
+                first.id
+            ),
+            format!("No message of this map ({} …) has a group '{name}': nothing would be found.", first.id),
+        );
+        problems.doubts(|problems| {
+            problems.absent(&used.place, used.rule.clone(), &used.column, name, said);
+        });
+    }
+}
+
+/// A map whose names are asked for makes something of a message of the map that asks.
+fn made(plan: &Plan, used: &Use, settled: Rank, problems: &mut Problems) {
     let name = plan.symbols.name(used.name);
-    let said = words(
-        format!("{name} というグループはどの電文にもありません。"),
-        format!("No message has a group '{name}'."),
-    );
-    problems.absent(&used.place, used.rule.clone(), &used.column, name, said);
+    let asked = plan.maps.iter().find(|map| map.id == name);
+    let of_map: Vec<&MessagePlan> = of_messages(plan, used).collect();
+    let makes = |message: &MessagePlan| message.maps.iter().any(|map| plan.maps[*map].id == name);
+    if let (Some(asked), Some(first)) = (asked, of_map.first())
+        && used.place.layer >= settled
+        && !matches!(asked.instances, For::Datatype)
+        && !of_map.iter().any(|message| makes(message))
+    {
+        let said = words(
+            format!(
+                "マップ {name} は、このマップを使う電文({} など)では使われないので、何も見つかりません。",
+                first.id
+            ),
+            format!("No message of this map ({} …) has the map '{name}': nothing would be found.", first.id),
+        );
+        problems.doubts(|problems| problems.cell(&used.place, used.rule.clone(), &used.column, said));
+    }
 }
 
 /// A segment that is sought in a named group stands in it, or in one inside it, where a message has that group.

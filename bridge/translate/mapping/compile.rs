@@ -13,7 +13,7 @@ use super::reader::{File, Tab, line_starts};
 use super::shared;
 use super::table;
 use super::test_draft::{TestDraft, finish_test, lay_test, read_test, shows};
-use super::{check_profile, check_set, check_skip, check_table};
+use super::{check_place, check_profile, check_set, check_skip, check_table};
 use crate::feed;
 use crate::fhir::Keys;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -125,9 +125,15 @@ pub(crate) fn compile(
         }
     }
     plan.messages.sort_by(|a, b| a.id.cmp(&b.id));
-    check_set::uses(&plan, &mut problems);
+    let top = |has: &dyn Fn(&Layer) -> bool| {
+        layers.iter().filter(|layer| has(layer)).map(|layer| layer.rank).max().unwrap_or_default()
+    };
+    let has_messages = |layer: &Layer| layer.files.iter().any(|file| folder(&file.path) == "messages");
+    check_set::uses(&plan, top(&has_messages), &mut problems);
     problems.doubts(|problems| {
+        idle::submaps(&maps, &inner, top(&|layer| !layer.files.is_empty()), problems);
         if sound {
+            check_place::targets(&plan, problems);
             check_skip::still_written(&plan, &text, &messages, problems);
         }
         check_profile::table_codes(&plan, layers, problems);

@@ -1,10 +1,13 @@
-//! Tables that no rule looks into: a file under a misspelt name changes nothing, and nobody would see that.
+//! Tables that no rule looks into, maps that no message uses, submaps that no row uses: they change nothing, and nobody
+//! would see that.
 //!
 //! A rule asks for a table by `table NAME` or `code NAME`. One that a higher layer has switched off asks for it too: who
 //! writes a layer leaves the tables of the layers below alone.
 
+use super::compile_map::{Draft, Parts};
 use super::layer::{Layer, Rank};
 use super::near::nearest;
+use super::plan::{For, Map, Plan};
 use super::problem::{Place, Problems, words};
 use super::table;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +86,42 @@ pub(super) fn files(layers: &[Layer]) -> Vec<(Rank, String)> {
     idle(layers, &asked).into_iter().map(|idle| (idle.rank, idle.file.to_owned())).collect()
 }
 
+/// The files of the highest layer's maps that no message uses: the message file is to come, or forgotten. One of a lower
+/// layer may have lost its message to this one.
+pub(super) fn maps(plan: &Plan, top: Rank) -> Vec<(Rank, String)> {
+    let used = |n: usize| plan.messages.iter().any(|message| message.maps.contains(&n));
+    let of_values = |map: &Map| matches!(map.instances, For::Datatype);
+    let all = plan.maps.iter().enumerate();
+    all.filter(|(n, map)| map.place.layer == top && !of_values(map) && !used(*n))
+        .map(|(_, map)| (top, map.place.file.to_string()))
+        .collect()
+}
+
+/// Says which submaps of the highest layer no row uses. One of a lower layer may have lost its row to this one.
+pub(super) fn submaps(maps: &[Draft], inner: &[Draft], top: Rank, problems: &mut Problems) {
+    for draft in inner.iter().filter(|draft| draft.parts == Parts::Submap && draft.place.layer == top) {
+        let Some(owner) = draft.owner.as_ref() else { continue };
+        let of_map = maps
+            .iter()
+            .filter(|map| map.id == *owner)
+            .chain(inner.iter().filter(|map| map.owner.as_ref() == Some(owner) && map.id != draft.id));
+        if of_map.flat_map(|map| &map.rules).any(|line| line.used.as_ref() == Some(&draft.id)) {
+            continue;
+        }
+        let said = words(
+            format!(
+                "この submap を使う行がないので、何も変えません。{owner} の行に each = \"…\", use = \"{}\" と書きます。",
+                draft.id
+            ),
+            format!(
+                "No row uses this submap, so it changes nothing: write each = \"…\", use = \"{}\" in a row of '{owner}'.",
+                draft.id
+            ),
+        );
+        problems.cell(&draft.place, draft.id.clone(), "id", said);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::names;
@@ -136,7 +175,24 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_looks_into_each_shipped_table() {
-        assert_eq!(MappingSet::load(shipped()).unwrap().idle_tables(), []);
+    fn a_rule_looks_into_each_shipped_table_and_a_message_uses_each_shipped_map() {
+        let set = MappingSet::load(shipped()).unwrap();
+        assert_eq!((set.idle_tables(), set.idle_maps()), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_map_that_no_message_uses_is_told_of() {
+        let map = "[map]\nid = 'flags'\ntitle = { ja = '院内フラグ', en = 'Flags' }\nfor = 'ZAL'\nmakes = 'Observation'\n\
+                   profile = 'none'\nkey = ['ZAL-1']\nrules = [\n  { id = 'status', to = 'status', fixed = 'final' },\n\
+                   { id = 'code', to = 'code.text', from = 'ZAL-2' },\n]\n";
+        let message = "[message]\nid = 'ADT-00'\nmaps = ['flags']\n";
+        let over = |files| {
+            let layers = vec![Layer::new(Rank::Shipped, shipped()), Layer::new(Rank::Network, files)];
+            MappingSet::layered(layers).unwrap_or_else(|problems| panic!("{problems:#?}"))
+        };
+        let alone = over(vec![file("maps/flags.toml", map)]);
+        assert_eq!(alone.idle_maps(), [(Rank::Network, "maps/flags.toml".to_owned())]);
+        let used = over(vec![file("maps/flags.toml", map), file("messages/ADT-00.toml", message)]);
+        assert_eq!(used.idle_maps(), []);
     }
 }

@@ -93,6 +93,7 @@
 mod apply;
 mod build;
 mod check_map;
+mod check_place;
 mod check_profile;
 mod check_set;
 mod check_skip;
@@ -138,6 +139,8 @@ mod write;
 mod doubts;
 #[cfg(test)]
 mod edits;
+#[cfg(test)]
+mod edits_places;
 #[cfg(test)]
 mod enclosing;
 #[cfg(test)]
@@ -356,6 +359,12 @@ impl MappingSet {
     /// The files of tables that no rule looks into, each with its layer.
     pub fn idle_tables(&self) -> Vec<(layer::Rank, String)> {
         idle::files(&self.layers)
+    }
+
+    /// The files of the highest layer's maps that no message file uses, each with its layer.
+    pub fn idle_maps(&self) -> Vec<(layer::Rank, String)> {
+        let top = self.layers.last().map(|layer| layer.rank).unwrap_or_default();
+        idle::maps(&self.plan, top)
     }
 
     /// A page of a code table: `limit` rows behind the first `from`.

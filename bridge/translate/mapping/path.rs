@@ -239,6 +239,8 @@ impl Parser<'_> {
         let end = name.find(['.', '[']).unwrap_or(name.len());
         let latest = by.map(&mut slot).transpose()?;
         let slot = slot(&name[..end])?;
+        let asked = self.symbols.intern(map);
+        self.segments.push((Used::Made, asked));
         let (repetition, parts) = self.tail(&name[end..])?;
         Ok(Path { root: Root::Of { map: of.index, slot, latest }, repetition, parts })
     }

@@ -480,6 +480,8 @@ pub(crate) enum Used {
     InGroup,
     /// A group around the instance.
     Group,
+    /// A map whose names are asked for.
+    Made,
     /// A segment that this group or one inside it holds.
     Inside(Sym),
 }
