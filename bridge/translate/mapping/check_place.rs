@@ -311,18 +311,19 @@ fn several(map: &Map, rule: &Rule, problems: &mut Problems) {
             );
             problems.cell(&rule.place, rule_id, "each", said);
         }
-        Source::From(paths) if !takes_several(rule) => {
-            if paths.iter().any(|path| all_repetitions(path) || all_segments(path)) {
-                let said = words(
-                    format!(
-                        "[*] は値をすべて指しますが、{to} に書けるのは一つだけで、残りは黙って失われます。使うものを番号で選ぶか([1])、一つの文にするなら as = \"lines\" を使います。"
-                    ),
-                    format!(
-                        "[*] means all values, but there is one '{to}', and the others would be lost: choose one by its number ([1]), or make one text of them by as = \"lines\"."
-                    ),
-                );
-                problems.cell(&rule.place, rule_id, "from", said);
-            }
+        Source::From(paths)
+            if !takes_several(rule)
+                && paths.iter().any(|path| all_repetitions(path) || all_segments(path)) =>
+        {
+            let said = words(
+                format!(
+                    "[*] は値をすべて指しますが、{to} に書けるのは一つだけで、残りは黙って失われます。使うものを番号で選ぶか([1])、一つの文にするなら as = \"lines\" を使います。"
+                ),
+                format!(
+                    "[*] means all values, but there is one '{to}', and the others would be lost: choose one by its number ([1]), or make one text of them by as = \"lines\"."
+                ),
+            );
+            problems.cell(&rule.place, rule_id, "from", said);
         }
         _ => {}
     }
