@@ -13,7 +13,7 @@ use renkei_bridge::store::{
     self, Arrival, DaySum, FacilityStore, Filter, Origin, Selection, Settlement, Sharing, State, Store,
     StoreError,
 };
-use renkei_translate::mapping::MappingSet;
+use renkei_translate::mapping::{Layer, MappingSet, Rank, SourceFile};
 use renkei_translate::translation::Facility;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,14 +110,14 @@ fn shipped() -> MappingSet {
     mappings::load(None).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
-/// The shipped set without the message files of these types.
+/// The shipped set without the message files of these types, as a network's layer switches them off.
 fn without(types: &[&str]) -> MappingSet {
-    let files = mappings::shipped();
-    let left = files
-        .into_iter()
-        .filter(|file| !types.iter().any(|kind| file.path == format!("messages/{kind}.toml")))
-        .collect();
-    MappingSet::load(left).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    let off = |kind: &&str| SourceFile {
+        path: format!("messages/{kind}.toml"),
+        text: format!("[message]\nid = \"{kind}\"\noff = true\n"),
+    };
+    let layer = Layer::new(Rank::Network, types.iter().map(off).collect());
+    shipped().over(layer).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -583,13 +583,11 @@ impl<'m> Run<'m> {
 
     /// Where a scope itself stands.
     pub(crate) fn stand(&self, scope: &Scope<'_, 'm>) -> Pos {
+        let first = |all: &[u32]| all.first().map_or(NOWHERE, |s| Pos { segment: *s, ..NOWHERE });
         match &scope.inst {
             Inst::Segment(s) => Pos { segment: *s, ..NOWHERE },
-            Inst::Group(g) => self.cut.instances[*g as usize]
-                .segments
-                .first()
-                .map_or(NOWHERE, |s| Pos { segment: *s, ..NOWHERE }),
-            Inst::Made(list, _) => list.first().map_or(NOWHERE, |s| Pos { segment: *s, ..NOWHERE }),
+            Inst::Group(g) => first(&self.cut.instances[*g as usize].segments),
+            Inst::Made(list, _) => first(list),
             Inst::Value(item) | Inst::Field(item) => item.pos(),
             Inst::Message => NOWHERE,
         }
