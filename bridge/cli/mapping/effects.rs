@@ -2,7 +2,7 @@
 //! waits to be sent as the version before made it.
 
 use crate::app::mappings::Built;
-use crate::config::Config;
+use crate::config::{Config, Facility};
 use crate::store::{NETWORK, Store, StoreError};
 use renkei_translate::mapping::describe::RowText;
 use renkei_translate::mapping::{MappingSet, Problem};
@@ -57,9 +57,8 @@ fn moved(before: &MappingSet, after: &MappingSet) -> Vec<Moved> {
 }
 
 /// The facilities that a layer is laid for.
-fn facilities<'c>(config: &'c Config, layer: &'c str) -> impl Iterator<Item = &'c str> {
-    let codes = config.facilities.iter().map(|written| written.code.as_str());
-    codes.filter(move |code| layer == NETWORK || *code == layer)
+pub(super) fn facilities<'c>(config: &'c Config, layer: &'c str) -> impl Iterator<Item = &'c Facility> {
+    config.facilities.iter().filter(move |written| layer == NETWORK || written.code == layer)
 }
 
 /// Warns of ids that change at a facility which has recorded messages with them.
@@ -73,7 +72,7 @@ pub(super) fn warn_of_ids<'s>(
     before: impl Fn(&str) -> Option<&'s MappingSet>,
     after: impl Fn(&str) -> Option<&'s MappingSet>,
 ) -> Result<(), StoreError> {
-    for code in facilities(config, layer) {
+    for code in facilities(config, layer).map(|written| written.code.as_str()) {
         // Where what is active now gives no set there is nothing to compare with.
         let (Some(at), Some(before), Some(after)) = (store.facility(code), before(code), after(code)) else {
             continue;
@@ -113,7 +112,7 @@ pub(super) fn say_waiting(
     layer: &str,
     active: &Built,
 ) -> Result<(), StoreError> {
-    for code in facilities(config, layer) {
+    for code in facilities(config, layer).map(|written| written.code.as_str()) {
         let (Some(at), Some(set)) = (store.facility(code), active.set_of(code)) else { continue };
         let waiting = at.waiting_outdated(set.version(), "")?;
         if waiting > 0 {

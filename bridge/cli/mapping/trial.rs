@@ -4,6 +4,7 @@
 //! recorded. Of a message only its number is told.
 
 use super::diff::{Effect, changes};
+use super::effects::facilities;
 use super::versions::{self, Which};
 use crate::app;
 use crate::app::mappings::{Built, Sources};
@@ -41,11 +42,6 @@ struct Tried<'c> {
     facility: &'c str,
     effect: Effect,
     messages: usize,
-}
-
-/// The facilities that a layer is laid for.
-fn facilities<'c>(config: &'c Config, layer: &'c str) -> impl Iterator<Item = &'c Facility> {
-    config.facilities.iter().filter(move |written| layer == NETWORK || written.code == layer)
 }
 
 /// The newest messages of a facility, by number.
@@ -136,7 +132,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(super::super::EXIT_DATA));
     };
     let kind = arguments.kind.as_str();
-    if !kind.is_empty() && !to.messages().iter().any(|known| known == kind) {
+    let known = |set: &MappingSet| set.messages().iter().any(|known| known == kind);
+    if !kind.is_empty() && !known(from) && !known(to) {
         eprintln!("--kind is one of / --kind に書けるもの: {}", to.messages().join(", "));
         return Ok(ExitCode::from(super::super::EXIT_USAGE));
     }
@@ -145,8 +142,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         say!("{change}");
     }
     eprintln!("{} changes of rules / 規則の変更", rules.len());
+    let mut whole = true;
     for written in facilities(&config, layer) {
         let sets = (before.set_of(&written.code), after.set_of(&written.code));
+        if sets.0.is_none() || sets.1.is_none() {
+            // No count of nothing: it would read as if nothing changed.
+            eprintln!(
+                "{}: its layers make no set, nothing was tried / 規則がまとまらないので、試していません",
+                written.code
+            );
+            whole = false;
+            continue;
+        }
         let tried = tried(written, &store, sets, arguments.messages, kind)?;
         let Tried { facility, effect, messages } = &tried;
         for line in effect.lines(false) {
@@ -158,7 +165,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         "nothing was recorded; to make it active: mapping activate --layer {layer} {} / 何も記録していません",
         arguments.number
     );
-    Ok(ExitCode::SUCCESS)
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(super::super::EXIT_DATA) })
 }
 
 /// Says in short what an activation will do to messages like those of late. It is a help: what goes wrong with it is

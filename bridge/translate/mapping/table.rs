@@ -513,8 +513,10 @@ impl Table {
     /// Whether a code without a system stands under several with different targets: which is meant cannot be told.
     pub(crate) fn is_several(system: &str, rows: &[&Row]) -> bool {
         let Some((first, more)) = rows.split_first().filter(|_| system.is_empty()) else { return false };
-        let target = |row: &Row| (row.target_system.clone(), row.target_code.clone());
-        more.iter().any(|row| row.source_system != first.source_system && target(row) != target(first))
+        more.iter().any(|row| {
+            row.source_system != first.source_system
+                && (row.target_system != first.target_system || row.target_code != first.target_code)
+        })
     }
 
     /// The first row for a code.
