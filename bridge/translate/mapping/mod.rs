@@ -43,7 +43,7 @@
 //!
 //! Beyond `MAPPING-LANGUAGE`: `for = "MESSAGE"` makes one instance of the whole message,
 //! `for = "ZE1-9"` one of each repetition of a field (`.1` is a part of it, `ZE1-8[same]` stands beside it); paths
-//! `facility.code`, `facility.name`, `facility.local-base`, `flag`, `folder`; `as = "text 'urn:x:{facility.code}:{$name}:{PID-3.1}'"`
+//! `facility.code`, `facility.name`, `facility.local-base`, `flag`, `folder`, `lists` (`whole` or `incremental`, as the feed is set); `as = "text 'urn:x:{facility.code}:{$name}:{PID-3.1}'"`
 //! writes text from paths and names, and nothing where one of them is empty; `as = "code TABLE"` looks a
 //! fixed code up among the *target* codes of a table; `fixed` may be text, a number or a boolean; a test may
 //! say `of = "OMP-02"`, `findings = ["code"]` and `about = ["patient/insured-id", "coverage"]`, without which it falls away. A bare `SEG-f` is the first segment and the first

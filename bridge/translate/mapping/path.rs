@@ -61,6 +61,7 @@ impl Parser<'_> {
             "flag" => Some(Setting::Flag),
             "folder" => Some(Setting::Folder),
             "folder-date" => Some(Setting::FolderDate),
+            "lists" => Some(Setting::Lists),
             _ => None,
         };
         if let Some(setting) = setting {

@@ -58,6 +58,7 @@ pub(crate) enum Setting {
     Flag,
     Folder,
     FolderDate,
+    Lists,
 }
 
 #[derive(Clone, Debug)]

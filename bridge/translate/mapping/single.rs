@@ -4,6 +4,7 @@ use super::item::{Item, NOWHERE, Pos, trimmed};
 use super::plan::{Part, Path, Pick, Root, Setting};
 use super::run::{Inst, Run, Scope, repetition_bit};
 use crate::hl7v2::Repetition;
+use crate::translation::Lists;
 use std::borrow::Cow;
 
 /// What following a path led to.
@@ -213,6 +214,10 @@ impl<'m> Run<'m> {
             Setting::Flag => Cow::Owned(file?.flag.to_string()),
             Setting::Folder => Cow::Borrowed(&file?.data_type),
             // 診療日; `-` where the data type has none.
+            Setting::Lists => Cow::Borrowed(match self.context.lists {
+                Lists::Whole => "whole",
+                Lists::Incremental => "incremental",
+            }),
             Setting::FolderDate => Cow::Borrowed(file.map(|file| file.date.as_str()).filter(|d| *d != "-")?),
         })
     }

@@ -2,6 +2,7 @@
 
 use super::tests::{context, file, shipped};
 use super::{Layer, MappingSet, Rank, translate};
+use crate::translation::{Context, Lists};
 use std::sync::OnceLock;
 
 fn set() -> &'static MappingSet {
@@ -136,4 +137,32 @@ fn an_isolate_whose_item_no_table_knows_is_said_once_for_the_set_of_its_drugs() 
     ] {
         check("OUL^R22", &report(isolate, parent), "isolate-item-unknown", expected);
     }
+}
+
+#[test]
+fn an_allergy_that_is_deleted_in_a_list_of_changes_is_taken_back_under_its_own_id() {
+    let run = |lists: Lists, action: &str| {
+        let text = format!(
+            "MSH|^~\\&|H|S|G|R|20240401120000||ADT^A60|C1|P|2.5\rPID|||1||患者^太郎^^^^^L^I||19700101|M\r\
+             IAM|1|FA^食物アレルギー^HL70127|X1^ソバ^99XYZ|||{action}|A7"
+        );
+        let out = translate(set(), text.as_bytes(), &Context { lists, ..context() });
+        let found =
+            out.findings.iter().map(|finding| finding.code.to_string()).find(|c| c.starts_with("allergy-"));
+        let made = out.resources.iter().find(|resource| resource.resource_type == "AllergyIntolerance");
+        let json = made.map(|made| serde_json::from_slice::<serde_json::Value>(&made.json).unwrap());
+        (made.map(|made| made.id.clone()), json.unwrap_or_default(), found)
+    };
+    let status = |json: &serde_json::Value| json["verificationStatus"]["coding"][0]["code"].clone();
+    let (added, json, _) = run(Lists::Incremental, "A^追加^HL70323");
+    assert_eq!(
+        (json["clinicalStatus"]["coding"][0]["code"].as_str(), added.is_some()),
+        (Some("active"), true)
+    );
+    let (deleted, json, found) = run(Lists::Incremental, "D^削除^HL70323");
+    assert_eq!((deleted, status(&json)), (added, "entered-in-error".into()));
+    assert_eq!((json.get("clinicalStatus"), found.as_deref()), (None, Some("allergy-taken-back")));
+    // A whole list says it by what it has no more.
+    let (none, _, found) = run(Lists::Whole, "D^削除^HL70323");
+    assert_eq!((none, found.as_deref()), (None, Some("allergy-deletion")));
 }
