@@ -4,6 +4,7 @@ use super::super::build::Made;
 use super::super::item::{Item, Pos};
 use super::super::plan::Shape;
 use super::super::run::Run;
+use super::narrow;
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
 use std::borrow::Cow;
@@ -94,6 +95,11 @@ impl<'m> Run<'m> {
             }
             let (display, name) = (text(slot + 1), text(slot + 2));
             let system = self.system(&name, &code, context, item.pos());
+            // No code of a published system has full-width letters; a site's own may.
+            let code = match system {
+                Cow::Borrowed(uri) if !uri.is_empty() => narrow(&code),
+                _ => Cow::Borrowed(code.as_ref()),
+            };
             let coding = self.coding(&system, &code, &display);
             if !out.iter().any(|known| self.arena.same(*known, coding)) {
                 out.push(coding);

@@ -278,6 +278,7 @@ impl<'m> Run<'m> {
 
 /// Characters of a JAMI usage code; nothing for what is none, the codes 9… of no standard usage included.
 fn jami<'m>(code: &str, from: usize, to: usize) -> Option<Cow<'m, str>> {
+    let code = narrow(code);
     let shaped = code.len() == 16 && code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
     (shaped && !code.starts_with('9')).then(|| Cow::Owned(code[from..to].to_owned()))
 }

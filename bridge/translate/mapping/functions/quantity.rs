@@ -11,9 +11,16 @@ use std::borrow::Cow;
 const UCUM: &str = "http://unitsofmeasure.org";
 const MERIT9_UNIT: &str = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationUnitMERIT9Code";
 
-/// A FHIR decimal from an NM: digits kept, `+` and leading zeros dropped, `.5` written `0.5`, no exponent.
+/// A FHIR decimal from an NM: digits kept, `+` and leading zeros dropped, `.5` written `0.5`, no exponent. Full-width
+/// digits are digits.
 pub(crate) fn number(text: &str) -> Option<Cow<'_, str>> {
-    let text = text.trim();
+    match narrow(text.trim()) {
+        Cow::Borrowed(text) => half_width_number(text),
+        Cow::Owned(text) => half_width_number(text.trim()).map(|number| Cow::Owned(number.into_owned())),
+    }
+}
+
+fn half_width_number(text: &str) -> Option<Cow<'_, str>> {
     let (minus, body) = match text.strip_prefix('-') {
         Some(body) => (true, body),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -66,6 +73,43 @@ fn amount(text: &str) -> Option<String> {
     Some(short.to_owned())
 }
 
+/// A unit with a power of ten.
+pub(super) struct Power<'m> {
+    /// `10^2/uL`.
+    pub(super) unit: String,
+    /// The name of its code system, where there is one.
+    pub(super) system: Cow<'m, str>,
+}
+
+/// The unit of a field in which a power of ten was written by one who did not escape the caret (`10^2/uL`, `×10^4/μL`,
+/// `10^4/uL^10^4/uL^99U`): to HL7 the code `10` with the words `2/uL`, a hundredth of the result. With the name of a
+/// code system behind it, it is one only where the exponent is followed by a slash: `10^2錠^99X` is a code and its name.
+pub(super) fn power<'m>(unit: &Item<'m>) -> Option<Power<'m>> {
+    if !matches!(unit, Item::Repetition(..)) {
+        return None;
+    }
+    let text = |n: u16| unit.part(n).map(|i| i.text()).unwrap_or_default();
+    // `^10^2/uL`: the words alone.
+    let at = if text(1).is_empty() { 2 } else { 1 };
+    let (base, exponent) = (text(at), text(at + 1));
+    let plain = narrow(&base);
+    if plain.trim_start_matches(['×', 'x', 'X', '*', '✕', '・', ' ']) != "10" {
+        return None;
+    }
+    let narrowed = narrow(&exponent).into_owned();
+    let digits = narrowed.strip_prefix('-').unwrap_or(&narrowed);
+    let rest = digits.trim_start_matches(|c: char| c.is_ascii_digit());
+    if rest.len() == digits.len() {
+        return None;
+    }
+    let (next, again) = (text(at + 2), text(at + 3));
+    let system = if next == base && again == exponent { text(at + 4) } else { next };
+    if !(system.is_empty() || rest.starts_with('/')) {
+        return None;
+    }
+    Some(Power { unit: format!("{base}^{exponent}"), system })
+}
+
 impl<'m> Run<'m> {
     /// An amount of [`amount`]; a field with `~` in it has a range, of which neither number is the amount.
     pub(super) fn amount(&self, item: &Item<'m>) -> Option<String> {
@@ -93,7 +137,9 @@ impl<'m> Run<'m> {
     fn put_unit_behind(&mut self, quantity: Id, unit: &Item<'m>, before: u16, context: &str) {
         let text = |n: u16| unit.part(before + n).map(|i| i.text()).unwrap_or_default();
         let (mut code, mut words, mut name) = (text(1), text(2), text(3));
-        if code.is_empty() && words.is_empty() {
+        if let Some(power) = power(unit).filter(|_| before == 0) {
+            (code, words, name) = (Cow::Owned(power.unit), Cow::Borrowed(""), power.system);
+        } else if code.is_empty() && words.is_empty() {
             (code, words, name) = (text(4), text(5), text(6));
         }
         // A unit in words alone is the facility's own, whatever code system stands beside the empty code.
@@ -467,7 +513,10 @@ mod tests {
             ("", None),
             (".", None),
             ("-", None),
-            ("１", None),
+            ("１", Some("1")),
+            ("＋０．５０", Some("0.50")),
+            ("−２", Some("-2")),
+            ("１０錠", None),
         ] {
             assert_eq!(number(text).as_deref(), expected, "{text}");
         }

@@ -4,6 +4,7 @@ use super::super::build::Made;
 use super::super::item::{Item, Pos, trimmed};
 use super::super::plan::Shape;
 use super::super::run::Run;
+use super::quantity::power;
 use super::{narrow, number};
 use crate::fhir::key;
 use crate::finding::Severity;
@@ -42,20 +43,30 @@ fn literal<'m>(item: &Item<'m>) -> Cow<'m, str> {
     }
 }
 
-/// Whether a text says an amount, of which the unit is a part: not a grade (`2+`, `(3+)`) or words.
+/// Whether a text says an amount, of which the unit is a part: not a grade (`2+`, `(3+)`) or words. A judgement in
+/// brackets may stand behind an amount: `12.3(+)`.
 fn is_measured(text: &str) -> bool {
-    let grade = text.trim_end_matches([')', '）']).ends_with(['+', '-', '＋', '－']);
-    !grade && narrow(text).contains(|c: char| c.is_ascii_digit())
+    let text = narrow(text);
+    let has_digit = |text: &str| text.contains(|c: char| c.is_ascii_digit());
+    match text
+        .trim_end()
+        .strip_suffix([')', '）'])
+        .map(|inner| inner.rfind(['(', '（']).map(|at| &inner[..at]))
+    {
+        Some(before) => before.is_some_and(has_digit),
+        None => !text.ends_with(['+', '-', '－']) && has_digit(&text),
+    }
 }
 
 /// What is measured and sent as text, with its unit behind it: a text has no other place for it.
 fn with_unit(text: &str, unit: Option<&Item<'_>>) -> String {
     let said = unit.and_then(|unit| {
-        [2, 1, 5, 4].into_iter().filter_map(|n| unit.part(n)).find(|part| !part.text().is_empty())
+        let words = || [2, 1, 5, 4].into_iter().filter_map(|n| unit.part(n)).map(|part| part.text());
+        power(unit).map(|power| Cow::Owned(power.unit)).or_else(|| words().find(|text| !text.is_empty()))
     });
     // `5 mg` does not say the unit `g`.
     let there = |unit: &str| text.strip_suffix(unit).is_some_and(|rest| !rest.ends_with(char::is_alphabetic));
-    let said = said.map(|unit| unit.text()).filter(|unit| is_measured(text) && !there(unit));
+    let said = said.filter(|unit| is_measured(text) && !there(unit));
     said.map_or_else(|| text.to_owned(), |unit| format!("{text} {unit}"))
 }
 
@@ -161,7 +172,7 @@ impl<'m> Run<'m> {
         };
         // `~5.5` is one number to HL7 and an open range to its writer: without its side it would be another result.
         if matches!(kind.as_ref(), "NM" | "SN") && self.repeats(values) {
-            let written = self.written(values);
+            let written = self.written(values, whole);
             let code = if values.len() > 1 { "value-repeated" } else { "range-open" };
             self.finding(Severity::Warning, code, value.pos());
             let ranged = values.iter().all(|value| number(&whole(value)).is_some());
@@ -255,14 +266,14 @@ impl<'m> Run<'m> {
 
     /// A field as its writer meant it who knew nothing of repetitions: all of them with `~` between, the empty ones
     /// too, for they are the open end of a range (`~0.3`, `40~`). Empty ones behind count where nothing follows.
-    fn written(&self, values: &[Item<'m>]) -> String {
+    fn written(&self, values: &[Item<'m>], read: fn(&Item<'m>) -> Cow<'m, str>) -> String {
         let mut out = String::new();
         let mut at = 1;
         for (n, value) in values.iter().enumerate() {
             let repetition = value.pos().repetition;
             let apart = repetition.saturating_sub(at).max(u16::from(n > 0));
             out.extend((0..apart).map(|_| '~'));
-            out.push_str(&whole(value));
+            out.push_str(&read(value));
             at = repetition.max(1);
         }
         if let Some(Item::Repetition(_, pos)) = values.last() {
@@ -292,7 +303,7 @@ impl<'m> Run<'m> {
         let words: Vec<_> = values.iter().map(read).collect();
         // Numbers with `~` between or beside them are one range, neither lines nor a number without its side.
         if words.iter().all(|word| number(word).is_some()) {
-            let written = self.written(values);
+            let written = self.written(values, whole);
             if written.contains('~') {
                 return self.shaped(Shape::Text, &with_unit(&written, unit)).ok().flatten();
             }
@@ -315,7 +326,7 @@ impl<'m> Run<'m> {
         items: &[Item<'m>],
         unit: Option<&Item<'m>>,
     ) -> Result<Made, &'static str> {
-        let text = self.written(items);
+        let text = self.written(items, literal);
         if text.is_empty() {
             return Ok(None);
         }
@@ -336,7 +347,7 @@ impl<'m> Run<'m> {
 
 #[cfg(test)]
 mod tests {
-    use super::{bounds, compared, range, spaced};
+    use super::{bounds, compared, is_measured, range, spaced};
 
     #[test]
     fn comparators_are_read_in_front_and_behind() {
@@ -369,6 +380,16 @@ mod tests {
         assert_eq!(range("-4"), None);
         assert_eq!(range("2022-01-01"), None);
         assert_eq!(range("(-)"), None);
+    }
+
+    #[test]
+    fn an_amount_is_told_from_a_grade() {
+        for measured in ["0.05 (-)", "12.3(+)", "5.0未満(-)", "１２（＋）", "0.1(±)", "1:80", "3~5"] {
+            assert!(is_measured(measured), "{measured}");
+        }
+        for other in ["2+", "(3+)", "（２＋）", "(-)", "-", "陰性", "陰性(-)", "2 +", ")", "1+)"] {
+            assert!(!is_measured(other), "{other}");
+        }
     }
 
     #[test]
