@@ -1,8 +1,9 @@
 //! The record in memory: the same rules as on disk, and a destination that takes everything.
 
+use super::yields::Said;
 use super::{
     Content, Entry, Ground, Merged, Merges, Projection, Stamp, Standing, UnitState, View, apply, merge,
-    project,
+    project, yields,
 };
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Status, Translation};
@@ -94,11 +95,12 @@ impl Memory {
         &self.sent
     }
 
-    fn winner(&self, id: &Id) -> Option<(&UnitState, &Entry)> {
-        let owners = self.owners.get(id)?.iter().filter_map(|key| self.units.get(key));
+    /// The units that say a resource, each with what it says.
+    fn sayers(&self, id: &Id) -> Vec<(&UnitState, &Entry)> {
+        let owners = self.owners.get(id).into_iter().flatten().filter_map(|key| self.units.get(key));
         let entries =
             owners.filter_map(|unit| Some((unit, unit.entries.iter().find(|e| e.is(&id.0, &id.1))?)));
-        entries.max_by_key(|(_, entry)| entry.stamp.clone())
+        entries.filter(|(_, entry)| !entry.standing).collect()
     }
 }
 
@@ -257,10 +259,16 @@ impl View for MemoryView<'_> {
             }));
         }
         let memory = self.memory;
-        if let Some((unit, entry)) = memory.winner(&key).filter(|(_, entry)| !entry.standing) {
-            let course = merge::course(self, &unit.patient)?;
-            let stays = !unit.list || course.is_empty();
-            return Ok(stays.then(|| merge::under(unit, entry, &course)));
+        let sayers = memory.sayers(&key);
+        if !sayers.is_empty() {
+            let mut said = Vec::with_capacity(sayers.len());
+            for (unit, entry) in sayers {
+                let course = merge::course(self, &unit.patient)?;
+                if !unit.list || course.is_empty() {
+                    said.push(Said::of(entry, merge::under(unit, entry, &course)));
+                }
+            }
+            return Ok(yields::stands(resource_type, said));
         }
         // It may be what an entry of a list is under the survivor.
         for unit in memory.units.values().filter(|unit| unit.list && !memory.merges.is_empty()) {

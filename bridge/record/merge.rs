@@ -240,7 +240,7 @@ fn refer(value: &mut Value, renamed: &[(String, String)]) {
     }
 }
 
-fn rewritten(content: Content, change: impl FnOnce(&mut Value, &mut Vec<String>)) -> Content {
+pub(super) fn rewritten(content: Content, change: impl FnOnce(&mut Value, &mut Vec<String>)) -> Content {
     // What was recorded is JSON; should it be none, it stays as it is.
     let Ok(mut value) = serde_json::from_str::<Value>(content.json.get()) else { return content };
     let mut references = content.references.clone();

@@ -23,6 +23,7 @@ fn of(patient: &str, resource_type: &str, id: &str, role: Role) -> Resource {
         map: "test".into(),
         json: json.to_string().into_bytes(),
         references,
+        yields: false,
     }
 }
 

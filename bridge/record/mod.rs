@@ -22,6 +22,7 @@ mod stays;
 mod stays_tests;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod yields;
 
 pub use apply::{Applied, Ground, Standing, apply};
 pub use bundle::bundle;
@@ -64,11 +65,14 @@ pub struct Entry {
     /// A Patient that the record's source (ADT-00) made: its content is kept apart, in [`Standing`].
     #[serde(default)]
     pub standing: bool,
+    /// Another unit's message is the whole of it: see [`yields`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub yields: bool,
 }
 
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
-        self.resource_type == other.resource_type && self.id == other.id && self.hash == other.hash
+        self.is(&other.resource_type, &other.id) && self.hash == other.hash && self.yields == other.yields
     }
 }
 
@@ -85,6 +89,7 @@ impl Entry {
             references: resource.references.clone(),
             stamp: stamp.clone(),
             standing: false,
+            yields: resource.yields,
         })
     }
 

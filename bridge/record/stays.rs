@@ -518,7 +518,7 @@ fn refer(value: &mut Value, from: &str, to: &str) {
     }
 }
 
-fn references(value: &Value, into: &mut Vec<String>) {
+pub(super) fn references(value: &Value, into: &mut Vec<String>) {
     match value {
         Value::Object(object) => references_of(object, into),
         Value::Array(items) => items.iter().for_each(|item| references(item, into)),

@@ -24,6 +24,7 @@ pub(crate) fn resource(
         map: "test".into(),
         json: format!(r#"{{"resourceType":"{resource_type}"{id_member},"x":"{text}"}}"#).into_bytes(),
         references: references.iter().map(|r| (*r).to_owned()).collect(),
+        yields: false,
     }
 }
 

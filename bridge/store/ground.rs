@@ -3,6 +3,7 @@
 use super::merge::Facts;
 use super::{StoreError, merge};
 use crate::record::merge::{counts, course, linked, moved_id, under};
+use crate::record::yields::{Said, stands};
 use crate::record::{Content, Entry, Ground, Merged, Merges, Stamp, Standing, UnitState, View};
 use renkei_translate::translation::Role;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -210,13 +211,13 @@ pub(super) struct Sight<'c> {
 }
 
 impl Sight<'_> {
-    /// The unit that has the newest say on a resource: row and hash.
-    fn winner(&self, resource_type: &str, id: &str) -> Result<Option<(i64, String)>, StoreError> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT unit, hash FROM entry WHERE type = ? AND id = ? AND hash IS NOT NULL
-             ORDER BY time DESC, sequence DESC LIMIT 1",
-        )?;
-        Ok(select.query_row([resource_type, id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    /// The units that say a resource: row, and the hash of what it says.
+    fn sayers(&self, resource_type: &str, id: &str) -> Result<Vec<(i64, String)>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT unit, hash FROM entry WHERE type = ? AND id = ? AND hash IS NOT NULL")?;
+        let sayers = select.query_map([resource_type, id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(sayers.collect::<Result<_, _>>()?)
     }
 
     fn standing(&self, resource_type: &str, id: &str) -> Result<Option<Content>, StoreError> {
@@ -297,8 +298,8 @@ impl View for Sight<'_> {
         if resource_type == "Patient" {
             return Ok(None);
         }
-        match self.winner(resource_type, id)? {
-            Some((unit, hash)) if self.course(unit)?.is_empty() => Ok(Some(hash)),
+        match self.sayers(resource_type, id)?.as_slice() {
+            [(unit, hash)] if self.course(*unit)?.is_empty() => Ok(Some(hash.clone())),
             _ => Ok(self.content(resource_type, id)?.map(|content| content.hash)),
         }
     }
@@ -314,13 +315,19 @@ impl View for Sight<'_> {
         if resource_type == "Patient" {
             return Ok(None);
         }
-        let Some((unit, _)) = self.winner(resource_type, id)? else { return self.moved(resource_type, id) };
-        let (course, state) = (self.course(unit)?, self.state(unit)?);
-        if state.list && !course.is_empty() {
-            return Ok(None);
+        let sayers = self.sayers(resource_type, id)?;
+        if sayers.is_empty() {
+            return self.moved(resource_type, id);
         }
-        let found = state.entries.iter().find(|e| e.resource_type == resource_type && e.id == id);
-        Ok(found.map(|entry| under(&state, entry, &course)))
+        let mut said = Vec::with_capacity(sayers.len());
+        for (unit, _) in sayers {
+            let (course, state) = (self.course(unit)?, self.state(unit)?);
+            let found = state.entries.iter().find(|e| e.resource_type == resource_type && e.id == id);
+            if let Some(entry) = found.filter(|_| !state.list || course.is_empty()) {
+                said.push(Said::of(entry, under(&state, entry, &course)));
+            }
+        }
+        Ok(stands(resource_type, said))
     }
 
     fn sent(&mut self, resource_type: &str, id: &str) -> Result<Option<Option<String>>, StoreError> {

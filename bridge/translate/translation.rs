@@ -110,6 +110,8 @@ pub struct Resource {
     pub json: Vec<u8>,
     /// `Type/id` of each literal reference in it, once each, without contained ones.
     pub references: Vec<String>,
+    /// Another message is the whole of it: beside what that says, this only adds (`yields` of a message file).
+    pub yields: bool,
 }
 
 /// What a new message does to its unit.

@@ -20,7 +20,7 @@ use proptest::prop_assert;
 use proptest::test_runner::Config;
 use renkei_bridge::record::Memory;
 use renkei_translate::mapping::translate;
-use renkei_translate::translation::{Lists, PathPatient, Status, Translation, Unit};
+use renkei_translate::translation::{Lists, PathPatient, Role, Status, Translation, Unit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
@@ -266,17 +266,26 @@ proptest! {
     }
 }
 
-/// The same for every pair of messages that can meet: of one unit, or one of them demographics or a merge.
+/// The same for every pair of messages that can meet: of one unit, or of a resource that both say, or one of them
+/// demographics or a merge.
 #[test]
 fn every_two_messages_in_both_orders() {
     let all = messages();
+    let says = |told: &Told| -> BTreeSet<(String, String)> {
+        let own = told.translation.resources.iter().filter(|one| one.role == Role::Unit);
+        own.map(|one| (one.resource_type.clone(), one.id.clone())).collect()
+    };
+    let said: Vec<_> = all.iter().map(says).collect();
     let mut wrong = Vec::new();
     for (n, one) in all.iter().enumerate() {
         let meet = |one: &Told, two: &Told| {
             units(one).iter().any(|unit| units(two).iter().any(|other| other.key == unit.key))
         };
         let meets_all = one.name == "merge" || one.name.contains("ADT-00");
-        for two in all[n + 1..].iter().filter(|two| meets_all || meet(one, two) || two.name == "merge") {
+        let both = |m: usize| !said[n].is_disjoint(&said[m]);
+        let rest = all.iter().enumerate().skip(n + 1);
+        for (_, two) in rest.filter(|(m, two)| meets_all || meet(one, two) || both(*m) || two.name == "merge")
+        {
             if stands(&[one, two]) != stands(&[two, one]) {
                 wrong.push(format!("{} / {}", one.name, two.name));
             }

@@ -103,6 +103,7 @@ fn send_named(
                 map: "test".into(),
                 json: format!(r#"{{"resourceType":"Observation","id":"{name}"}}"#).into_bytes(),
                 references: Vec::new(),
+                yields: false,
             });
         }
     }

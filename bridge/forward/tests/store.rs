@@ -14,6 +14,7 @@ fn translation(time: &str, ids: &[&str]) -> Translation {
         map: "location".into(),
         json: location(id).to_string().into_bytes(),
         references: Vec::new(),
+        yields: false,
     };
     let unit = Unit {
         key: "unit-1".into(),

@@ -538,6 +538,7 @@ fn write(run: &Run<'_>, verdicts: Option<&Verdicts>) -> (Vec<Resource>, Vec<Find
             map: map.id.clone(),
             json: text.as_bytes().to_vec(),
             references,
+            yields: run.plan.yields.contains(&built.map),
         });
     }
     drop(known);

@@ -32,6 +32,7 @@ pub(crate) struct MessageDraft {
     cancel: Option<String>,
     pub(crate) maps: Vec<String>,
     provisional: Vec<String>,
+    yields: Vec<String>,
     pub(crate) lets: Vec<Line>,
     pub(crate) skip: Vec<Skip>,
     /// Where its keys stand.
@@ -53,7 +54,7 @@ pub(crate) struct Skip {
 }
 
 /// Keys of a message file.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "off",
     "is",
     "feed",
@@ -69,6 +70,7 @@ const KEYS: [&str; 15] = [
     "cancel",
     "maps",
     "provisional",
+    "yields",
 ];
 
 impl MessageDraft {
@@ -88,6 +90,7 @@ impl MessageDraft {
             ("event_time", self.event_time.join(", ")),
             ("cancel", text(&self.cancel)),
             ("provisional", self.provisional.join(", ")),
+            ("yields", self.yields.join(", ")),
         ];
         all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
@@ -134,7 +137,12 @@ impl MessageDraft {
         if !upper.replaces.is_empty() {
             self.replaces = upper.replaces;
         }
-        for (to, from) in [(&mut self.maps, upper.maps), (&mut self.provisional, upper.provisional)] {
+        let maps = [
+            (&mut self.maps, upper.maps),
+            (&mut self.provisional, upper.provisional),
+            (&mut self.yields, upper.yields),
+        ];
+        for (to, from) in maps {
             for map in from {
                 if !to.contains(&map) {
                     to.push(map);
@@ -183,6 +191,7 @@ pub(crate) fn read_message(
         cancel: tab.text(file, "cancel"),
         maps: tab.texts(file, "maps").unwrap_or_default(),
         provisional: tab.texts(file, "provisional").unwrap_or_default(),
+        yields: tab.texts(file, "yields").unwrap_or_default(),
         lets: read_lines(tab, file, "let", "name"),
         skip: read_skip(tab, file),
         at,
@@ -324,6 +333,7 @@ pub(crate) fn finish_message(
         out
     };
     let (maps, provisional) = (find(&draft.maps, "maps"), find(&draft.provisional, "provisional"));
+    let yields = find(&draft.yields, "yields");
     if whole {
         check_maps(draft, &maps, &groups, cx.plan, cx.problems);
     }
@@ -342,6 +352,7 @@ pub(crate) fn finish_message(
         cancel,
         maps,
         provisional,
+        yields,
         lets,
         skip,
     })

@@ -27,6 +27,7 @@
 //! cancel = "ORC-1 in 'CA,DC' or flag = '0'"
 //! maps = ["patient", "injection-request"]
 //! provisional = ["patient"]                      # their resources are Role::Provisional here
+//! yields = ["service-request"]                   # another message is the whole of these: beside it, this one only adds
 //! let = []                                       # names for the whole message
 //! skip = [{ from = "ORC-10", why = { ja = "…", en = "…" } }]    # `from` a segment or a field
 //!
@@ -76,7 +77,7 @@
 //!
 //! Layers ([`layer`]): a file of a higher layer holds only what changes. Rows of `rules`, `let`, `skip` and `[[test]]`
 //! take the place of those of the same map (message, type) and name; `off = true` takes one away, `after = "id"` says
-//! behind which a new one stands; keys of `[map]` and `[message]` replace, `maps` and `provisional` add, `off = true`
+//! behind which a new one stands; keys of `[map]` and `[message]` replace, `maps`, `provisional` and `yields` add, `off = true`
 //! there takes the whole away. A table's row replaces the one of the same source system and code; `off` as its
 //! equivalence takes it away.
 //!

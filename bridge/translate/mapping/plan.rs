@@ -442,6 +442,8 @@ pub(crate) struct MessagePlan {
     /// Maps, in order.
     pub(crate) maps: Vec<usize>,
     pub(crate) provisional: Vec<usize>,
+    /// Maps of what another message is the whole of: what they make yields to that.
+    pub(crate) yields: Vec<usize>,
     pub(crate) lets: Vec<Let>,
     /// Segment and field (0 = whole segment).
     pub(crate) skip: Vec<(Sym, u16)>,

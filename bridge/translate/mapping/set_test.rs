@@ -126,6 +126,7 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
         cancel: None,
         maps: Vec::new(),
         provisional: Vec::new(),
+        yields: Vec::new(),
         lets: Vec::new(),
         skip: Vec::new(),
     };

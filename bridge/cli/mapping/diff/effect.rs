@@ -183,6 +183,7 @@ mod tests {
             map: "patient".into(),
             json: json.as_bytes().to_vec(),
             references: Vec::new(),
+            yields: false,
         };
         Translation {
             status: Status::Translated,
