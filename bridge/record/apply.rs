@@ -70,6 +70,11 @@ pub trait Ground {
     /// # Errors
     /// Those of the ground.
     fn has_other_live_unit(&mut self, patient: &str, key: &str) -> Result<bool, Self::Error>;
+    /// Whether another unit says a resource.
+    ///
+    /// # Errors
+    /// Those of the ground.
+    fn is_said_elsewhere(&mut self, resource_type: &str, id: &str, key: &str) -> Result<bool, Self::Error>;
     /// Whether a merge that was said before made the patient another one.
     ///
     /// # Errors
@@ -103,6 +108,14 @@ pub fn apply<G: Ground>(
     let old = ground.unit(key)?;
     let folded = fold(old.as_ref(), incoming, sequence);
     let mut findings = folded.findings;
+    if findings.iter().any(|finding| finding.code == fold::NOTHING) {
+        // What its lines take back another message may have brought.
+        let mut found = false;
+        for (resource_type, id) in incoming.unit.iter().flat_map(|unit| &unit.takes_back) {
+            found |= ground.is_said_elsewhere(resource_type, id, key)?;
+        }
+        findings.retain(|finding| !found || finding.code != fold::NOTHING);
+    }
     findings.extend(results::gone(old.as_ref(), &folded.state, folded.superseded, incoming, sequence));
     let version = folded.state.version;
     let stamp = Stamp { time: incoming.unit.as_ref().map_or_else(String::new, |u| u.time.clone()), sequence };

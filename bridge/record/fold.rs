@@ -3,12 +3,16 @@
 //! One algebra for all kinds. A whole message (`unit`, a whole list) clears what was said at its stamp or
 //! before and adds what it says; the stamp of the newest one is the unit's floor. An incremental message
 //! adds its entries, each with its own stamp, above the floor. A withdrawal is a whole message that says
-//! nothing, so its floor is the tombstone. What is below the floor is superseded.
+//! nothing, so its floor is the tombstone. What is below the floor is superseded. A message of
+//! some lines of an order is a whole message of each of them ([`super::lines`]).
 
-use super::{Entry, Folded, Merged, Removed, Stamp, UnitState, stays};
+use super::{Entry, Folded, Merged, Removed, Stamp, UnitState, lines, stays};
 use renkei_translate::finding::{Finding, Location};
 use renkei_translate::translation::{Replaces, Role, Translation};
 use std::collections::{HashMap, HashSet};
+
+/// A cancel that finds nothing.
+pub(super) const NOTHING: &str = "withdrawn-nothing";
 
 /// The next state of a unit. `sequence` is the journal number of the message; the same number again is the
 /// same message translated again. A translation without a unit changes nothing.
@@ -37,16 +41,30 @@ pub fn fold(old: Option<&UnitState>, incoming: &Translation, sequence: i64) -> F
         Replaces::Event => stays::fold(&mut state, unit, &stamp, said, &mut findings),
         Replaces::List if unit.incremental => incremental(&mut state, &stamp, unit.withdrawn, said),
         Replaces::Nothing => incremental(&mut state, &stamp, unit.withdrawn, said),
-        Replaces::Unit | Replaces::List => whole(&mut state, &stamp, unit.withdrawn, said),
+        Replaces::Unit | Replaces::List => match &unit.lines {
+            Some(told) => lines::fold(&mut state, &stamp, told, said),
+            None => whole(&mut state, &stamp, unit.withdrawn, said),
+        },
     };
     if !taken {
         return Folded { state: before, changed: false, superseded: true, findings };
     }
     // The record never had what is taken back: it came under another key (of a dose told together with an earlier one,
     // say), before this machine, or comes later. Whoever trusts the cancel must know.
-    if unit.withdrawn && unit.replaces == Replaces::Unit && before.entries.is_empty() && before.version <= 1 {
-        findings.push(Finding::warning("withdrawn-nothing", Location::default()));
+    let nothing = match &unit.lines {
+        Some(told) => lines::found_nothing(&before, told, sequence),
+        None => before.entries.is_empty() && before.version <= 1,
+    };
+    if unit.withdrawn && unit.replaces == Replaces::Unit && nothing {
+        findings.push(Finding::warning(NOTHING, Location::default()));
     }
+    findings.extend(lines::others(&state));
+    state.takes_back.retain(|removed| removed.stamp > state.floor && removed.stamp != stamp);
+    state.takes_back.extend(unit.takes_back.iter().map(|(resource_type, id)| Removed {
+        resource_type: resource_type.clone(),
+        id: id.clone(),
+        stamp: stamp.clone(),
+    }));
     let said_of_two = incoming.merge.clone().filter(|_| !unit.withdrawn);
     if stamp >= state.stamp {
         state.merge = said_of_two.map(|said| Merged { said, stamp: stamp.clone() });
@@ -60,6 +78,7 @@ pub fn fold(old: Option<&UnitState>, incoming: &Translation, sequence: i64) -> F
     }
     let changed = state.entries != before.entries
         || state.withdrawn != before.withdrawn
+        || state.takes_back != before.takes_back
         || state.merge.as_ref().map(|merged| &merged.said)
             != before.merge.as_ref().map(|merged| &merged.said);
     if changed {
@@ -74,6 +93,7 @@ fn whole(state: &mut UnitState, stamp: &Stamp, withdrawn: bool, said: Vec<Entry>
     }
     state.entries.retain(|entry| entry.stamp > *stamp);
     state.removed.retain(|removed| removed.stamp > *stamp);
+    state.told.retain(|told| told.stamp > *stamp);
     state.floor = stamp.clone();
     if !withdrawn {
         add(state, said);
@@ -116,7 +136,7 @@ fn incremental(state: &mut UnitState, stamp: &Stamp, withdrawn: bool, said: Vec<
 }
 
 /// Adds entries that nothing newer contradicts; how many were taken.
-fn add(state: &mut UnitState, said: Vec<Entry>) -> usize {
+pub(super) fn add(state: &mut UnitState, said: Vec<Entry>) -> usize {
     let mut taken = 0;
     let mut at: HashMap<(String, String), usize> = HashMap::with_capacity(state.entries.len() + said.len());
     for (index, entry) in state.entries.iter().enumerate() {
@@ -125,7 +145,7 @@ fn add(state: &mut UnitState, said: Vec<Entry>) -> usize {
     for entry in said {
         let removed_later =
             |r: &Removed| r.resource_type == entry.resource_type && r.id == entry.id && r.stamp > entry.stamp;
-        if state.removed.iter().any(removed_later) {
+        if state.removed.iter().any(removed_later) || lines::told_since(state, &entry) {
             continue;
         }
         let key = (entry.resource_type.clone(), entry.id.clone());

@@ -98,9 +98,13 @@ impl Memory {
     /// The units that say a resource, each with what it says.
     fn sayers(&self, id: &Id) -> Vec<(&UnitState, &Entry)> {
         let owners = self.owners.get(id).into_iter().flatten().filter_map(|key| self.units.get(key));
+        let taken_back = owners.clone().flat_map(|unit| &unit.takes_back);
+        let since = taken_back.filter(|r| r.resource_type == id.0 && r.id == id.1).map(|r| &r.stamp).max();
         let entries =
             owners.filter_map(|unit| Some((unit, unit.entries.iter().find(|e| e.is(&id.0, &id.1))?)));
-        entries.filter(|(_, entry)| !entry.standing).collect()
+        entries
+            .filter(|(_, entry)| !entry.standing && since.is_none_or(|since| entry.stamp > *since))
+            .collect()
     }
 }
 
@@ -137,6 +141,13 @@ impl Ground for Memory {
             left.remove(&id);
             self.owners.entry(id).or_default().insert(key.to_owned());
         }
+        for removed in &state.takes_back {
+            let id = (removed.resource_type.clone(), removed.id.clone());
+            self.owners.entry(id.clone()).or_default().insert(key.to_owned());
+            if !state.entries.iter().any(|entry| entry.is(&id.0, &id.1)) {
+                left.insert(id);
+            }
+        }
         let live = self.live.entry(state.patient.clone()).or_default();
         if state.entries.is_empty() {
             live.remove(key);
@@ -170,6 +181,13 @@ impl Ground for Memory {
         let live =
             |patient: &str| self.live.get(patient).is_some_and(|live| live.iter().any(|other| other != key));
         Ok(live(patient) || priors.iter().any(|prior| live(prior)))
+    }
+
+    fn is_said_elsewhere(&mut self, resource_type: &str, id: &str, key: &str) -> Result<bool, Infallible> {
+        let owners = self.owners.get(&(resource_type.to_owned(), id.to_owned()));
+        let others = owners.into_iter().flatten().filter(|other| *other != key);
+        let mut units = others.filter_map(|other| self.units.get(other));
+        Ok(units.any(|unit| unit.entries.iter().any(|entry| entry.is(resource_type, id))))
     }
 
     fn merged_before(&mut self, patient: &str, stamp: &Stamp) -> Result<bool, Infallible> {

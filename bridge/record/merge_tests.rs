@@ -24,6 +24,7 @@ fn of(patient: &str, resource_type: &str, id: &str, role: Role) -> Resource {
         json: json.to_string().into_bytes(),
         references,
         yields: false,
+        line: String::new(),
     }
 }
 

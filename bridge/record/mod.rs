@@ -11,6 +11,7 @@ mod belongs;
 mod bundle;
 mod encounter;
 mod fold;
+mod lines;
 mod memory;
 pub mod merge;
 #[cfg(test)]
@@ -68,11 +69,15 @@ pub struct Entry {
     /// Another unit's message is the whole of it: see [`yields`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub yields: bool,
+    /// Which line of its order it is of: see [`lines`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub line: String,
 }
 
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
-        self.is(&other.resource_type, &other.id) && self.hash == other.hash && self.yields == other.yields
+        let of = (self.yields, &self.line) == (other.yields, &other.line);
+        of && self.is(&other.resource_type, &other.id) && self.hash == other.hash
     }
 }
 
@@ -90,6 +95,7 @@ impl Entry {
             stamp: stamp.clone(),
             standing: false,
             yields: resource.yields,
+            line: resource.line.clone(),
         })
     }
 
@@ -105,13 +111,22 @@ pub fn hash(json: &[u8]) -> String {
     hex
 }
 
-/// An entry that was taken out of an incremental unit, and when: a late older message cannot raise it.
+/// An entry that was taken out, and when: a late older message cannot raise it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Removed {
     /// `Condition`.
     pub resource_type: String,
     /// Its id.
     pub id: String,
+    /// When.
+    pub stamp: Stamp,
+}
+
+/// A line of an order that a message told by itself, and when: nothing older stands of it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Told {
+    /// `2`, or `2/1` of it.
+    pub line: String,
     /// When.
     pub stamp: Stamp,
 }
@@ -159,6 +174,12 @@ pub struct UnitState {
     /// Entries taken out one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
+    /// Lines told one by one since its floor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Told>,
+    /// What it takes back of whichever unit: what another said before is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takes_back: Vec<Removed>,
     /// For a unit folded from events: all of them, in order of their own time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<StayEvent>,

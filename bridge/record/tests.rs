@@ -25,6 +25,7 @@ pub(crate) fn resource(
         json: format!(r#"{{"resourceType":"{resource_type}"{id_member},"x":"{text}"}}"#).into_bytes(),
         references: references.iter().map(|r| (*r).to_owned()).collect(),
         yields: false,
+        line: String::new(),
     }
 }
 
@@ -40,6 +41,8 @@ pub(crate) fn translation(key: &str, replaces: Replaces, time: u64, resources: V
         incremental: false,
         withdrawn: false,
         event: None,
+        lines: None,
+        takes_back: Vec::new(),
         time: format!("202601010000{time:05}"),
     });
     translation.resources = resources;

@@ -291,6 +291,7 @@ fn take(
         }
     }
     if let Some(replaced) = &share.unit
+        && replaced.lines.is_none()
         && (replaced.replaces == Replaces::Unit
             || (replaced.replaces == Replaces::List && !replaced.incremental))
     {

@@ -464,7 +464,7 @@ fn note(
         // Gone everywhere: the unit need not remember that it once had it.
         connection
             .prepare_cached(
-                "DELETE FROM entry WHERE type = ?1 AND id = ?2 AND unit = ?3 AND hash IS NULL
+                "DELETE FROM entry WHERE type = ?1 AND id = ?2 AND unit = ?3 AND hash IS NULL AND rank <> -1
                  AND NOT EXISTS(SELECT 1 FROM sent WHERE type = ?1 AND id = ?2)",
             )?
             .execute(params![resource_type, id, unit])?;

@@ -81,6 +81,26 @@ impl Ground for Record<'_> {
                 )?
                 .execute(params![resource_type, id, row])?;
         }
+        // What it took back of others before it took back then.
+        self.0
+            .prepare_cached(
+                "UPDATE entry SET rank = 1000000, time = '', sequence = 0 WHERE unit = ? AND rank = -1",
+            )?
+            .execute([row])?;
+        for removed in &state.takes_back {
+            self.0
+                .prepare_cached(
+                    "INSERT INTO entry VALUES(?1, ?2, ?3, NULL, -1, ?4, ?5) ON CONFLICT(type, id, unit)
+                     DO UPDATE SET hash = NULL, rank = -1, time = ?4, sequence = ?5",
+                )?
+                .execute(params![
+                    removed.resource_type,
+                    removed.id,
+                    row,
+                    removed.stamp.time,
+                    removed.stamp.sequence
+                ])?;
+        }
         for (rank, entry) in state.entries.iter().enumerate() {
             self.0
                 .prepare_cached(
@@ -161,6 +181,14 @@ impl Ground for Record<'_> {
         Ok(select.exists([patient, key])?)
     }
 
+    fn is_said_elsewhere(&mut self, resource_type: &str, id: &str, key: &str) -> Result<bool, StoreError> {
+        let mut select = self.0.prepare_cached(
+            "SELECT 1 FROM entry e JOIN unit u ON u.id = e.unit
+             WHERE e.type = ? AND e.id = ? AND e.hash IS NOT NULL AND u.key <> ? LIMIT 1",
+        )?;
+        Ok(select.exists([resource_type, id, key])?)
+    }
+
     fn merged_before(&mut self, patient: &str, stamp: &Stamp) -> Result<bool, StoreError> {
         let mut select = self
             .0
@@ -211,11 +239,14 @@ pub(super) struct Sight<'c> {
 }
 
 impl Sight<'_> {
-    /// The units that say a resource: row, and the hash of what it says.
+    /// The units that say a resource, since it was last taken back: row, and the hash of what it says. A taking back is
+    /// a row of rank -1.
     fn sayers(&self, resource_type: &str, id: &str) -> Result<Vec<(i64, String)>, StoreError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT unit, hash FROM entry WHERE type = ? AND id = ? AND hash IS NOT NULL")?;
+        let mut select = self.connection.prepare_cached(
+            "SELECT unit, hash FROM entry e WHERE type = ?1 AND id = ?2 AND hash IS NOT NULL
+                 AND NOT EXISTS(SELECT 1 FROM entry r WHERE r.type = ?1 AND r.id = ?2 AND r.rank = -1
+                                AND (r.time, r.sequence) >= (e.time, e.sequence))",
+        )?;
         let sayers = select.query_map([resource_type, id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(sayers.collect::<Result<_, _>>()?)
     }

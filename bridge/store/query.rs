@@ -111,7 +111,9 @@ impl FacilityStore {
         let console = self.console()?;
         let mut select = console.prepare_cached(
             "SELECT type, id FROM standing
-             UNION SELECT type, id FROM entry WHERE hash IS NOT NULL AND type <> 'Patient' ORDER BY 1, 2",
+             UNION SELECT type, id FROM entry e WHERE hash IS NOT NULL AND type <> 'Patient'
+             AND NOT EXISTS(SELECT 1 FROM entry r WHERE r.type = e.type AND r.id = e.id AND r.rank = -1
+                            AND (r.time, r.sequence) >= (e.time, e.sequence)) ORDER BY 1, 2",
         )?;
         let ids = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(ids.collect::<Result<_, _>>()?)

@@ -112,7 +112,8 @@ fn taken(connection: &Connection, unit: i64, without: &BTreeSet<i64>) -> Result<
 fn empty(connection: &Connection, unit: i64) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE entry SET hash = NULL, rank = 1000000, time = '', sequence = 0 WHERE unit = ? AND hash IS NOT NULL",
+            "UPDATE entry SET hash = NULL, rank = 1000000, time = '', sequence = 0
+             WHERE unit = ? AND (hash IS NOT NULL OR rank = -1)",
         )?
         .execute([unit])?;
     let mut select =

@@ -112,6 +112,8 @@ pub struct Resource {
     pub references: Vec<String>,
     /// Another message is the whole of it: beside what that says, this only adds (`yields` of a message file).
     pub yields: bool,
+    /// Which line of its order it is of: RP and place, `2/1`; empty where its map tells none.
+    pub line: String,
 }
 
 /// What a new message does to its unit.
@@ -179,6 +181,10 @@ pub struct Unit {
     pub event: Option<Event>,
     /// Order time, 17 digits: 発生日時 of the file name, else MSH-7 padded with zeros.
     pub time: String,
+    /// The message tells these lines of the unit alone: what it says takes their place, and the others stay.
+    pub lines: Option<Vec<String>>,
+    /// `(type, id)` of what its cancelled lines take back, whichever unit has it.
+    pub takes_back: Vec<(String, String)>,
 }
 
 /// One of the units of a message that is the whole of several: an order of a message with several.

@@ -14,6 +14,7 @@
 
 mod arrival;
 mod coverage;
+mod lines;
 mod merges;
 mod order_control;
 mod pair_messages;

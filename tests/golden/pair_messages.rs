@@ -120,6 +120,8 @@ pub(super) const PAIRS: &[Pair] = &[
         withdrawal: Withdrawal::Content(&[
             "ORC|CA|000000000000001||000000000000001_01_001|||||20240401110300",
             "RXE||100000001^架空錠５ｍｇ^HOT9|1||TAB^錠^MR9P",
+            "ORC|CA|000000000000001||000000000000001_02_001|||||20240401110300",
+            "RXE||100000002^架空錠１０ｍｇ^HOT9|1||TAB^錠^MR9P",
         ]),
         stands: &["Patient", "MedicationRequest 100000001", "MedicationRequest 100000002"],
         deleted: &["MedicationRequest 100000002"],
@@ -145,6 +147,9 @@ pub(super) const PAIRS: &[Pair] = &[
             "ORC|DC|000000000000002||000000000000002_01_001|||||20240401110300",
             "RXE||00^一般^99I02|510||ML^ミリリットル^MR9P",
             "RXC|B|600000001^架空輸液５００ｍＬ^HOT9|1|HON^本^MR9P",
+            "ORC|DC|000000000000002||000000000000002_01_002|||||20240401110300",
+            "RXE||00^一般^99I02|100||ML^ミリリットル^MR9P",
+            "RXC|B|600000003^架空輸液１００ｍＬ^HOT9|1|HON^本^MR9P",
         ]),
         stands: &["Patient", "MedicationRequest 600000001", "MedicationRequest 600000003"],
         deleted: &["MedicationRequest 600000001"],
@@ -167,6 +172,7 @@ pub(super) const PAIRS: &[Pair] = &[
         withdrawal: Withdrawal::Content(&[
             "ORC|CA|000000000000005||1|||||20240401110300",
             "RXA|0|1|202404020830|202404020830|100000001^架空錠５ｍｇ^HOT9|1|TAB^錠^MR9P",
+            "RXA|0|1|202404020830|202404020830|100000002^架空錠１０ｍｇ^HOT9|1|TAB^錠^MR9P",
         ]),
         stands: &["Patient", "MedicationAdministration 100000001", "MedicationAdministration 100000002"],
         deleted: &["MedicationAdministration 100000002"],

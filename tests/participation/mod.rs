@@ -87,6 +87,8 @@ fn send_named(
         incremental: false,
         withdrawn: false,
         event: None,
+        lines: None,
+        takes_back: Vec::new(),
         time: "20260101000000000".into(),
     });
     match end {
@@ -104,6 +106,7 @@ fn send_named(
                 json: format!(r#"{{"resourceType":"Observation","id":"{name}"}}"#).into_bytes(),
                 references: Vec::new(),
                 yields: false,
+                line: String::new(),
             });
         }
     }

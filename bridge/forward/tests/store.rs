@@ -15,6 +15,7 @@ fn translation(time: &str, ids: &[&str]) -> Translation {
         json: location(id).to_string().into_bytes(),
         references: Vec::new(),
         yields: false,
+        line: String::new(),
     };
     let unit = Unit {
         key: "unit-1".into(),
@@ -23,6 +24,8 @@ fn translation(time: &str, ids: &[&str]) -> Translation {
         incremental: false,
         withdrawn: false,
         event: None,
+        lines: None,
+        takes_back: Vec::new(),
         time: time.into(),
     };
     Translation {

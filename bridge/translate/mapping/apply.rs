@@ -4,7 +4,7 @@ use super::groups::Cut;
 use super::item::{Item, NOWHERE, Pos};
 use super::plan::{Else, For, Map, MessagePlan, Path, Plan, Same};
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
-use super::{MappingSet, Trace, orders, patient, unread};
+use super::{MappingSet, Trace, lines, orders, patient, unread};
 use crate::feed::record::Sources;
 use crate::fhir::Arena;
 use crate::finding::{Finding, Location, Severity};
@@ -137,6 +137,7 @@ pub(crate) fn apply<'m>(
             out.merge = merge(&mut run);
             make(&mut run);
         }
+        lines::tell(&mut run, out.unit.as_mut(), &mut made);
     }
     if left.contains(&true) {
         orders::not_sent(&mut run, |n| left[n]);
@@ -211,6 +212,7 @@ pub(crate) fn unit<'m>(run: &mut Run<'m>) -> Option<Unit> {
     }
     let kind = parts.first().cloned().unwrap_or_default();
     let withdrawn = plan.cancel.as_ref().is_some_and(|cond| run.holds(&scope, None, cond));
+    let partial = plan.partial.as_ref().is_some_and(|cond| run.holds(&scope, None, cond));
     let time = order_time(run);
     let event = plan.event.map(|does| {
         let mut first = |paths: &'m [Path]| {
@@ -242,6 +244,9 @@ pub(crate) fn unit<'m>(run: &mut Run<'m>) -> Option<Unit> {
         withdrawn,
         event,
         time,
+        // Which ones is told when its lines are known.
+        lines: partial.then(Vec::new),
+        takes_back: Vec::new(),
     })
 }
 
@@ -377,7 +382,7 @@ fn index(run: &mut Run<'_>, all: &[Instance<'_>]) {
 }
 
 /// The instances that a map may have, with the group around each.
-fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Vec<(Inst<'m>, Option<u32>)> {
+pub(super) fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Vec<(Inst<'m>, Option<u32>)> {
     let cut = &run.cut;
     // The group that must be around it, at any depth.
     let within = |group: Option<u32>| match map.within {
@@ -539,6 +544,7 @@ fn write(run: &Run<'_>, verdicts: Option<&Verdicts>) -> (Vec<Resource>, Vec<Find
             json: text.as_bytes().to_vec(),
             references,
             yields: run.plan.yields.contains(&built.map),
+            line: String::new(),
         });
     }
     drop(known);

@@ -38,6 +38,7 @@ pub(crate) struct Draft {
     when: Option<String>,
     otherwise: Option<String>,
     key: Vec<String>,
+    line: Vec<String>,
     like: Option<String>,
     same: Option<String>,
     shared: Option<bool>,
@@ -90,6 +91,7 @@ impl Draft {
             ("when", text(&self.when)),
             ("else", text(&self.otherwise)),
             ("key", self.key.join(", ")),
+            ("line", self.line.join(", ")),
             ("like", text(&self.like)),
             ("same", text(&self.same)),
             ("shared", self.shared.map(|shared| shared.to_string()).unwrap_or_default()),
@@ -112,8 +114,10 @@ impl Draft {
                 to.clone_from(from);
             }
         }
-        if !upper.key.is_empty() {
-            self.key.clone_from(&upper.key);
+        for (to, from) in [(&mut self.key, &upper.key), (&mut self.line, &upper.line)] {
+            if !from.is_empty() {
+                to.clone_from(from);
+            }
         }
         put(&mut self.within, &upper.within);
         put(&mut self.profile, &upper.profile);
@@ -128,8 +132,8 @@ impl Draft {
 }
 
 /// Keys of a map's heading.
-const HEADING: [&str; 11] =
-    ["off", "for", "makes", "within", "profile", "when", "else", "key", "like", "same", "shared"];
+const HEADING: [&str; 12] =
+    ["off", "for", "makes", "within", "profile", "when", "else", "key", "line", "like", "same", "shared"];
 
 /// The names of rows of `let`, in order of first appearance.
 pub(crate) fn slots(lines: &[Line]) -> Vec<String> {
@@ -174,6 +178,7 @@ pub(crate) fn read_map(
         when: whole.then(|| tab.text(file, "when")).flatten(),
         otherwise: whole.then(|| tab.text(file, "else")).flatten(),
         key: if whole { tab.some_texts(file, "key").unwrap_or_default() } else { Vec::new() },
+        line: if whole { tab.texts(file, "line").unwrap_or_default() } else { Vec::new() },
         like: whole.then(|| tab.text(file, "like")).flatten(),
         same: whole.then(|| tab.text(file, "same")).flatten(),
         shared: (whole && tab.has("shared")).then(|| tab.boolean(file, "shared")),
@@ -280,6 +285,7 @@ pub(crate) fn finish_map(
     let when = draft.when.as_ref().and_then(|text| cx.condition(cell("when"), text));
     let key = cx.paths(cell("key"), &draft.key);
     cx.doubts(|cx| check_map::key(cell("key"), &draft.key, &key, cx));
+    let line = cx.paths(cell("line"), &draft.line);
     let instances = instances(draft, &mut cx);
     let within = draft.within.as_ref().map(|name| cx.plan.symbols.intern(name));
     let like = draft.like.as_ref().and_then(|name| {
@@ -398,6 +404,7 @@ pub(crate) fn finish_map(
         when,
         otherwise: cx.otherwise(cell("else"), draft.otherwise.as_ref()),
         key,
+        line,
         like,
         same,
         shared,

@@ -30,9 +30,11 @@ pub(crate) struct MessageDraft {
     event_time: Vec<String>,
     event_day: Vec<String>,
     cancel: Option<String>,
+    partial: Option<String>,
     pub(crate) maps: Vec<String>,
     provisional: Vec<String>,
     yields: Vec<String>,
+    takes_back: Vec<String>,
     pub(crate) lets: Vec<Line>,
     pub(crate) skip: Vec<Skip>,
     /// Where its keys stand.
@@ -54,7 +56,7 @@ pub(crate) struct Skip {
 }
 
 /// Keys of a message file.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 18] = [
     "off",
     "is",
     "feed",
@@ -68,9 +70,11 @@ const KEYS: [&str; 16] = [
     "event_time",
     "event_day",
     "cancel",
+    "partial",
     "maps",
     "provisional",
     "yields",
+    "takes_back",
 ];
 
 impl MessageDraft {
@@ -89,8 +93,10 @@ impl MessageDraft {
             ("event", text(&self.event)),
             ("event_time", self.event_time.join(", ")),
             ("cancel", text(&self.cancel)),
+            ("partial", text(&self.partial)),
             ("provisional", self.provisional.join(", ")),
             ("yields", self.yields.join(", ")),
+            ("takes_back", self.takes_back.join(", ")),
         ];
         all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
@@ -114,6 +120,7 @@ impl MessageDraft {
             (&mut self.feed, upper.feed),
             (&mut self.event, upper.event),
             (&mut self.cancel, upper.cancel),
+            (&mut self.partial, upper.partial),
             (&mut self.continues, upper.continues),
         ];
         for (to, from) in texts {
@@ -141,6 +148,7 @@ impl MessageDraft {
             (&mut self.maps, upper.maps),
             (&mut self.provisional, upper.provisional),
             (&mut self.yields, upper.yields),
+            (&mut self.takes_back, upper.takes_back),
         ];
         for (to, from) in maps {
             for map in from {
@@ -189,9 +197,11 @@ pub(crate) fn read_message(
         event_time: tab.texts(file, "event_time").unwrap_or_default(),
         event_day: tab.texts(file, "event_day").unwrap_or_default(),
         cancel: tab.text(file, "cancel"),
+        partial: tab.text(file, "partial"),
         maps: tab.texts(file, "maps").unwrap_or_default(),
         provisional: tab.texts(file, "provisional").unwrap_or_default(),
         yields: tab.texts(file, "yields").unwrap_or_default(),
+        takes_back: tab.texts(file, "takes_back").unwrap_or_default(),
         lets: read_lines(tab, file, "let", "name"),
         skip: read_skip(tab, file),
         at,
@@ -312,6 +322,7 @@ pub(crate) fn finish_message(
         cx.problems.add(place, id, "replaces = \"event\" と event は組で書きます。", en);
     }
     let each = each(draft, replaces, &groups, &mut cx);
+    let partial = partial(draft, replaces, &mut cx);
     if unit.is_empty() && draft.unit.is_empty() {
         cx.problems.add(place, id, "unit がありません。", "unit is missing.");
     }
@@ -333,7 +344,7 @@ pub(crate) fn finish_message(
         out
     };
     let (maps, provisional) = (find(&draft.maps, "maps"), find(&draft.provisional, "provisional"));
-    let yields = find(&draft.yields, "yields");
+    let (yields, takes_back) = (find(&draft.yields, "yields"), find(&draft.takes_back, "takes_back"));
     if whole {
         check_maps(draft, &maps, &groups, cx.plan, cx.problems);
     }
@@ -350,9 +361,11 @@ pub(crate) fn finish_message(
         event_time,
         event_day,
         cancel,
+        partial,
         maps,
         provisional,
         yields,
+        takes_back,
         lets,
         skip,
     })
@@ -408,6 +421,18 @@ fn each(draft: &MessageDraft, replaces: Replaces, groups: &[Group], cx: &mut Cx<
     let parent = cx.paths(cell("parent"), &draft.parent);
     let continues = draft.continues.as_ref().and_then(|text| cx.condition(cell("continues"), text));
     Some(Each { group, numbers, parent, continues })
+}
+
+/// When a message tells some lines of its unit alone.
+fn partial(draft: &MessageDraft, replaces: Replaces, cx: &mut Cx<'_>) -> Option<Cond> {
+    // What a lower layer takes for some lines, a higher one may take for the whole.
+    let text = draft.partial.as_ref().filter(|text| *text != "off")?;
+    let cell = Cell { place: draft.at("partial"), rule: &draft.id, column: "partial" };
+    if replaces != Replaces::Unit {
+        let en = "partial is for messages with replaces = \"unit\"";
+        cx.wrong(cell, words("partial は replaces = \"unit\" の電文に書きます。", en));
+    }
+    cx.condition(cell, text)
 }
 
 /// The positions that are left out on purpose.

@@ -27,6 +27,8 @@
 //! cancel = "ORC-1 in 'CA,DC' or flag = '0'"
 //! maps = ["patient", "injection-request"]
 //! provisional = ["patient"]                      # their resources are Role::Provisional here
+//! partial = "folder missing and ORC-1 = 'XO'"    # it tells some lines of the unit alone: the others stay
+//! takes_back = ["prescription-administration"]   # cancelled lines take back what they would have made, of whichever unit
 //! yields = ["service-request"]                   # another message is the whole of these: beside it, this one only adds
 //! let = []                                       # names for the whole message
 //! skip = [{ from = "ORC-10", why = { ja = "…", en = "…" } }]    # `from` a segment or a field
@@ -60,6 +62,9 @@
 //! make Patients the message is a merge of the two (`Translation::merge`). An Encounter of an event message whose key
 //! is not whole has no id. A later row that writes a place takes it from an earlier one, and joins it where both are objects. `cancel` and other conditions of a
 //! message file see every segment; bare `ORC-1` there is the first ORC.
+//!
+//! `line = ["$rp", "$place-told"]` says which line of its order a resource is of: a message that is `partial` takes the place
+//! of what the lines `2` and `2/1` of the unit had where it names `2`, cancelled or not.
 //!
 //! `for = "RXA by .3, .20"` makes one instance of the lines in the enclosing group that share all of these fields (their
 //! first repetitions, as written; empty ones are alike too).
@@ -111,6 +116,7 @@ mod idle;
 mod inside;
 mod item;
 pub(crate) mod layer;
+mod lines;
 mod names;
 mod near;
 mod orders;

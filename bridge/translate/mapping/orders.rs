@@ -7,6 +7,7 @@
 use super::apply;
 use super::groups::Cut;
 use super::item::{NOWHERE, Pos};
+use super::lines;
 use super::plan::{EVERYWHERE, Each, Sym};
 use super::run::{Inst, Run, Scope};
 use crate::finding::Severity;
@@ -245,7 +246,7 @@ pub(super) fn make(
     for part in &parts {
         look_at(run, division.cut(&full, *part));
         apply::message_lets(run);
-        let unit = apply::unit(run);
+        let mut unit = apply::unit(run);
         if unit.as_ref().is_none_or(|unit| !unit.withdrawn) {
             stands[usize::from(*part)] = true;
             apply::enumerate(run);
@@ -254,6 +255,7 @@ pub(super) fn make(
             let share = out.shares.len();
             made.of.extend(run.built[before..].iter().map(|built| ((built.map, built.id.clone()), share)));
         }
+        lines::tell(run, unit.as_mut(), made);
         match unit {
             Some(unit) => out.shares.push(Share { unit, made: Vec::new() }),
             // Its number cannot be told, and the message is held for that: it is of no unit yet.
@@ -279,10 +281,16 @@ pub(super) fn make(
 #[derive(Default)]
 pub(super) struct Made {
     of: Vec<((usize, String), usize)>,
+    /// Which line of its order each is of.
+    lines: Vec<((usize, String), String)>,
 }
 
 impl Made {
-    /// Notes in the shares which of the resources are theirs.
+    pub(super) fn line(&mut self, map: usize, id: &str, line: String) {
+        self.lines.push(((map, id.to_owned()), line));
+    }
+
+    /// Notes in the shares which of the resources are theirs, and in those of which line they are.
     pub(super) fn share_out(self, run: &Run<'_>, out: &mut Translation) {
         let mut at: quick::Map<(usize, &str), usize> = quick::Map::default();
         for (n, built) in run.built.iter().enumerate() {
@@ -294,6 +302,11 @@ impl Made {
             };
             if out.resources[*n].role == Role::Unit {
                 share.made.push(*n);
+            }
+        }
+        for ((map, id), line) in &self.lines {
+            if let Some(n) = at.get(&(*map, id.as_str())) {
+                out.resources[*n].line.clone_from(line);
             }
         }
         for share in &mut out.shares {

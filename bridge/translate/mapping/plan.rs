@@ -382,6 +382,8 @@ pub(crate) struct Map {
     /// What is said of an instance for which `when` does not hold.
     pub(crate) otherwise: Else,
     pub(crate) key: Vec<Path>,
+    /// Which line of its order a resource is of; empty = none.
+    pub(crate) line: Vec<Path>,
     /// The map whose ids it makes, of the patient that the first part of the key names.
     pub(crate) like: Option<usize>,
     pub(crate) same: Same,
@@ -439,11 +441,15 @@ pub(crate) struct MessagePlan {
     pub(crate) event_time: Vec<Path>,
     pub(crate) event_day: Vec<Path>,
     pub(crate) cancel: Option<Cond>,
+    /// When it tells some lines of its unit alone.
+    pub(crate) partial: Option<Cond>,
     /// Maps, in order.
     pub(crate) maps: Vec<usize>,
     pub(crate) provisional: Vec<usize>,
     /// Maps of what another message is the whole of: what they make yields to that.
     pub(crate) yields: Vec<usize>,
+    /// Maps whose cancelled lines take back what they would have made, whichever unit has it.
+    pub(crate) takes_back: Vec<usize>,
     pub(crate) lets: Vec<Let>,
     /// Segment and field (0 = whole segment).
     pub(crate) skip: Vec<(Sym, u16)>,

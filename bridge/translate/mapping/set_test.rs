@@ -124,9 +124,11 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
         event_time: Vec::new(),
         event_day: Vec::new(),
         cancel: None,
+        partial: None,
         maps: Vec::new(),
         provisional: Vec::new(),
         yields: Vec::new(),
+        takes_back: Vec::new(),
         lets: Vec::new(),
         skip: Vec::new(),
     };

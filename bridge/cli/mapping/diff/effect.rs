@@ -184,6 +184,7 @@ mod tests {
             json: json.as_bytes().to_vec(),
             references: Vec::new(),
             yields: false,
+            line: String::new(),
         };
         Translation {
             status: Status::Translated,

@@ -187,6 +187,7 @@ impl<'p> Walk<'p> {
         let scope = Scope { base: None, map: None, outer: None, own: false };
         self.note_cond(&goal, "is", &scope, Some(&message.is));
         self.note_cond(&goal, "cancel", &scope, message.cancel.as_ref());
+        self.note_cond(&goal, "partial", &scope, message.partial.as_ref());
         self.note_paths(&goal, "unit", &scope, &message.unit);
         if let Some(each) = &message.each {
             for paths in each.numbers.iter().chain([&each.parent]) {
