@@ -74,23 +74,30 @@ pub fn folder_bytes(dir: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
-/// The files of a layer's folder that are no part of it, by their paths inside it: what is no `.toml`, which the loader
-/// says its word about, and no `.csv` of a table. None of an archive.
-pub fn strangers(dir: &Path) -> Vec<String> {
+/// The files of a layer's folder or archive that are no part of it, by their paths inside it.
+pub fn strangers(layer: &Path) -> Vec<String> {
+    if layer.is_file() {
+        // What cannot be read is said where it is.
+        let files = archive::read(layer).ok().and_then(Result::ok).unwrap_or_default();
+        return strange(files.into_keys());
+    }
+    let files = walkdir::WalkDir::new(layer).sort_by_file_name().into_iter().flatten();
+    let files = files.filter(|entry| entry.file_type().is_file());
+    strange(files.map(|entry| {
+        entry.path().strip_prefix(layer).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/")
+    }))
+}
+
+/// Those names of files that are no part of a layer: what is no `.toml`, which the loader says its word about, and no
+/// `.csv` of a table.
+pub fn strange(files: impl Iterator<Item = String>) -> Vec<String> {
     let known = |path: &str| {
         // `tables/NAME.csv`, `tables/NAME/PART.csv`.
         let of_table = path.rsplit('/').skip(1).take(2).any(|folder| folder == "tables");
         path.ends_with(".toml") || (path.ends_with(".csv") && of_table)
     };
     let hidden = |path: &str| path.split('/').any(|part| part.starts_with('.'));
-    let files = walkdir::WalkDir::new(dir).sort_by_file_name().into_iter().flatten();
-    files
-        .filter(|entry| entry.file_type().is_file() && entry.path() != dir)
-        .map(|entry| {
-            entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/")
-        })
-        .filter(|path| !known(path) && !hidden(path))
-        .collect()
+    files.filter(|path| !known(path) && !hidden(path)).collect()
 }
 
 /// The files of a folder, by their paths inside it.

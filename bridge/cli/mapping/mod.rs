@@ -186,8 +186,12 @@ pub(super) fn run(command: &Mapping) -> anyhow::Result<ExitCode> {
 /// Says which files of a layer's folder are no part of it: a table saved as `.xlsx` or `.CSV` changes nothing. Whether
 /// one of them was meant to be, by its name: `patient.toml.txt`.
 pub(super) fn say_strangers(layer: &Path) -> bool {
+    say_strange(&mappings::strangers(layer))
+}
+
+/// The same of names of files.
+fn say_strange(all: &[String]) -> bool {
     const MOST: usize = 20;
-    let all = mappings::strangers(layer);
     for path in all.iter().take(MOST) {
         eprintln!(
             "{path}: no part of the layer, which is its .toml files and the .csv files in tables / 層に入りません。層になるのは .toml のファイルと tables の中の .csv だけです"
@@ -203,7 +207,15 @@ pub(super) fn say_strangers(layer: &Path) -> bool {
     all.iter().any(|path| meant(&path))
 }
 
+/// Says what a layer means to do, and who looks at its file alone may not know.
+fn say_notes(set: &MappingSet) {
+    for note in set.notes() {
+        eprintln!("note: {note}\n    注: {}", note.ja);
+    }
+}
+
 fn check(set: &MappingSet, doubts: &[Problem]) -> ExitCode {
+    say_notes(set);
     for (rank, file) in set.idle_tables() {
         eprintln!(
             "{}: {file}: no rule looks into this table, so it changes nothing yet / この表を引く規則がないので、まだ何も変わりません",

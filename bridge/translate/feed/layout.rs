@@ -245,7 +245,7 @@ pub(crate) fn read(root: &mut Tab<'_>, file: &mut File<'_>) -> Option<(Layout, P
     Some((layout, place))
 }
 
-fn sub<'t>(root: &mut Tab<'t>, file: &mut File<'_>, key: &str) -> Option<Tab<'t>> {
+fn sub<'t>(root: &mut Tab<'t>, file: &mut File<'_>, key: &'static str) -> Option<Tab<'t>> {
     let found = root
         .take(key)
         .and_then(|(offset, value)| value.as_table().map(|t| Tab::new(t, offset, root.rule.clone())));
@@ -299,7 +299,7 @@ fn read_framing(tab: &mut Tab<'_>, file: &mut File<'_>, layout: &mut Layout) {
     tab.finish(file);
 }
 
-fn whole(tab: &mut Tab<'_>, file: &mut File<'_>, key: &str) -> Option<usize> {
+fn whole(tab: &mut Tab<'_>, file: &mut File<'_>, key: &'static str) -> Option<usize> {
     let (offset, value) = tab.take(key)?;
     let number = crate::mapping::reader::plain(value).parse().ok();
     if number.is_none() {
@@ -378,7 +378,13 @@ fn read_columns(record: &mut Tab<'_>, file: &mut File<'_>, layout: &mut Layout) 
 const MAX_COLUMNS: usize = 128;
 
 /// The columns that a key names.
-fn columns(tab: &mut Tab<'_>, file: &mut File<'_>, layout: &Layout, key: &str, needed: bool) -> Vec<usize> {
+fn columns(
+    tab: &mut Tab<'_>,
+    file: &mut File<'_>,
+    layout: &Layout,
+    key: &'static str,
+    needed: bool,
+) -> Vec<usize> {
     let offset = tab.offset;
     let names = tab.texts(file, key).unwrap_or_default();
     if needed && names.is_empty() {
@@ -407,8 +413,9 @@ fn read_message(tab: &mut Tab<'_>, file: &mut File<'_>, layout: &mut Layout) {
 }
 
 fn read_patient(tab: &mut Tab<'_>, file: &mut File<'_>, layout: &mut Layout) {
-    let mut one =
-        |tab: &mut Tab<'_>, key: &str, needed| columns(tab, file, layout, key, needed).first().copied();
+    let mut one = |tab: &mut Tab<'_>, key: &'static str, needed| {
+        columns(tab, file, layout, key, needed).first().copied()
+    };
     let patient = Patient {
         id: one(tab, "id", true).unwrap_or_default(),
         name: one(tab, "name", false),

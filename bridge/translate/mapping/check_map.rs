@@ -1,9 +1,9 @@
 //! What can be wrong with a map although each of its cells can be read: types that do not fit, places nobody
 //! writes, conditions that never hold, rows that are never reached.
 
-use super::compile_map::Draft;
-use super::compile_map::Line;
+use super::compile_map::{Draft, Line, Parts};
 use super::functions;
+use super::near::{meant, nearest};
 use super::plan::{Cond, Fixed, Make, Path, Pick, Root, Rule, Source, Target};
 use super::problem::words;
 use super::rows::{Cell, Cx, no_next};
@@ -21,6 +21,31 @@ pub(crate) fn key(cell: Cell<'_>, texts: &[String], paths: &[Path], cx: &mut Cx<
             cx.wrong(cell, said);
         }
     }
+}
+
+/// What a map makes is a resource, what a submap or a datatype map makes an element of FHIR.
+pub(crate) fn makes(draft: &Draft, cx: &mut Cx<'_>) {
+    let name = draft.makes.as_str();
+    let whole = draft.parts == Parts::Map;
+    let fits =
+        if whole { r4::resource_types().any(|kind| kind == name) } else { r4::children(name).is_some() };
+    // That it is not written is said where the map is read.
+    if fits || name.is_empty() {
+        return;
+    }
+    let said = if whole {
+        words(
+            format!("{name} という種類のリソースは FHIR R4 にありません。"),
+            format!("FHIR R4 has no resource '{name}'."),
+        )
+    } else {
+        words(
+            format!("{name} という型や要素は FHIR R4 にありません。"),
+            format!("FHIR R4 has no type or element '{name}'."),
+        )
+    };
+    let near = if whole { nearest(name, r4::resource_types()) } else { nearest(name, r4::type_names()) };
+    cx.wrong(Cell { place: draft.at("makes"), rule: &draft.id, column: "makes" }, meant(said, near));
 }
 
 /// A row that says `next` has a row straight below it for the same place.
@@ -265,7 +290,8 @@ pub(crate) fn kinds(
     let primitive = kind.starts_with(|c: char| c.is_ascii_lowercase());
     if let Source::Each(_, Some(n)) = source {
         let makes = &cx.known.makes[*n];
-        if makes != kind {
+        // One that FHIR does not have is said where it stands.
+        if makes != kind && r4::children(makes).is_some() {
             let said = words(
                 format!("submap は {makes} を作りますが、{} は {kind} です。", target.text),
                 format!("The submap makes {makes}, but {} is a {kind}.", target.text),
@@ -280,6 +306,7 @@ pub(crate) fn kinds(
             let fits = function_fits(made, kind, primitive);
             (made.to_owned(), fits && !(made == "text" && as_sent(source) && has_a_form(kind)))
         }
+        Some(Make::Type(n)) if r4::children(&cx.known.makes[*n]).is_none() => return,
         Some(Make::Type(n)) => (cx.known.makes[*n].clone(), cx.known.makes[*n] == kind),
         Some(Make::Table(_) | Make::Code(_)) => {
             ("code".into(), primitive || matches!(kind, "Coding" | "CodeableConcept"))

@@ -10,6 +10,7 @@
 
 use super::check_map::contradicts;
 use super::functions;
+use super::layer::Rank;
 use super::plan::{Cond, Fixed, Index, Make, Map, Path, Pick, Piece, Plan, Root, Rule, Source, Step};
 use super::problem::{Problems, words};
 use super::target::split;
@@ -32,6 +33,7 @@ pub(crate) fn targets(plan: &Plan, problems: &mut Problems) {
         plan.maps.iter().map(|map| (map, true)).chain(plan.inner.iter().map(|map| (map, false)))
     {
         overwrites(plan, map, problems);
+        again(map, problems);
         unreferred(plan, map, problems);
         for rule in &map.rules {
             if let Some(what) = of_the_program(plan, rule, whole) {
@@ -223,6 +225,67 @@ fn needs(rule: &Rule) -> Vec<Cond> {
             .collect(),
         (Source::From(paths), _) if paths.len() == 1 => vec![Cond::Valued(paths[0].clone())],
         _ => Vec::new(),
+    }
+}
+
+/// Rows of a layer that append to a list what another row appends from the same source: it would stand there twice.
+fn again(map: &Map, problems: &mut Problems) {
+    for (n, row) in map.rules.iter().enumerate() {
+        if row.place.layer == Rank::Shipped || !row.appends() {
+            continue;
+        }
+        let same = |(m, other): &(usize, &Rule)| {
+            // Of a chain one row writes. Of two rows of one layer the later is said.
+            let (first, last) = (n.min(*m), n.max(*m));
+            let chain = map.rules[first + 1..=last].iter().all(|between| between.follows);
+            let below = other.place.layer < row.place.layer || other.place.layer == row.place.layer && *m < n;
+            *m != n
+                && below
+                && !chain
+                && other.target.text == row.target.text
+                && format!("{:?}", other.make) == format!("{:?}", row.make)
+                && one_source(&other.source, &row.source)
+                && !exclusive(other, row)
+        };
+        let Some((_, other)) = map.rules.iter().enumerate().find(same) else { continue };
+        let (to, by) = (&row.target.text, &other.id);
+        let said = words(
+            format!(
+                "規則 {by} が、同じ元から同じものを {to} に足しているので、同じものが二つ書かれます。規則 {by} を替えるつもりなら、この行の id を {by} にします。"
+            ),
+            format!(
+                "'{by}' adds the same from the same source to '{to}', so it would be written twice. To replace '{by}', give this row the id '{by}'."
+            ),
+        );
+        problems.cell(&row.place, format!("{}/{}", map.id, row.id), "id", said);
+    }
+}
+
+/// Whether two rows take one value: the same positions, or one of them all repetitions.
+fn one_source(a: &Source, b: &Source) -> bool {
+    let same = |a: &Path, b: &Path| {
+        let all = |path: &Path| all_repetitions(path) || all_segments(path);
+        let bare = |path: &Path| {
+            let mut bare = path.clone();
+            bare.repetition = Pick::First;
+            match &mut bare.root {
+                Root::Segment { pick, .. } => *pick = Pick::First,
+                Root::Column { all, .. } => *all = false,
+                _ => {}
+            }
+            format!("{bare:?}")
+        };
+        format!("{a:?}") == format!("{b:?}") || (all(a) || all(b)) && bare(a) == bare(b)
+    };
+    match (a, b) {
+        (Source::From(a), Source::From(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Source::Each(a, first), Source::Each(b, second)) => first == second && same(a, b),
+        (Source::From(paths), Source::Each(path, None)) | (Source::Each(path, None), Source::From(paths)) => {
+            matches!(paths.as_slice(), [one] if same(one, path))
+        }
+        (Source::Fixed(a), Source::Fixed(b)) => format!("{a:?}") == format!("{b:?}"),
+        (Source::None, Source::None) => true,
+        _ => false,
     }
 }
 

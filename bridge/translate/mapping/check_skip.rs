@@ -6,10 +6,10 @@
 
 use super::compile_message::MessageDraft;
 use super::coverage::{self, MessageCoverage};
-use super::describe::{MapText, SetText};
+use super::describe::{MapText, SetText, Source, Title};
 use super::layer::Rank;
 use super::plan::Plan;
-use super::problem::{Problem, Problems, words};
+use super::problem::{Place, Problem, Problems, Words, words};
 
 /// Rules named in one sentence.
 const NAMED: usize = 3;
@@ -25,8 +25,16 @@ pub(crate) fn still_written(plan: &Plan, text: &SetText, drafts: &[MessageDraft]
         let Some(message) = plan.messages.iter().find(|message| message.id == draft.id) else { continue };
         let coverage = coverage::of_message(plan, message, text);
         for row in own() {
-            let Some((ja, en, write)) = writers(text, &coverage, &row.from) else { continue };
             let from = &row.from;
+            // What a layer above writes again is told where it is written: who lays it over has that file at hand.
+            let (above, here): (Vec<&str>, Vec<&str>) = writing(text, &coverage, from)
+                .into_iter()
+                .partition(|rule| place_of(text, rule).is_some_and(|place| place.layer > row.place.layer));
+            for rule in above {
+                let Some(place) = place_of(text, rule) else { continue };
+                problems.cell(&place, rule, "from", written_above(&row.place, &row.why, from));
+            }
+            let Some((ja, en, write)) = named(&here) else { continue };
             let said = words(
                 format!(
                     "{from} は、まだ規則 {ja} が書いています。skip は理由を記録するだけで、送るのを止めません。送らないなら、その規則を off = true で止めます。"
@@ -40,6 +48,31 @@ pub(crate) fn still_written(plan: &Plan, text: &SetText, drafts: &[MessageDraft]
     }
 }
 
+/// A row of a higher layer that writes what a layer below says it leaves out.
+fn written_above(skip: &Place, why: &Title, from: &str) -> Words {
+    let (ja, en, file, line) = (skip.layer.ja(), skip.layer.word(), &skip.file, skip.line);
+    words(
+        format!(
+            "{from} は、{ja}の層({file} の {line} 行)が skip で送らないとしている位置です(理由: {})。この行があるので送られます。この行を消すか、{ja}の層のその skip を取ってもらいます。",
+            why.ja
+        ),
+        format!(
+            "The {en}'s layer says in a skip ({file}:{line}) that {from} is left out: {}. By this row it is sent. Take the row out, or have that skip taken out there.",
+            why.en.trim_end_matches('.')
+        ),
+    )
+}
+
+/// Where the row of `map/rule` stands.
+fn place_of(text: &SetText, rule: &str) -> Option<Place> {
+    let (owner, id) = rule.split_once('/')?;
+    let maps = text.maps.iter().chain(&text.types);
+    let mut all = maps.flat_map(|map| std::iter::once(map).chain(&map.inner));
+    let row = all.find(|map| map.id == owner)?.rows.iter().find(|row| row.id == id)?;
+    let Source { layer, file, line, .. } = &row.source;
+    Some(Place { layer: *layer, file: file.as_str().into(), line: *line })
+}
+
 /// The same of the shipped set by itself, for its fields, where the row does not say that it is for the rest. It takes
 /// longer than to read the set, so that it is not done whenever a set is read.
 pub(crate) fn shipped(plan: &Plan, text: &SetText) -> Vec<Problem> {
@@ -51,7 +84,7 @@ pub(crate) fn shipped(plan: &Plan, text: &SetText) -> Vec<Problem> {
         for ((from, _), source) in rows.filter(|((from, _), source)| {
             source.layer == Rank::Shipped && from.contains(['-', '(']) && !draft.rest.contains(from)
         }) {
-            let Some((ja, en, write)) = writers(text, &coverage, from) else { continue };
+            let Some((ja, en, write)) = named(&writing(text, &coverage, from)) else { continue };
             out.push(Problem {
                 layer: source.layer,
                 file: source.file.clone(),
@@ -71,9 +104,9 @@ pub(crate) fn shipped(plan: &Plan, text: &SetText) -> Vec<Problem> {
     out
 }
 
-/// The rules that write a position, in both languages, with the verb for them; `None` where none does.
-fn writers(text: &SetText, coverage: &MessageCoverage, from: &str) -> Option<(String, String, &'static str)> {
-    let skipped = Skipped::read(from)?;
+/// The rules that write a position.
+fn writing<'r>(text: &SetText, coverage: &'r MessageCoverage, from: &str) -> Vec<&'r str> {
+    let Some(skipped) = Skipped::read(from) else { return Vec::new() };
     let mut rules: Vec<&str> = Vec::new();
     for one in coverage.uses.iter().filter(|one| one.kind.is_content()) {
         let Some(position) = &one.position else { continue };
@@ -82,6 +115,11 @@ fn writers(text: &SetText, coverage: &MessageCoverage, from: &str) -> Option<(St
             rules.push(rule);
         }
     }
+    rules
+}
+
+/// Rules in both languages, with the verb for them; `None` where there are none.
+fn named(rules: &[&str]) -> Option<(String, String, &'static str)> {
     if rules.is_empty() {
         return None;
     }

@@ -11,9 +11,10 @@ use super::plan::{LayoutPlan, Make, Plan, Table};
 use super::problem::{Place, Problem, Problems, words};
 use super::reader::{File, Tab, line_starts};
 use super::shared;
+use super::syntax;
 use super::table;
 use super::test_draft::{TestDraft, finish_test, lay_test, read_test, shows};
-use super::{check_place, check_profile, check_set, check_skip, check_table};
+use super::{check_overlap, check_place, check_profile, check_set, check_skip, check_table};
 use crate::feed;
 use crate::fhir::Keys;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -57,6 +58,8 @@ struct Drafts {
     seen: HashSet<(&'static str, Option<String>, String)>,
     /// Maps and messages that a higher layer switched off.
     off: Vec<(String, Stand)>,
+    /// What is meant so, and told all the same.
+    notes: Problems,
 }
 
 /// Compiles layers. Code tables of `below`, a set of the same layers but for the last one, are taken over where that
@@ -82,7 +85,8 @@ pub(crate) fn compile(
         read_layer(layer, &mut drafts, &mut plan, &mut problems);
     }
     drop_what_is_off(&mut drafts, &mut problems);
-    let Drafts { maps, inner, messages, tests, off, .. } = drafts;
+    let Drafts { maps, inner, messages, tests, off, notes, .. } = drafts;
+    plan.notes = notes.list;
     let mut text = describe::describe(&maps, &inner, &messages, &tables);
     text.off = off;
     for (name, rows) in tables {
@@ -139,6 +143,8 @@ pub(crate) fn compile(
         check_profile::table_codes(&plan, layers, problems);
         check_table::used(&plan, layers, problems);
         check_profile::references(&plan, problems);
+        let notes = check_overlap::check(&plan, &messages, problems);
+        plan.notes.extend(notes);
         idle::check(layers, problems);
         plan.uses = Vec::new();
         for draft in tests {
@@ -157,17 +163,6 @@ pub(crate) fn compile(
     Err(problems)
 }
 
-/// Signs of Japanese text that are taken for those of TOML.
-const WIDE: [char; 18] = [
-    '＝', '｛', '｝', '［', '］', '，', '、', '“', '”', '‘', '’', '＂', '＇', '＃', '．', '\u{3000}', '｜',
-    '：',
-];
-
-/// What of a line stands outside its quotation marks.
-fn outside_quotes(line: &str) -> impl Iterator<Item = char> {
-    line.split('"').step_by(2).flat_map(str::chars)
-}
-
 /// Reads the files of one layer and lays them over what is there.
 fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mut Problems) {
     let rank = layer.rank;
@@ -180,19 +175,8 @@ fn read_layer(layer: &Layer, drafts: &mut Drafts, plan: &mut Plan, problems: &mu
         let name: Arc<str> = source.path.as_str().into();
         let lines = line_starts(&source.text);
         let (document, errors) = DeTable::parse_recoverable(&source.text);
-        // What stands behind the first error is told of text that was read wrongly.
-        if let Some(error) = errors.first() {
-            let line = error.span().map_or(0, |s| lines.partition_point(|start| *start <= s.start));
-            let place = Place { layer: rank, file: name.clone(), line };
-            let en = format!("The file is no TOML: {}", error.message());
-            let written = source.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-            let (mut ja, mut en) =
-                ("TOML として読めません。この行の括弧、引用符、=、カンマを確かめてください。カンマは前の行の終わりに無いこともあります。".to_owned(), en);
-            if let Some(wide) = outside_quotes(written).find(|c| WIDE.contains(c)) {
-                ja += &format!("全角の「{wide}」があります。半角で書きます。");
-                en += &format!(" There is a full-width '{wide}': write it half-width.");
-            }
-            problems.add(&place, "", ja, en);
+        if !errors.is_empty() {
+            syntax::told(&Place { layer: rank, file: name.clone(), line: 0 }, &source.text, problems);
             problems.unread.push(source.text.as_str().into());
             continue;
         }
@@ -251,7 +235,12 @@ fn read_map_file(root: &mut Tab<'_>, file: &mut File<'_>, drafts: &mut Drafts) {
         }
         return;
     }
-    let Some(mut tab) = single(root, file, "map") else { return };
+    let Some(mut tab) = single(root, file, "map") else {
+        for key in ["submap", "test"] {
+            root.take(key);
+        }
+        return;
+    };
     let rank = file.layer;
     let lower = |map: &&Draft| map.place.layer < rank;
     let here = |id: &str| drafts.maps.iter().filter(lower).any(|map| map.id == id);
@@ -268,7 +257,7 @@ fn read_map_file(root: &mut Tab<'_>, file: &mut File<'_>, drafts: &mut Drafts) {
     }
     let owner = draft.id.clone();
     if drafts.is_new("map", None, &owner, &draft.place, file.problems) {
-        layer::lay_map(&mut drafts.maps, draft, file.problems);
+        layer::lay_map(&mut drafts.maps, draft, file.problems, &mut drafts.notes);
     }
     for mut tab in root.tables(file, "submap") {
         drafts.read_inner(&mut tab, file, Parts::Submap, Some(owner.clone()));
@@ -333,7 +322,7 @@ impl Drafts {
         }
         let kind = if parts == Parts::Type { "type" } else { "submap" };
         if self.is_new(kind, owner, &draft.id, &draft.place, file.problems) {
-            layer::lay_map(&mut self.inner, draft, file.problems);
+            layer::lay_map(&mut self.inner, draft, file.problems, &mut self.notes);
         }
     }
 }
@@ -434,12 +423,25 @@ fn folder(path: &str) -> &str {
     path.rsplit(['/', '\\']).nth(1).unwrap_or_default()
 }
 
-fn single<'t>(root: &mut Tab<'t>, file: &mut File<'_>, key: &str) -> Option<Tab<'t>> {
-    let found = root.take(key).and_then(|(offset, value)| value.as_table().map(|t| Tab::new(t, offset, "")));
-    if found.is_none() {
-        root.wrong(file, 0, &format!("[{key}] がありません。"), &format!("[{key}] is missing."));
+/// The one table that a file is about.
+fn single<'t>(root: &mut Tab<'t>, file: &mut File<'_>, key: &'static str) -> Option<Tab<'t>> {
+    let found = root.take(key);
+    if let Some(table) = found.and_then(|(_, value)| value.as_table()) {
+        return found.map(|(offset, _)| Tab::new(table, offset, ""));
     }
-    found
+    match found {
+        Some((offset, _)) => root.wrong_cell(
+            file,
+            offset,
+            key,
+            &format!("[{key}] は一つのファイルに一つで、かっこは一重です。[{key}] と書きます。"),
+            &format!("A file has one [{key}], in single brackets."),
+        ),
+        // A heading of another file, or a slip of the hand, is said by itself.
+        None if root.has_heading(key) => {}
+        None => root.wrong(file, 0, &format!("[{key}] がありません。"), &format!("[{key}] is missing.")),
+    }
+    None
 }
 
 fn read_table(

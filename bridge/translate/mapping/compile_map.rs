@@ -4,13 +4,14 @@ use super::compile::Known;
 use super::describe::Title;
 use super::functions;
 use super::layer::Rank;
-use super::plan::{Else, Fixed, For, Make, Map, Part, Path, Pick, Plan, Root, Rule, Same, Source, Used};
+use super::plan::{Else, Fixed, For, Make, Map, Plan, Rule, Same, Source, Used};
 use super::problem::{Place, Problems, words};
 use super::reader::{File, Tab, plain};
-use super::rows::{Cell, Cx};
+use super::rows::{Cell, Cx, all_of};
 use super::segments;
 use super::target;
 use super::{check_map, check_profile};
+use crate::profile::r4;
 use std::collections::HashMap;
 
 /// Which of the three a draft is.
@@ -158,19 +159,29 @@ pub(crate) fn read_map(
     let id = tab.needed(file, "id");
     tab.rule.clone_from(&id);
     let off = read_off(tab, file);
-    let whole = parts == Parts::Map;
+    let (whole, of_type) = (parts == Parts::Map, parts == Parts::Type);
     let full = !off && !below(&id);
+    let unused: &[&'static str] = if of_type { &["title", "for"] } else { &[] };
+    for key in unused {
+        let Some((offset, _)) = tab.take(key) else { continue };
+        let ja = format!("{key} は [[type]] では使いません。この項目を消します。");
+        // It did nothing before either.
+        let before = file.problems.doubting(true);
+        tab.wrong_cell(file, offset, key, &ja, &format!("A [[type]] has no '{key}': take it out."));
+        file.problems.doubting(before);
+    }
     let at = HEADING.iter().filter(|key| tab.has(key)).map(|key| (*key, tab.place_of(file, key))).collect();
     let draft = Draft {
         parts,
         place,
         owner,
         off,
-        title: tab.both_languages(file, "title", whole && full),
-        instances: if whole && full {
-            tab.needed(file, "for")
-        } else {
-            tab.text(file, "for").unwrap_or_default()
+        title: if of_type { Title::default() } else { tab.both_languages(file, "title", whole && full) },
+        instances: match (whole && full, of_type) {
+            (true, _) => tab.needed(file, "for"),
+            // It is for the value that a rule gives it.
+            (_, true) => String::new(),
+            _ => tab.text(file, "for").unwrap_or_default(),
         },
         makes: if full { tab.needed(file, "makes") } else { tab.text(file, "makes").unwrap_or_default() },
         within: whole.then(|| tab.text(file, "within")).flatten(),
@@ -219,7 +230,12 @@ fn refuse_in_shipped(tab: &mut Tab<'_>, file: &mut File<'_>, key: &str) {
 }
 
 /// Rows of `rules` or `let`.
-pub(crate) fn read_lines(tab: &mut Tab<'_>, file: &mut File<'_>, key: &str, name: &str) -> Vec<Line> {
+pub(crate) fn read_lines(
+    tab: &mut Tab<'_>,
+    file: &mut File<'_>,
+    key: &'static str,
+    name: &'static str,
+) -> Vec<Line> {
     let owner = tab.rule.clone();
     let mut out = Vec::new();
     for mut row in tab.tables(file, key) {
@@ -325,9 +341,10 @@ pub(crate) fn finish_map(
             format!("http://jpfhir.jp/fhir/core/StructureDefinition/{p}")
         }
     });
-    if let Some(url) = &profile {
+    if let Some(url) = profile.as_ref().filter(|_| r4::children(&draft.makes).is_some()) {
         cx.doubts(|cx| check_profile::profile(cell("profile"), url, &draft.makes, cx));
     }
+    check_map::makes(draft, &mut cx);
     cx.in_rules = draft.parts != Parts::Type;
     let mut rules: Vec<Rule> = Vec::new();
     let mut written: HashMap<String, usize> = HashMap::new();
@@ -473,13 +490,18 @@ pub(crate) fn is_segment(name: &str) -> bool {
 
 fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Option<&Rule>) -> Option<Rule> {
     let cell = |column| Cell { place: &line.place, rule: id, column };
+    // A row that cannot be made is looked at all the same: all that is wrong with it is told at once.
     let target = match target::parse(&draft.makes, &line.to, cx.plan, cx.known) {
-        Ok(target) => target,
+        Ok(target) => Some(target),
+        // That there is no target is said where the row is read, and of a map that makes nothing known in its heading.
         Err(said) => {
-            cx.wrong(cell("to"), said);
-            return None;
+            if !line.to.is_empty() && r4::children(&draft.makes).is_some() {
+                cx.wrong(cell("to"), said);
+            }
+            None
         }
     };
+    let mut sound = true;
     let given = [line.from.is_some(), line.fixed.is_some(), line.each.is_some()];
     let composed = line.make.as_ref().is_some_and(|m| m.starts_with("text "));
     match given.iter().filter(|g| **g).count() {
@@ -499,8 +521,7 @@ fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Opti
     } else if let Some(fixed) = &line.fixed {
         Source::Fixed(fixed.clone())
     } else if let Some(each) = &line.each {
-        let mut path = cx.path(cell("each"), each)?;
-        all_of(&mut path);
+        let path = cx.path(cell("each"), each);
         let used = match &line.used {
             Some(name) => match cx.known.submaps.get(&(cx.owner.clone(), name.clone())) {
                 Some(n) => Some(*n),
@@ -519,7 +540,16 @@ fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Opti
             let said = words("each には use か as が要ります。", "each wants use or as");
             cx.wrong(cell("use"), said);
         }
-        Source::Each(path, used)
+        match path {
+            Some(mut path) => {
+                all_of(&mut path);
+                Source::Each(path, used)
+            }
+            None => {
+                sound = false;
+                Source::None
+            }
+        }
     } else {
         Source::None
     };
@@ -544,11 +574,14 @@ fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Opti
     }
     // One that calls itself is said elsewhere.
     let itself = line.used.as_ref() == Some(&draft.id);
-    if !itself && (make.is_some() || line.make.is_none()) {
-        cx.doubts(|cx| check_map::kinds(line, id, &target, &source, make.as_ref(), cx));
+    if let Some(target) =
+        target.as_ref().filter(|_| sound && !itself && (make.is_some() || line.make.is_none()))
+    {
+        cx.doubts(|cx| check_map::kinds(line, id, target, &source, make.as_ref(), cx));
     }
     let when = line.when.as_ref().and_then(|text| cx.condition(cell("when"), text));
     let otherwise = cx.otherwise(cell("else"), line.otherwise.as_ref());
+    let target = target.filter(|_| sound)?;
     // `value[x]` and a named type of it are one place.
     let follows = last.is_some_and(|last| {
         matches!(last.otherwise, Else::Next(_))
@@ -556,22 +589,4 @@ fn finish_rule(draft: &Draft, line: &Line, id: &str, cx: &mut Cx<'_>, last: Opti
     });
     let place = line.place.clone();
     Some(Rule { id: line.name.clone(), place, target, source, make, when, otherwise, follows })
-}
-
-/// `each = "RXC"` and `each = "PID-5"` mean all of them.
-fn all_of(path: &mut Path) {
-    match &mut path.root {
-        Root::Segment { pick, field: 0, .. } if matches!(pick, Pick::First) => *pick = Pick::All,
-        Root::Segment { field, .. } if *field > 0 && path.parts.is_empty() => {
-            if matches!(path.repetition, Pick::First) {
-                path.repetition = Pick::All;
-            }
-        }
-        Root::Relative if matches!(path.parts.as_slice(), [Part::Number(_)]) => {
-            if matches!(path.repetition, Pick::First) {
-                path.repetition = Pick::All;
-            }
-        }
-        _ => {}
-    }
 }

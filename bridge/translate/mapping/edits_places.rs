@@ -147,6 +147,55 @@ fn what_a_row_adds_is_no_overwriting() {
 }
 
 #[test]
+fn a_row_that_appends_what_another_appends_already_is_refused_and_names_it() {
+    for (map, row, by) in [
+        ("patient", "{ id = 'telecom-work', to = 'telecom[]', from = 'PID-14[*]', as = 'XTN' },", "work"),
+        // One repetition of them, each of them, and under a condition that may hold too.
+        ("patient", "{ id = 'x', to = 'telecom[]', from = 'PID-14', as = 'XTN' },", "work"),
+        ("patient", "{ id = 'x', to = 'telecom[]', each = 'PID-14[*]', as = 'XTN' },", "work"),
+        (
+            "patient",
+            "{ id = 'x', to = 'telecom[]', from = 'PID-14[2]', as = 'XTN', when = \"PID-8 = 'F'\" },",
+            "work",
+        ),
+        ("patient", "{ id = 'x', to = 'contact[]', each = 'NK1', use = 'contact' },", "contact"),
+        (
+            "patient",
+            "{ id = 'x', to = 'name[]', from = 'PID-5', as = 'XPN.jp', after = 'identifier-2' },",
+            "name",
+        ),
+    ] {
+        let (ja, en) = (
+            format!("規則 {by} が、同じ元から同じものを"),
+            format!("To replace '{by}', give this row the id '{by}'"),
+        );
+        refused(map, row, "id", &ja, &en);
+    }
+    // A facility's row beside its network's.
+    let row = |id: &str| {
+        format!("rules = [\n{{ id = '{id}', to = 'name[]', from = 'PID-9[*]', as = 'XPN.jp' }},\n]")
+    };
+    let all = problems(&[(Rank::Network, "patient", &row("n")), (Rank::Facility, "patient", &row("f"))]);
+    told(&all, "patient", 4, "id", "規則 n が", "'n' adds the same", "f");
+    assert_eq!(all[0].layer, Rank::Facility);
+}
+
+#[test]
+fn another_value_another_place_and_the_rows_own_id_are_no_second_writing() {
+    for row in [
+        "{ id = 'work', to = 'telecom[]', from = 'PID-14[1]', as = 'XTN' },",
+        "{ id = 'x', to = 'telecom[]', from = 'PID-40[*]', as = 'XTN' },",
+        "{ id = 'x', to = 'telecom[].value', from = 'PID-14.1' },",
+        "{ id = 'work', off = true },\n{ id = 'x', to = 'telecom[]', from = 'PID-14[*]', as = 'XTN' },",
+        // A chain is one of its rows.
+        "{ id = 'x', to = 'name[]', from = 'PID-9', as = 'XPN.jp', when = 'PID-8 valued', else = 'next' },\n{ id = 'y', to = 'name[]', from = 'PID-9', as = 'XPN.jp' },",
+        "{ id = 'x', to = 'name[]', from = 'PID-9', as = 'XPN.jp', when = 'PID-8 valued' },\n{ id = 'y', to = 'name[]', from = 'PID-9', as = 'XPN.jp', when = 'PID-8 missing' },",
+    ] {
+        assert_eq!(problems(&[(Rank::Network, "patient", &format!("rules = [\n{row}\n]"))]), [], "{row}");
+    }
+}
+
+#[test]
 fn id_type_and_profile_are_the_programs() {
     for row in [
         "{ id = 'x', to = 'id', fixed = 'abc' },",

@@ -6,7 +6,7 @@
 
 use super::compile_map::{Draft, Line};
 use super::compile_message::{MessageDraft, Skip};
-use super::near::nearest;
+use super::near::{meant, nearest};
 use super::problem::{Place, Problems, Words, words};
 use super::reader::{File, Tab};
 use super::{Problem, SourceFile};
@@ -218,6 +218,8 @@ pub(crate) fn lay<T: Named>(
                     format!("下の層に {name} という行がないので、止められません。"),
                     format!("No layer below has a row '{name}' to switch off."),
                 );
+                let below = lower.iter().filter(|row| row.place().layer < place.layer);
+                let said = meant(said, nearest(&name, below.map(Named::name)));
                 problems.absent(&place, &rule, "off", &name, said);
             }
             off.append(&mut group);
@@ -232,6 +234,7 @@ pub(crate) fn lay<T: Named>(
                         format!("after に書いた {after} という行がありません。"),
                         format!("There is no row '{after}' to stand after."),
                     );
+                    let said = meant(said, nearest(after, lower.iter().map(Named::name)));
                     problems.absent(&place, &rule, "after", after, said);
                 }
             }
@@ -322,7 +325,7 @@ fn not_below(tab: &Tab<'_>, file: &mut File<'_>, mut said: Words, near: Option<&
 }
 
 /// Lays a map over the one of the same id, or adds it.
-pub(crate) fn lay_map(all: &mut Vec<Draft>, upper: Draft, problems: &mut Problems) {
+pub(crate) fn lay_map(all: &mut Vec<Draft>, upper: Draft, problems: &mut Problems, notes: &mut Problems) {
     let same = |lower: &Draft| {
         lower.parts == upper.parts
             && lower.id == upper.id
@@ -332,6 +335,15 @@ pub(crate) fn lay_map(all: &mut Vec<Draft>, upper: Draft, problems: &mut Problem
     match all.iter_mut().find(|lower| same(lower) && lower.place.layer < upper.place.layer) {
         Some(lower) => {
             let owner = upper.id.clone();
+            if lower.off && !upper.off {
+                problems.doubts(|problems| below_is_off(&owner, lower.at("off"), &upper.place, problems));
+            }
+            for row in upper.lets.iter().chain(&upper.rules).filter(|row| !row.off) {
+                let gone = |off: &&Line| off.name == row.name && off.place.layer < row.place.layer;
+                if let Some(at) = lower.switched_off.iter().position(|off| gone(&off)) {
+                    back_again(&owner, row, &lower.switched_off.remove(at).place, notes);
+                }
+            }
             lower.take_heading(&upper);
             let mut off = lay(&mut lower.lets, upper.lets, &owner, problems);
             off.append(&mut lay(&mut lower.rules, upper.rules, &owner, problems));
@@ -340,7 +352,10 @@ pub(crate) fn lay_map(all: &mut Vec<Draft>, upper: Draft, problems: &mut Problem
         None => {
             let mut new = upper;
             if new.off {
-                problems.absent(&new.place, new.id.clone(), "off", &new.id, nothing_below(&new.id));
+                let like = |lower: &&Draft| lower.parts == new.parts && lower.owner == new.owner;
+                let below = all.iter().filter(like).map(|lower| lower.id.as_str());
+                let said = meant(nothing_below(&new.id), nearest(&new.id, below));
+                problems.absent(new.at("off"), new.id.clone(), "off", &new.id, said);
                 return;
             }
             let (lets, rules) = (std::mem::take(&mut new.lets), std::mem::take(&mut new.rules));
@@ -351,6 +366,34 @@ pub(crate) fn lay_map(all: &mut Vec<Draft>, upper: Draft, problems: &mut Problem
             all.push(new);
         }
     }
+}
+
+/// A file over something that a layer below has switched off as a whole.
+fn below_is_off(id: &str, off: &Place, own: &Place, problems: &mut Problems) {
+    let (ja, en, file, line) = (off.layer.ja(), off.layer.word(), &off.file, off.line);
+    let said = words(
+        format!(
+            "{id} は、{ja}の層({file} の {line} 行)が off = true で止めているので、このファイルは何も変えません。このファイルを消すか、{ja}の層のその行を取ってもらいます。"
+        ),
+        format!(
+            "The {en}'s layer has switched '{id}' off ({file}:{line}), so this file changes nothing: take it out, or have that line taken out there."
+        ),
+    );
+    problems.cell(own, id, "id", said);
+}
+
+/// A row that a layer below has switched off and this one writes again: that is how a facility differs, and is told.
+fn back_again(owner: &str, row: &Line, off: &Place, notes: &mut Problems) {
+    let (ja, en, file, line) = (off.layer.ja(), off.layer.word(), &off.file, off.line);
+    let said = words(
+        format!(
+            "この行は、{ja}の層({file} の {line} 行)が off = true で止めているものです。このファイルがもう一度書くので、送られます。送らないなら、この行を消します。"
+        ),
+        format!(
+            "The {en}'s layer has switched this row off ({file}:{line}), and this file writes it again, so that it is sent. Where it is not to be sent, take the row out."
+        ),
+    );
+    notes.cell(&row.place, format!("{owner}/{}", row.name), "", said);
 }
 
 /// `off` and `after` in a map that lies over nothing.
@@ -372,9 +415,17 @@ fn refuse_layer_words(lines: &[Line], draft: &Draft, problems: &mut Problems) {
 pub(crate) fn lay_message(all: &mut Vec<MessageDraft>, upper: MessageDraft, problems: &mut Problems) {
     let below = |lower: &&mut MessageDraft| lower.id == upper.id && lower.place.layer < upper.place.layer;
     match all.iter_mut().find(below) {
-        Some(lower) => lower.take(upper, problems),
+        Some(lower) => {
+            if lower.off && !upper.off {
+                let (id, off) = (upper.id.clone(), lower.at("off").clone());
+                problems.doubts(|problems| below_is_off(&id, &off, &upper.place, problems));
+            }
+            lower.take(upper, problems);
+        }
         None if upper.off => {
-            problems.absent(&upper.place, upper.id.clone(), "off", &upper.id, nothing_below(&upper.id));
+            let below = all.iter().map(|lower| lower.id.as_str());
+            let said = meant(nothing_below(&upper.id), nearest(&upper.id, below));
+            problems.absent(upper.at("off"), upper.id.clone(), "off", &upper.id, said);
         }
         None => all.push(upper),
     }

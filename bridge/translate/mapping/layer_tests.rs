@@ -161,7 +161,7 @@ fn what_is_wrong_in_a_layer_names_the_layer_file_line_rule_and_cell() {
     );
     check(
         vec![file("maps/x.toml", "[map]\nid = \"x\"\noff = true\n")],
-        1,
+        3,
         "x",
         "off",
         "No layer below has 'x'",
@@ -329,7 +329,7 @@ fn a_file_that_is_no_toml_is_one_problem_and_what_it_has_is_missed_by_nobody() {
         file("messages/a.toml", "[message]\nid = \"ADT-00\"\nmaps = [\"insurers\"]\n"),
         file(
             "maps/b.toml",
-            "[map]\nid = \"coverage\"\nrules = [{ id = \"x\", to = \"payor[]\", from = \"IN1\", as = \"ref made-by insurer\" },\n{ id = \"y\", to = \"stat\", fixed = \"a\" }]\n",
+            "[map]\nid = \"coverage\"\nrules = [{ id = \"payor\", to = \"payor[]\", from = \"IN1\", as = \"ref made-by insurer\" },\n{ id = \"y\", to = \"stat\", fixed = \"a\" }]\n",
         ),
     ];
     let problems = broken("maps/insurer.toml", &over);

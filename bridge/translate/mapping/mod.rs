@@ -99,6 +99,7 @@
 mod apply;
 mod build;
 mod check_map;
+mod check_overlap;
 mod check_place;
 mod check_profile;
 mod check_set;
@@ -134,6 +135,7 @@ mod segments;
 mod set_test;
 mod shared;
 mod single;
+mod syntax;
 mod table;
 mod target;
 mod test_draft;
@@ -146,6 +148,8 @@ mod write;
 mod doubts;
 #[cfg(test)]
 mod edits;
+#[cfg(test)]
+mod edits_layers;
 #[cfg(test)]
 mod edits_places;
 #[cfg(test)]
@@ -372,6 +376,12 @@ impl MappingSet {
     pub fn idle_maps(&self) -> Vec<(layer::Rank, String)> {
         let top = self.layers.last().map(|layer| layer.rank).unwrap_or_default();
         idle::maps(&self.plan, top)
+    }
+
+    /// What a layer means to do and no other can see from its file: that a message file has a part of another's messages
+    /// to itself. Nothing of it is wrong.
+    pub fn notes(&self) -> &[Problem] {
+        &self.plan.notes
     }
 
     /// A page of a code table: `limit` rows behind the first `from`.

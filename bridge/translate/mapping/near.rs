@@ -1,11 +1,25 @@
 //! Which of several names was meant by one that is none of them.
 
+use super::problem::Words;
+
 /// The name nearest to a word by edit distance; `None` where none is near enough to be a slip of the hand.
 pub(crate) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     // A third of the letters, as compilers have it: beyond that it is another word.
     let most = (word.chars().count() / 3).max(1);
     let near = names.into_iter().map(|name| (distance(word, name), name)).filter(|(n, _)| *n <= most);
     near.min().map(|(_, name)| name)
+}
+
+/// A sentence that something is not there, with the nearest that is.
+pub(crate) fn meant(mut said: Words, near: Option<&str>) -> Words {
+    if let Some(near) = near {
+        said.ja += &format!("{near} のことですか。");
+        if !said.en.ends_with('.') {
+            said.en.push('.');
+        }
+        said.en += &format!(" Did you mean '{near}'?");
+    }
+    said
 }
 
 /// Letters to put in, take out, change or swap with their neighbour.

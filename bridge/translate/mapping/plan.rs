@@ -1,6 +1,6 @@
 //! The compiled form of a mapping set: what `apply` runs on.
 
-use super::problem::Place;
+use super::problem::{Place, Problem};
 use crate::fhir::{Key, Keys};
 use crate::quick;
 use crate::translation::{Does, Replaces};
@@ -524,6 +524,8 @@ pub(crate) struct Plan {
     /// Of the time of compiling; empty afterwards.
     pub(crate) uses: Vec<Use>,
     pub(crate) tests: Vec<TestPlan>,
+    /// What is understood and meant, and is told all the same.
+    pub(crate) notes: Vec<Problem>,
     /// Segments that any path, group or skip of the set names.
     pub(crate) known: Vec<Sym>,
 }

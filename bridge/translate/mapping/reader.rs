@@ -2,6 +2,7 @@
 
 use super::describe::Title;
 use super::layer::Rank;
+use super::near::{meant, nearest};
 use super::problem::{Place, Problems, words};
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
@@ -29,6 +30,8 @@ pub(crate) fn line_starts(text: &str) -> Vec<usize> {
 /// One table of a file.
 pub(crate) struct Tab<'t> {
     entries: Vec<(&'t str, usize, &'t DeValue<'t>, bool)>,
+    /// The keys that were asked for: what can be written here.
+    asked: Vec<&'static str>,
     pub(crate) offset: usize,
     /// What problems of this table are filed under.
     pub(crate) rule: String,
@@ -40,11 +43,14 @@ impl<'t> Tab<'t> {
             .iter()
             .map(|(key, value)| (key.get_ref().as_ref(), key.span().start, value.get_ref(), false))
             .collect();
-        Self { entries, offset, rule: rule.into() }
+        Self { entries, asked: Vec::new(), offset, rule: rule.into() }
     }
 
     /// Offset and value of a key, which is then known.
-    pub(crate) fn take(&mut self, key: &str) -> Option<(usize, &'t DeValue<'t>)> {
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<(usize, &'t DeValue<'t>)> {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let entry = self.entries.iter_mut().find(|entry| entry.0 == key)?;
         entry.3 = true;
         Some((entry.1, entry.2))
@@ -71,13 +77,20 @@ impl<'t> Tab<'t> {
         self.entries.iter().any(|entry| entry.0 == key)
     }
 
+    /// Whether a heading is written that could be meant for this one, or is of another kind of file.
+    pub(crate) fn has_heading(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| {
+            nearest(entry.0, [key]).is_some() || heading_of(entry.0).is_some_and(|_| entry.0 != key)
+        })
+    }
+
     /// Where a key stands; where the table begins for one that is not written.
     pub(crate) fn place_of(&self, file: &File<'_>, key: &str) -> Place {
         let entry = self.entries.iter().find(|entry| entry.0 == key);
         file.place(entry.map_or(self.offset, |entry| entry.1))
     }
 
-    pub(crate) fn text(&mut self, file: &mut File<'_>, key: &str) -> Option<String> {
+    pub(crate) fn text(&mut self, file: &mut File<'_>, key: &'static str) -> Option<String> {
         let (offset, value) = self.take(key)?;
         match value.as_str() {
             Some(text) => Some(text.to_owned()),
@@ -95,7 +108,7 @@ impl<'t> Tab<'t> {
     }
 
     /// A text that must be there.
-    pub(crate) fn needed(&mut self, file: &mut File<'_>, key: &str) -> String {
+    pub(crate) fn needed(&mut self, file: &mut File<'_>, key: &'static str) -> String {
         if !self.has(key) {
             let offset = self.offset;
             self.wrong_cell(
@@ -110,7 +123,7 @@ impl<'t> Tab<'t> {
     }
 
     /// A text or a list of texts.
-    pub(crate) fn texts(&mut self, file: &mut File<'_>, key: &str) -> Option<Vec<String>> {
+    pub(crate) fn texts(&mut self, file: &mut File<'_>, key: &'static str) -> Option<Vec<String>> {
         let (offset, value) = self.take(key)?;
         if let Some(text) = value.as_str() {
             return Some(vec![text.to_owned()]);
@@ -131,7 +144,7 @@ impl<'t> Tab<'t> {
     }
 
     /// The same where an empty list says nothing.
-    pub(crate) fn some_texts(&mut self, file: &mut File<'_>, key: &str) -> Option<Vec<String>> {
+    pub(crate) fn some_texts(&mut self, file: &mut File<'_>, key: &'static str) -> Option<Vec<String>> {
         let entry = self.entries.iter().find(|entry| entry.0 == key);
         let offset = entry.map_or(self.offset, |entry| entry.1);
         let all = self.texts(file, key)?;
@@ -145,7 +158,7 @@ impl<'t> Tab<'t> {
         Some(all)
     }
 
-    pub(crate) fn boolean(&mut self, file: &mut File<'_>, key: &str) -> bool {
+    pub(crate) fn boolean(&mut self, file: &mut File<'_>, key: &'static str) -> bool {
         let Some((offset, value)) = self.take(key) else { return false };
         value.as_bool().unwrap_or_else(|| {
             self.wrong_cell(
@@ -160,19 +173,25 @@ impl<'t> Tab<'t> {
     }
 
     /// A list of tables: `[[x]]` or `x = [{…}]`.
-    pub(crate) fn tables(&mut self, file: &mut File<'_>, key: &str) -> Vec<Tab<'t>> {
+    pub(crate) fn tables(&mut self, file: &mut File<'_>, key: &'static str) -> Vec<Tab<'t>> {
         let Some((offset, value)) = self.take(key) else { return Vec::new() };
         let array = value.as_array();
+        let mut out = Vec::new();
         if array.is_none() {
             self.wrong_cell(
                 file,
                 offset,
                 key,
-                &format!("{key} は表の並びでなければなりません。"),
-                &format!("{key} must be a list of tables."),
+                &format!(
+                    "{key} は行の並びです。見出しなら [[{key}]] とかっこを二重にして、行なら {key} = [ {{ … }}, ] と書きます。"
+                ),
+                &format!(
+                    "{key} is a list: write [[{key}]], with two brackets, as a heading, or rows as {key} = [ {{ … }}, ]."
+                ),
             );
+            // What it holds is looked at all the same.
+            out.extend(value.as_table().map(|table| Tab::new(table, offset, self.rule.clone())));
         }
-        let mut out = Vec::new();
         for item in array.into_iter().flat_map(|a| a.iter()) {
             match item.get_ref().as_table() {
                 Some(table) => out.push(Tab::new(table, item.span().start, self.rule.clone())),
@@ -189,7 +208,7 @@ impl<'t> Tab<'t> {
     }
 
     /// `{ ja = "…", en = "…" }`.
-    pub(crate) fn both_languages(&mut self, file: &mut File<'_>, key: &str, needed: bool) -> Title {
+    pub(crate) fn both_languages(&mut self, file: &mut File<'_>, key: &'static str, needed: bool) -> Title {
         let mut title = Title::default();
         // Words for people: nothing is translated by them.
         let before = file.problems.doubting(true);
@@ -226,7 +245,7 @@ impl<'t> Tab<'t> {
     }
 
     /// The keys and values of a table whose keys are free: `expect`.
-    pub(crate) fn pairs(&mut self, file: &mut File<'_>, key: &str) -> Vec<(String, String)> {
+    pub(crate) fn pairs(&mut self, file: &mut File<'_>, key: &'static str) -> Vec<(String, String)> {
         let Some((offset, value)) = self.take(key) else { return Vec::new() };
         let Some(table) = value.as_table() else {
             self.wrong_cell(
@@ -243,17 +262,34 @@ impl<'t> Tab<'t> {
 
     /// Reports the keys that nobody took.
     pub(crate) fn finish(&self, file: &mut File<'_>) {
-        for (key, offset, _, taken) in &self.entries {
-            if !taken {
-                self.wrong_cell(
-                    file,
-                    *offset,
-                    key,
-                    &format!("{key} という項目はありません。"),
-                    &format!("'{key}' is not a known key here."),
-                );
+        for (key, offset, value, taken) in &self.entries {
+            if *taken {
+                continue;
             }
+            let said =
+                words(format!("{key} という項目はありません。"), format!("'{key}' is not a known key here."));
+            let mut said = meant(said, nearest(key, self.asked.iter().copied()));
+            if let Some(folder) =
+                heading_of(key).filter(|_| value.as_table().is_some() || value.as_array().is_some())
+                && !self.asked.contains(key)
+            {
+                said.ja += &format!("[{key}] のファイルは、{folder} フォルダに置きます。");
+                said.en += &format!(" Files with [{key}] belong into the folder {folder}.");
+            }
+            let place = file.place(*offset);
+            file.problems.cell(&place, self.rule.clone(), key, said);
         }
+    }
+}
+
+/// The folder of the files that begin with a heading.
+pub(crate) fn heading_of(key: &str) -> Option<&'static str> {
+    match key {
+        "map" | "submap" => Some("maps"),
+        "message" => Some("messages"),
+        "type" => Some("types"),
+        "layout" => Some("feeds"),
+        _ => None,
     }
 }
 

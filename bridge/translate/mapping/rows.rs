@@ -6,7 +6,8 @@ use super::functions;
 use super::near::nearest;
 use super::path::Parser;
 use super::plan::{
-    Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Many, Name, Path, Piece, Plan, Sym, Use, Used,
+    Cond, Else, Find, FindBy, Fixed, Let, LetSource, Make, Many, Name, Part, Path, Pick, Piece, Plan, Root,
+    Sym, Use, Used,
 };
 use super::problem::{Place, Problems, Words, words};
 use super::segments;
@@ -541,4 +542,22 @@ fn made_by(map: &str, of_message: bool, by_key: bool) -> Make {
 /// The texts between single quotes.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('\'').skip(1).step_by(2).collect()
+}
+
+/// `each = "RXC"` and `each = "PID-5"` mean all of them.
+pub(crate) fn all_of(path: &mut Path) {
+    match &mut path.root {
+        Root::Segment { pick, field: 0, .. } if matches!(pick, Pick::First) => *pick = Pick::All,
+        Root::Segment { field, .. } if *field > 0 && path.parts.is_empty() => {
+            if matches!(path.repetition, Pick::First) {
+                path.repetition = Pick::All;
+            }
+        }
+        Root::Relative if matches!(path.parts.as_slice(), [Part::Number(_)]) => {
+            if matches!(path.repetition, Pick::First) {
+                path.repetition = Pick::All;
+            }
+        }
+        _ => {}
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::compile::Known;
 use super::compile_map::{Draft, Line, read_off};
+use super::near::{meant, nearest};
 use super::plan::TestPlan;
 use super::problem::{Place, Problems, words};
 use super::reader::{File, Tab};
@@ -73,6 +74,9 @@ pub(crate) fn lay_test(all: &mut Vec<TestDraft>, upper: TestDraft, problems: &mu
                 "下の層にこの名の試験がないので、止められません。",
                 "No layer below has a test of this name to switch off.",
             );
+            let of_map = |lower: &&TestDraft| (&lower.owner, &lower.kind) == (&upper.owner, &upper.kind);
+            let below = all.iter().filter(of_map).map(|lower| lower.name.as_str());
+            let said = meant(said, nearest(&upper.name, below));
             problems.cell(&upper.place, upper.name, "off", said);
         }
         None => all.push(upper),

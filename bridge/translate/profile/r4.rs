@@ -335,6 +335,11 @@ pub fn resource_types() -> impl Iterator<Item = &'static str> {
     table().types.iter().filter(|t| t.resource && t.name != "Resource").map(|t| t.name)
 }
 
+/// The names of all types and of the elements that have elements: `Observation`, `Quantity`, `Observation.component`.
+pub fn type_names() -> impl Iterator<Item = &'static str> {
+    table().types.iter().map(|t| t.name)
+}
+
 /// The elements of a type: `Observation`, `Quantity`, `Observation.component`.
 pub fn children(type_name: &str) -> Option<&'static [Element]> {
     table().id(type_name).map(|id| table().of(id).elements.as_slice())
