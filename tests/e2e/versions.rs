@@ -270,6 +270,47 @@ async fn what_does_not_fit_is_neither_saved_nor_activated_and_all_of_it_is_said(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_layer_with_a_file_left_out_for_its_name_is_neither_saved_nor_activated() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = CancellationToken::new();
+    let site = Site::open(folder.path(), stop.clone()).await;
+    let root = folder.path();
+    drop(site.start("stop"));
+    let row = "[map]\nid = \"patient\"\nrules = [{ id = \"work\", off = true }]\n";
+    write(root, "own/maps/patient.toml", row);
+    write(root, "own/maps/coverage.toml.txt", "[map]\nid = \"coverage\"\noff = true\n");
+    let save = || run(&site, &["mapping", "save", "--layer", "network", "--reason", "試し", "own"]);
+    let (code, said) = save();
+    assert_eq!(code, 1, "{said}");
+    for part in ["maps/coverage.toml.txt: no part of the layer", "層に入りません", "nothing was changed"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!run(&site, &["mapping", "versions"]).1.contains("network"));
+    // A note of one's own beside the rules is none of them.
+    std::fs::remove_file(root.join("own/maps/coverage.toml.txt")).unwrap();
+    write(root, "own/notes.txt", "会議の記録\n");
+    assert_eq!(save().0, 0);
+    // As an earlier version of the program would have saved it: a table beside the tables.
+    {
+        let config = renkei_bridge::store::Config::default();
+        let store =
+            renkei_bridge::store::Store::open(&root.join("data"), &[FACILITY.to_owned()], config).unwrap();
+        write(root, "own/maps/gender.csv", &format!("{TABLE},X,,,other,,inexact\n"));
+        let files = renkei_bridge::app::archive::read(&root.join("own")).unwrap().unwrap();
+        let archive = renkei_bridge::app::archive::pack(&files).unwrap();
+        store.layers().save("network", &archive, "kato", "old", 1).unwrap();
+    }
+    let activate =
+        |number: &str| run(&site, &["mapping", "activate", "--layer", "network", "--reason", "試し", number]);
+    let (code, said) = activate("2");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("maps/gender.csv: no part of the layer"), "{said}");
+    let (code, said) = activate("1");
+    assert_eq!(code, 0, "{said}");
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_the_program_has_outgrown_serves_on_and_its_mended_successor_ends_the_warning() {
     let folder = tempfile::tempdir().unwrap();
     let stop = CancellationToken::new();

@@ -167,14 +167,17 @@ pub(super) fn save(arguments: &Save) -> anyhow::Result<ExitCode> {
         Err(refusal) => return Ok(refused(&arguments.path, &refusal)),
     };
     let sources = mappings::Sources::new(&config, Some(layers));
+    // As `mapping check` has it: rules that were written would not be in the version.
+    let meant = super::say_strangers(&arguments.path);
     let set = match sources.with(layer, files) {
-        Ok(set) if pass(&[&set]) => set,
+        Ok(set) if pass(&[&set]) && !meant => set,
         Ok(_) => return Ok(unchanged()),
         Err(problems) => {
             super::print(&problems);
             return Ok(unchanged());
         }
     };
+    super::say_notes(&set);
     // Where what is active now is broken there is nothing to compare with.
     if let Ok((now, _)) = sources.set(Some(layer).filter(|layer| *layer != NETWORK)) {
         effects::warn_of_ids(&config, &store, layer, |_| Some(&now.set), |_| Some(&set))?;
@@ -310,8 +313,9 @@ fn fits(
         super::print(&next.problems);
         effects::say_whose(layer, &new);
     }
+    let meant = left_out(store, layer, number)?;
     let fits = match demand {
-        Demand::Tested => new.is_empty(),
+        Demand::Tested => new.is_empty() && !meant,
         Demand::NoWorse => next.problems.iter().all(|problem| problem.doubt || is_known(problem)),
     };
     if !fits {
@@ -333,6 +337,14 @@ fn fits(
     effects::warn_of_ids(config, store, layer, |code| known.set_of(code), |code| next.set_of(code))?;
     trial::say_effects(config, store, layer, &known, &next);
     Ok(true)
+}
+
+/// Says which files of a version apply to nothing, whether one was meant to.
+fn left_out(store: &Store, layer: &str, number: Option<u32>) -> Result<bool, StoreError> {
+    let bytes = number.map(|number| store.layers().archive(layer, number)).transpose()?.flatten();
+    // One that cannot be read is among the problems.
+    let files = bytes.and_then(|bytes| archive::unpack(bytes).ok()).unwrap_or_default();
+    Ok(super::say_strange(&mappings::strange(files.into_keys())))
 }
 
 fn done(
