@@ -4,7 +4,9 @@
 //! the HL7 v2-to-FHIR guide (`rows.csv`: target below the resource or datatype in brackets in the map's name;
 //! `codes.csv`: map, code, to_code). A row is executed where the plan writes that element, or what lies in it,
 //! from that position, under conditions that a message of that type can have, and where the row is about what a
-//! reference leads to, the reference too. Conditions of the tables are not judged: they are in other words than ours.
+//! reference leads to, the reference too. What is put together with other values, or said otherwise, is not what the row
+//! says; a code is executed where each field that has the code map turns it so. Conditions of the tables are not judged:
+//! they are in other words than ours.
 
 mod computed;
 
@@ -17,7 +19,7 @@ use super::{Kind, MessageCoverage, Position, Reason, State, Use};
 use crate::mapping::MappingSet;
 use crate::mapping::describe::Title;
 use crate::mapping::functions;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How a row stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -329,7 +331,8 @@ impl<'c> Judge<'c> {
                 continue;
             }
             let held = || holder.as_ref().is_none_or(|holder| self.refers(message, &at, holder));
-            if element.resource == wanted.resource && writes(&element.steps, &wanted.steps) && held() {
+            let there = element.resource == wanted.resource && writes(&element.steps, &wanted.steps);
+            if there && !one.joined && held() {
                 found.by.push((message, one));
             } else {
                 found.near = true;
@@ -409,7 +412,8 @@ impl<'c> Judge<'c> {
             let named =
                 every || named.is_some_and(|named| named.known.contains(&std::ptr::from_ref(*one).addr()));
             for rest in self.below(*n, kind) {
-                if named && same_part(&position.parts, &at.parts) && writes(rest, &wanted.steps) {
+                let there = same_part(&position.parts, &at.parts) && writes(rest, &wanted.steps);
+                if named && there && !one.joined {
                     found.by.push((message, one));
                 } else {
                     found.near |= position.parts == at.parts || writes(rest, &wanted.steps);
@@ -438,13 +442,21 @@ impl<'c> Judge<'c> {
         found
     }
 
-    /// A code of a map that segment and datatype rows name: in a table used by the rules that execute them.
+    /// A code of a map that segment and datatype rows name: in a table used by the rules that execute them, for each
+    /// of the fields.
     fn of_code(&self, row: &TargetRow) -> Found<'c> {
-        let mut found = Found::default();
+        let mut fields = BTreeMap::<Option<(&str, u16)>, Found<'c>>::new();
         for (message, one) in self.named.get(row.map.as_str()).into_iter().flat_map(|named| &named.uses) {
-            self.code(message, one, row, &mut found);
+            let field = one.position.as_ref().map(|position| (position.segment.as_str(), position.field));
+            self.code(message, one, row, fields.entry(field).or_default());
         }
-        found
+        let every = fields.values().all(|found| !found.by.is_empty());
+        let mut all = Found::default();
+        for found in fields.into_values() {
+            all.near |= found.near || !found.by.is_empty();
+            all.by.extend(found.by.into_iter().filter(|_| every));
+        }
+        all
     }
 
     /// Whether a use turns a code into another as a row says.
@@ -469,7 +481,10 @@ impl<'c> Judge<'c> {
         );
         // A coding keeps its code and gets the URL of its system.
         let (name, url) = &row.systems;
-        if one.coded && row.source == row.target && !url.is_empty() {
+        let comes = !one.never.contains(&row.source);
+        // A row before it makes something else of the code.
+        found.near |= one.coded && !comes;
+        if one.coded && comes && row.source == row.target && !url.is_empty() {
             let table = plan.code_systems.map(|n| &plan.tables[n]);
             let rows = table.and_then(|table| table.by_source.get(name).map(|rows| (table, rows)));
             let known = rows.is_some_and(|(table, rows)| {

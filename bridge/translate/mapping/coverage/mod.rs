@@ -14,6 +14,8 @@ mod target_row;
 mod walk;
 
 #[cfg(test)]
+mod literal;
+#[cfg(test)]
 mod tests;
 
 use super::MappingSet;
@@ -111,10 +113,12 @@ pub struct Use {
     pub how: String,
     /// The code table that it goes through.
     pub(crate) table: Option<usize>,
-    /// Codes of that table that never come here, by the conditions on the way.
+    /// Codes that never come here, by the conditions on the way: of that table, or of those that the map asks about.
     pub(crate) never: Vec<String>,
     /// The shape of what is written by a table or a function.
     pub(crate) coded: bool,
+    /// It is put together with others, or said otherwise: who looks there does not find what the message has.
+    pub(crate) joined: bool,
 }
 
 impl Use {

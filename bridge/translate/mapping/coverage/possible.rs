@@ -19,6 +19,15 @@ pub(super) struct Key {
     one: bool,
 }
 
+impl Key {
+    /// The place of a part of the value.
+    pub(super) fn part(&self, number: u16) -> Self {
+        let mut part = self.clone();
+        part.parts.push(number.to_string());
+        part
+    }
+}
+
 /// Something that holds, or does not, where a rule writes.
 #[derive(Clone)]
 pub(super) struct Fact<'s, 'p> {
@@ -417,6 +426,47 @@ impl<'p> Reader<'p> {
             What::Valued(path) => matches!(path.root, Root::Name(Name::Own(_) | Name::Outer(_))),
             What::Cond(cond) => self.cond_speaks_of(&fact.scope, cond, key),
         })
+    }
+
+    /// The codes of a place that the facts ask about, by themselves or through the names that they ask for.
+    pub(super) fn codes_at(&self, facts: &[Fact<'_, 'p>], key: &Key) -> BTreeSet<&'p String> {
+        let (mut out, mut seen) = (BTreeSet::new(), HashSet::new());
+        for fact in facts {
+            if let What::Cond(cond) = fact.what {
+                self.codes_of(&fact.scope, cond, key, &mut seen, &mut out);
+            }
+        }
+        out
+    }
+
+    fn codes_of(
+        &self,
+        scope: &Scope<'_, 'p>,
+        cond: &'p Cond,
+        key: &Key,
+        seen: &mut HashSet<String>,
+        out: &mut BTreeSet<&'p String>,
+    ) {
+        match cond {
+            Cond::All(list) | Cond::Any(list) => {
+                list.iter().for_each(|one| self.codes_of(scope, one, key, seen, out));
+            }
+            Cond::Not(inner) | Cond::Shared(_, inner) => self.codes_of(scope, inner, key, seen, out),
+            atom => match (path_of(atom).map(|path| (path, &path.root)), atom) {
+                (Some((_, Root::Name(name))), _) => {
+                    let (rows, at) = self.rows_of(scope, *name);
+                    // A name is asked for once: names lead to names above them.
+                    if seen.insert(format!("{name:?} {}", self.depth(&at))) {
+                        let whens = rows.iter().filter_map(|row| row.when.as_ref());
+                        whens.for_each(|when| self.codes_of(&at, when, key, seen, out));
+                    }
+                }
+                (Some((path, _)), Cond::In(_, list)) if self.key(scope, path, 0).as_ref() == Some(key) => {
+                    out.extend(list);
+                }
+                _ => {}
+            },
+        }
     }
 
     fn cond_speaks_of(&self, scope: &Scope<'_, 'p>, cond: &'p Cond, key: &Key) -> bool {

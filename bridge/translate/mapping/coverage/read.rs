@@ -31,6 +31,8 @@ pub(super) struct Read<'s, 'p> {
     pub(super) finds: bool,
     /// Where the value stands as conditions say it.
     pub(super) key: Option<Key>,
+    /// A text is put together of it and of something else.
+    pub(super) joined: bool,
 }
 
 /// Reads the paths of one message file.
@@ -118,6 +120,7 @@ impl<'p> Reader<'p> {
             facts: vec![Fact::valued(scope, path)],
             finds: false,
             key: self.key(scope, path, 0),
+            joined: false,
         };
         match &path.root {
             Root::Segment { name, pick, field, .. } => {
@@ -213,7 +216,7 @@ impl<'p> Reader<'p> {
             }
             LetSource::Find(find) => {
                 let position = append(&self.segment(find.segment), below);
-                out.push(Read { position, facts: Vec::new(), finds: false, key: None });
+                out.push(Read { position, facts: Vec::new(), finds: false, key: None, joined: false });
                 out.extend(self.found_by(scope, find, looked, depth));
             }
             LetSource::Fixed(_) | LetSource::None => {}
@@ -265,6 +268,9 @@ impl<'p> Reader<'p> {
             if let Piece::Path(path) = piece {
                 out.extend(self.path(scope, path, looked, depth));
             }
+        }
+        for read in &mut out {
+            read.joined |= pieces.len() > 1;
         }
         // Nothing is written where one of them is empty.
         let all: Vec<Fact<'s, 'p>> = pieces

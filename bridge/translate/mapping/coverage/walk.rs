@@ -4,7 +4,7 @@ use super::possible::{Fact, given, possible};
 use super::read::{MAX_DEPTH, Read, Reader, Scope, append, look};
 use super::{EngineRead, Kind, MessageCoverage, Position, Skip, Use};
 use crate::mapping::describe::{SetText, Title};
-use crate::mapping::functions::{self, parts::parts};
+use crate::mapping::functions::{self, parts::is_joined, parts::parts};
 use crate::mapping::plan::{Cond, Fixed, For, Make, Map, MessagePlan, Part, Path, Plan, Rule, Shape, Source};
 use std::collections::{BTreeSet, HashSet};
 
@@ -129,6 +129,7 @@ impl<'p> Walk<'p> {
             table: None,
             never: Vec::new(),
             coded: false,
+            joined: false,
         });
     }
 
@@ -293,6 +294,7 @@ impl<'p> Walk<'p> {
                         if self.possible(goal, &read.facts) {
                             let kind = if read.finds { Kind::Decides } else { Kind::Written };
                             self.write(rule, goal, Some(read.position), kind, "");
+                            self.joined(1, read.joined);
                         }
                     }
                     self.looked_at(rule, goal, looked);
@@ -351,15 +353,35 @@ impl<'p> Walk<'p> {
         }
         let from = self.uses.len();
         self.made(rule, input, &read.position, scope, &here, depth);
-        let (Some(Make::Table(n)), Some(key)) = (&rule.make, &read.key) else { return };
-        if self.read.speaks_of(&here.facts, key) {
-            let codes: BTreeSet<&String> =
-                self.plan.tables[*n].rows.iter().map(|row| &row.source_code).collect();
-            let never = |code: &&&String| !self.possible(&here, &[Fact::is(scope, key, code)]);
+        self.joined(self.uses.len() - from, read.joined);
+        let Some(key) = &read.key else { return };
+        let (key, codes) = match &rule.make {
+            Some(Make::Table(n)) => {
+                let rows = self.plan.tables[*n].rows.iter();
+                (key.clone(), rows.map(|row| &row.source_code).collect::<BTreeSet<_>>())
+            }
+            // A coding keeps any code but those that the rows before it take.
+            Some(Make::Function(n, _)) if functions::keeps_codes(*n) => {
+                let key = key.part(1);
+                let codes = self.read.codes_at(&here.facts, &key);
+                (key, codes)
+            }
+            _ => return,
+        };
+        if self.read.speaks_of(&here.facts, &key) {
+            let never = |code: &&&String| !self.possible(&here, &[Fact::is(scope, &key, code)]);
             let never: Vec<String> = codes.iter().filter(never).map(|code| (*code).clone()).collect();
             for one in &mut self.uses[from..] {
                 one.never.clone_from(&never);
             }
+        }
+    }
+
+    /// Of the last uses: whether they are put together with others.
+    fn joined(&mut self, last: usize, joined: bool) {
+        let from = self.uses.len().saturating_sub(last);
+        for one in &mut self.uses[from..] {
+            one.joined |= joined;
         }
     }
 
@@ -413,6 +435,7 @@ impl<'p> Walk<'p> {
                         }
                         let at = append(position, &numbers);
                         self.write(rule, goal, Some(at), Kind::Written, part.below);
+                        self.joined(1, is_joined(*n, part));
                     }
                 }
             }
@@ -424,6 +447,7 @@ impl<'p> Walk<'p> {
                 let mut looked = Vec::new();
                 for read in self.read.pieces(&inner, pieces, &mut looked, 0) {
                     self.write(rule, goal, Some(read.position), Kind::Written, "");
+                    self.joined(1, read.joined);
                 }
                 self.looked_at(rule, goal, looked);
             }
@@ -528,6 +552,7 @@ impl<'p> Walk<'p> {
             table,
             never: Vec::new(),
             coded: matches!(&rule.make, Some(Make::Function(n, _)) if functions::keeps_codes(*n)),
+            joined: false,
         });
     }
 

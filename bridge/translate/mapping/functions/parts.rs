@@ -133,6 +133,20 @@ pub(crate) fn parts(n: usize, shape: Shape) -> &'static [Part] {
     }
 }
 
+/// Whether what is made of a part is put together with other parts, or is said otherwise than the message says it.
+pub(crate) fn is_joined(n: usize, part: &Part) -> bool {
+    match (OPS[n], part.at, part.below) {
+        // State, city and street become one line; XAD.8 is one already. JPN is said as JP.
+        (Op::Xad, at, "text" | "line") => at != [8],
+        (Op::Xad, _, "country") => true,
+        // An area code and a number become one, without the country and the extension.
+        (Op::Xtn, [6 | 7], "value") => true,
+        // The unit behind a range.
+        (Op::ObxValue, _, "String") => part.input == 3,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 #[path = "parts_tests.rs"]
 mod tests;
