@@ -282,7 +282,8 @@ async fn a_layer_with_a_file_left_out_for_its_name_is_neither_saved_nor_activate
     let save = || run(&site, &["mapping", "save", "--layer", "network", "--reason", "試し", "own"]);
     let (code, said) = save();
     assert_eq!(code, 1, "{said}");
-    for part in ["maps/coverage.toml.txt: no part of the layer", "層に入りません", "nothing was changed"] {
+    for part in ["maps/coverage.toml.txt: no part of the layer", "層に入りません", "nothing was changed"]
+    {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!run(&site, &["mapping", "versions"]).1.contains("network"));

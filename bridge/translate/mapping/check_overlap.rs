@@ -108,27 +108,35 @@ pub(crate) fn check(plan: &Plan, drafts: &[MessageDraft], problems: &mut Problem
 }
 
 fn both(id: &str, taken: &[&str], lost: &[&str]) -> Words {
+    let ids = |list: &[&str]| (named(list, "、", "ほか"), named(list, ", ", "and"));
     let all: Vec<&str> = taken.iter().chain(lost).copied().collect();
+    let (all_ja, all_en) = ids(&all);
+    // Whose messages are read by whom is said by name only where it is not one answer for all.
+    let whose = |list: &[&str]| {
+        let (ja, en) = ids(list);
+        if list.len() == all.len() {
+            ("その".to_owned(), "them".to_owned())
+        } else {
+            (format!("{ja} の"), format!("those of {en}"))
+        }
+    };
     let mut said = words(
         format!(
-            "この条件は、ほかのファイルの電文にも当てはまります({})。一つの電文を読むのは、条件の合うファイルのうち、id が順(0-9、A-Z)で先のもの一つだけです。",
-            named(&all, "、", "ほか")
+            "この条件は、ほかのファイルの電文にも当てはまります({all_ja})。一つの電文を読むのは、条件の合うファイルのうち、id が順(0-9、A-Z)で先のもの一つだけです。"
         ),
         format!(
-            "This condition also holds for messages of other files ({}). A message is read by one file alone, the one whose id comes first (0-9, A-Z) of those that fit.",
-            named(&all, ", ", "and")
+            "This condition also holds for messages of other files ({all_en}). A message is read by one file alone, the one whose id comes first (0-9, A-Z) of those that fit."
         ),
     );
     if !taken.is_empty() {
-        let (ja, en) = (named(taken, "、", "ほか"), named(taken, ", ", "and"));
-        said.ja += &format!("{ja} の電文は {id} が読み、{ja} の規則はその電文に使われません。");
-        said.en +=
-            &format!(" '{id}' reads the messages of {en}, and what {en} would make of them is not made.");
+        let (ja, en) = whose(taken);
+        said.ja += &format!("{ja}電文は {id} が読み、もとのファイルの規則は使われません。");
+        said.en += &format!(" '{id}' reads {en}, and what the other files would make of them is not made.");
     }
     if !lost.is_empty() {
-        let (ja, en) = (named(lost, "、", "ほか"), named(lost, ", ", "and"));
-        said.ja += &format!("{ja} の電文はこれまでどおり {ja} が読み、{id} は読みません。");
-        said.en += &format!(" The messages of {en} are read by {en} as before, and not by '{id}'.");
+        let (ja, en) = whose(lost);
+        said.ja += &format!("{ja}電文はこれまでどおりもとのファイルが読み、{id} は読みません。");
+        said.en += &format!(" '{id}' does not read {en}: the other files do, as before.");
     }
     said.ja += "その電文に当てはまらないように条件を足します(MSH-9.2 = '…'、and not (…))。置き換えるつもりなら、同じ id で書くか、使わないファイルを off = true で止めます。";
     said.en += " Add to the condition so that it does not hold for them (MSH-9.2 = '…', and not (…)). To replace a file, write under its id, or switch it off with off = true.";

@@ -55,12 +55,11 @@ fn a_message_file_that_takes_the_messages_of_others_is_told_with_them_and_with_w
     // By its id it comes first, and takes all of them.
     let (problems, _) = said(&[(path, &message("ADT", adt))], &[]);
     let all = "ADT-00、ADT-01、ADT-12、ADT-21、ADT-22、ADT-31、ADT-32、ADT-41、ADT-42、ADT-51、ADT-52、ADT-61、ADT-A40、ADT-A43、ADT-A44";
-    let takes = format!("{all} の電文は ADT が読み");
     one(
         &problems,
         (path, 4, "ADT", "is"),
-        &[&format!("({all})"), &takes, "規則はその電文に使われません", "off = true"],
-        &["'ADT' reads the messages of ADT-00, ADT-01", "0-9, A-Z"],
+        &[&format!("({all})"), "その電文は ADT が読み、もとのファイルの規則は使われません", "off = true"],
+        &["other files (ADT-00, ADT-01", "'ADT' reads them, and what the other files", "0-9, A-Z"],
     );
     assert!(problems[0].doubt && !problems[0].ja.contains("これまでどおり"), "{problems:#?}");
     // By another the shipped files come first, and it has what is left.
@@ -68,8 +67,8 @@ fn a_message_file_that_takes_the_messages_of_others_is_told_with_them_and_with_w
     one(
         &problems,
         (path, 4, "OWN", "is"),
-        &["これまでどおり ADT-00、", "OWN は読みません"],
-        &["are read by ADT-00, ADT-01", "and not by 'OWN'"],
+        &["(ADT-00、ADT-01", "その電文はこれまでどおりもとのファイルが読み、OWN は読みません"],
+        &["(ADT-00, ADT-01", "'OWN' does not read them: the other files do, as before"],
     );
     // Some are before it, some behind.
     let (problems, _) = said(&[(path, &message("ADT-50", adt))], &[]);
@@ -78,14 +77,19 @@ fn a_message_file_that_takes_the_messages_of_others_is_told_with_them_and_with_w
         (path, 4, "ADT-50", "is"),
         &[
             "ADT-51、ADT-52、ADT-61、ADT-A40、ADT-A43、ADT-A44 の電文は ADT-50 が読み",
-            "これまでどおり ADT-00、",
+            "ADT-41、ADT-42 の電文はこれまでどおり",
         ],
-        &["'ADT-50' reads the messages of ADT-51, ADT-52"],
+        &["'ADT-50' reads those of ADT-51, ADT-52", "'ADT-50' does not read those of ADT-00, ADT-01"],
     );
     // A condition that a layer gives a shipped file.
     let wide = "[message]\nid = \"ADT-61\"\nis = \"MSH-9.1 = 'ADT' and MSH-9.2 in 'A60,A40'\"\n";
     let (problems, _) = said(&[(path, wide)], &[]);
-    one(&problems, (path, 3, "ADT-61", "is"), &["ADT-A40 の電文は ADT-61 が読み"], &["'ADT-61' reads"]);
+    one(
+        &problems,
+        (path, 3, "ADT-61", "is"),
+        &["(ADT-A40)", "その電文は ADT-61 が読み"],
+        &["'ADT-61' reads them"],
+    );
     // Conditions of two alternatives, and one about lines.
     for (is, other) in [
         ("MSH-9.1 = 'ORU'", "OMG-13"),
@@ -112,7 +116,12 @@ fn a_message_file_for_a_part_of_the_messages_of_another_is_a_note_where_it_comes
     );
     // Behind the other it would never be asked.
     let (problems, _) = said(&[(path, &message("ZMONITOR", part))], &[]);
-    one(&problems, (path, 4, "ZMONITOR", "is"), &["ZMONITOR は読みません"], &["not by 'ZMONITOR'"]);
+    one(
+        &problems,
+        (path, 4, "ZMONITOR", "is"),
+        &["ZMONITOR は読みません"],
+        &["'ZMONITOR' does not read them"],
+    );
     // The same of two layers, and of two files of one.
     let network = message("ZZA", "MSH-9.1 = 'ZZA'");
     let narrow = message("ZAA", "MSH-9.1 = 'ZZA' and MSH-9.2 = 'Z01'");
@@ -122,12 +131,7 @@ fn a_message_file_for_a_part_of_the_messages_of_another_is_a_note_where_it_comes
     let (problems, notes) = said(&[("messages/a.toml", &network), (path, &narrow)], &[]);
     assert_eq!((problems, notes.len()), (vec![], 1));
     let (problems, _) = said(&[("messages/a.toml", &network)], &[(path, &message("ZAA", "MSH-9.1 = 'ZZA'"))]);
-    one(
-        &problems,
-        (path, 4, "ZAA", "is"),
-        &["ZZA の電文は ZAA が読み"],
-        &["'ZAA' reads the messages of ZZA"],
-    );
+    one(&problems, (path, 4, "ZAA", "is"), &["その電文は ZAA が読み"], &["'ZAA' reads them"]);
 }
 
 #[test]
@@ -155,7 +159,12 @@ fn conditions_that_exclude_each_other_or_cannot_be_decided_are_no_overlap() {
     // One message file for each layout of a feed.
     let twice = "[message]\nid = \"CSV\"\ntitle = { ja = \"自前\", en = \"Own\" }\nfeed = \"lab-csv44\"\nunit = [\"'own'\", \"MSH-10\"]\nreplaces = \"unit\"\nmaps = [\"patient\"]\n";
     let (problems, _) = said(&[("messages/own.toml", twice)], &[]);
-    one(&problems, ("messages/own.toml", 4, "CSV", "feed"), &["の電文は CSV が読み"], &["'CSV' reads"]);
+    one(
+        &problems,
+        ("messages/own.toml", 4, "CSV", "feed"),
+        &["その電文は CSV が読み"],
+        &["'CSV' reads them"],
+    );
 }
 
 #[test]
