@@ -66,6 +66,8 @@ mod users;
 mod whose;
 #[cfg(test)]
 mod whose_tests;
+#[cfg(test)]
+mod yields_tests;
 
 pub use accept::Offered;
 pub use appliance::{Audit, AuditEntry, AuditFilter, Broken, Store, inspect, inspect_identity};
