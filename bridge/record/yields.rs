@@ -77,10 +77,10 @@ fn add(resource_type: &str, own: &mut Map<String, Value>, other: Map<String, Val
         match (key.as_str(), own.get_mut(&key), said) {
             ("id" | "meta" | "implicitRules" | "language" | "text", ..) => {}
             ("contained", _, Value::Array(items)) => contained = items,
-            ("status", Some(status), said) => {
-                if said == "completed" && status.as_str().is_some_and(|status| OPEN.contains(&status)) {
-                    *status = said;
-                }
+            ("status", Some(status), said)
+                if said == "completed" && status.as_str().is_some_and(|status| OPEN.contains(&status)) =>
+            {
+                *status = said;
             }
             ("extension", Some(Value::Array(known)), Value::Array(items)) => {
                 for item in items {
