@@ -146,6 +146,17 @@ impl Message {
         self.segments().find(|segment| segment.name() == name)
     }
 
+    /// A repetition of a field of a segment, and whether the field has several; what is absent is empty.
+    pub(crate) fn repetition(&self, segment: u32, field: u16, number: u16) -> (Repetition<'_>, bool) {
+        let Field(part) = self.segment(segment as usize).field(field.into());
+        if part.from == part.to {
+            let absent = Part { start: part.end, ..part };
+            return (Repetition(if number == 1 { part } else { absent }), false);
+        }
+        let (first, more) = Field(part).first();
+        (if number == 1 { first } else { Repetition(part.nth(Level::Repetition, number.into())) }, more)
+    }
+
     fn slice(&self, start: u32, end: u32) -> &str {
         &self.text[start as usize..end as usize]
     }
@@ -377,6 +388,33 @@ impl<'a> Repetition<'a> {
     /// A component by its number, from 1.
     pub fn component(self, number: usize) -> Component<'a> {
         Component(self.0.nth(Level::Component, number))
+    }
+    /// The value at a component and a subcomponent; the first where a number is 0.
+    pub(crate) fn value(self, component: u16, subcomponent: u16) -> Value<'a> {
+        let (part, message) = (self.0, self.0.message);
+        let (component, subcomponent) = (component.max(1), subcomponent.max(1));
+        let absent = Value(Part { start: part.end, from: part.to, ..part });
+        if part.from == part.to {
+            return if (component, subcomponent) == (1, 1) { Value(part) } else { absent };
+        }
+        let (mut at, mut inner, mut start) = (1, 1, part.start);
+        for mark in &message.marks[part.from as usize..part.to as usize] {
+            let end = mark >> 2;
+            if (at, inner) == (component, subcomponent) {
+                return Value(Part { start, end, from: part.to, ..part });
+            }
+            if mark & 3 == Level::Component as u32 {
+                (at, inner) = (at + 1, 1);
+                start = end + message.delimiter_len(Level::Component);
+            } else {
+                inner += 1;
+                start = end + message.delimiter_len(Level::Subcomponent);
+            }
+        }
+        if (at, inner) == (component, subcomponent) {
+            return Value(Part { start, from: part.to, ..part });
+        }
+        absent
     }
     /// All components; none of an empty repetition.
     pub fn components(self) -> impl Iterator<Item = Component<'a>> {

@@ -25,7 +25,7 @@ pub(crate) fn start<'m>(
     context: &'m Context,
     sources: Option<&'m Sources<'m>>,
 ) -> Run<'m> {
-    let cut = Cut::flat(message, &set.symbols);
+    let cut = Cut::flat(message, set);
     let patient = patient::number(message, "PID", 3)
         .map(|id| context.facility.patient_id.normalise(&id))
         .unwrap_or_default();
@@ -67,10 +67,6 @@ pub(crate) fn start<'m>(
     }
 }
 
-pub(crate) fn whole<'s, 'm>() -> Scope<'s, 'm> {
-    Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 }
-}
-
 /// What is wanted besides the resources.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -101,7 +97,7 @@ pub(crate) fn apply<'m>(
     };
     let mut run = start(plan, first, message, context, sources);
     out.patient = (!run.patient.is_empty()).then(|| run.patient.clone());
-    let scope = whole();
+    let scope = run.scope(Inst::Message, 1);
     let layout = context.feed.as_ref().map(|part| part.layout.as_str());
     let of_feed = |kind: &&MessagePlan| kind.feed.map(|n| plan.layouts[n].layout.id.as_str()) == layout;
     let kind = plan.messages.iter().filter(of_feed).find(|kind| {
@@ -117,7 +113,7 @@ pub(crate) fn apply<'m>(
     run.plan = kind;
     run.tracing = mode == Mode::Trace;
     let mut findings = std::mem::take(&mut run.findings);
-    run.cut = Cut::new(message, kind, &plan.symbols, &plan.known, &mut findings);
+    run.cut = Cut::new(message, kind, plan, &mut findings);
     run.findings = findings;
     if run.patient.is_empty() {
         run.findings.push(Finding::error("patient-id-missing", Location::field("PID", 3)));
@@ -170,7 +166,7 @@ pub(crate) fn message_lets(run: &mut Run<'_>) {
     let plan = run.plan;
     let slots = plan.lets.iter().map(|row| row.slot + 1).max().unwrap_or(0);
     // One row at a time, so that a later one may use an earlier one.
-    let mut scope = whole();
+    let mut scope = run.scope(Inst::Message, 1);
     run.owner = &plan.id;
     run.lets(&plan.lets, slots, &mut scope, None);
     for row in &plan.lets {
@@ -188,7 +184,7 @@ pub(crate) fn unit<'m>(run: &mut Run<'m>) -> Option<Unit> {
     run.owner = &plan.id;
     run.row = "unit";
     // Names of a message file are its own there: the same values under their slots.
-    let mut scope = whole();
+    let mut scope = run.scope(Inst::Message, 1);
     let mut lets: Vec<Named<'_>> = Vec::new();
     for row in &plan.lets {
         if lets.len() <= row.slot {
@@ -287,7 +283,7 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
             run.owner = &map.id;
             run.row = "when";
             let ordinal = ordinals.entry(parent).or_insert(0);
-            let mut scope = Scope { inst, lets: Cow::Borrowed(&[]), outer: None, ordinal: *ordinal + 1 };
+            let mut scope = run.scope(inst, *ordinal + 1);
             if let Some(cond) = &map.only
                 && !run.holds(&scope, None, cond)
             {
@@ -342,8 +338,7 @@ fn merge(run: &mut Run<'_>) -> Option<Merge> {
     }
     let map = run.map(one.map);
     let survivor_id = instances.iter().find(|other| Some(other.map) == map.like)?.id.clone();
-    let scope =
-        Scope { inst: one.inst.clone(), lets: Cow::Borrowed(&one.lets), outer: None, ordinal: one.ordinal };
+    let scope = run.scope_of(one);
     let prior = run.key_parts(map, &scope).first()?.clone().into_owned();
     if prior == run.patient {
         run.finding(Severity::Error, "merge-into-itself", NOWHERE);
@@ -492,12 +487,7 @@ fn by_fields<'m>(
 pub(crate) fn make(run: &mut Run<'_>) {
     let instances = run.instances.clone();
     for instance in instances.iter() {
-        let scope = Scope {
-            inst: instance.inst.clone(),
-            lets: Cow::Borrowed(&instance.lets),
-            outer: None,
-            ordinal: instance.ordinal,
-        };
+        let scope = run.scope_of(instance);
         run.resource(instance.map, &instance.id, &scope);
     }
     run.owner = "";

@@ -64,10 +64,7 @@ impl<'m> Run<'m> {
     /// Marks what a row that was not needed would have read.
     fn seen(&mut self, scope: &Scope<'_, 'm>, rule: &'m Rule) {
         if let Source::From(paths) = &rule.source {
-            for path in paths {
-                let mut out = Items::new();
-                self.resolve(scope, None, path, &mut out);
-            }
+            paths.iter().for_each(|path| self.glance(scope, path));
         }
     }
 
@@ -264,7 +261,7 @@ impl<'m> Run<'m> {
             }
             Some(Make::Table(_) | Make::Type(_) | Make::Function(..)) => {
                 let item = Item::Text(Cow::Borrowed(text.as_str()), NOWHERE);
-                let scope = Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+                let scope = self.scope(Inst::Message, 1);
                 let mut writing =
                     Writing { named: Vec::new(), map: 0, id: String::new(), prefix: String::new() };
                 self.made(rule, &[&[item]], &scope, 1, &mut writing)
@@ -328,10 +325,9 @@ impl<'m> Run<'m> {
             Some(Make::Ordinal { .. }) => self.shaped(shape, &ordinal.to_string()),
             Some(Make::Text(pieces)) => {
                 let inner = first.map(|item| Scope {
-                    inst: Inst::Value(item.clone()),
                     lets: Cow::Borrowed(&scope.lets),
                     outer: Some(scope),
-                    ordinal,
+                    ..self.scope(Inst::Value(item.clone()), ordinal)
                 });
                 let mut text = String::new();
                 let whole = self.compose(inner.as_ref().unwrap_or(scope), pieces, &mut text);
@@ -359,7 +355,7 @@ impl<'m> Run<'m> {
             Item::Group(g) => Inst::Group(*g),
             _ => Inst::Value(item),
         };
-        let mut scope = Scope { inst, lets: Cow::Borrowed(&[]), outer: Some(outer), ordinal };
+        let mut scope = Scope { outer: Some(outer), ..self.scope(inst, ordinal) };
         self.owner = &map.id;
         if !map.lets.is_empty() {
             self.lets(&map.lets, map.slots, &mut scope, None);
@@ -372,7 +368,7 @@ impl<'m> Run<'m> {
     fn table(&mut self, n: usize, item: &Item<'m>, rule: &'m Rule) -> Result<Made, &'static str> {
         let shape = rule.target.shape;
         let table = &self.set.tables[n];
-        let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+        let text = |n: u16| item.words(n);
         let mut missed = None;
         for slot in slots(item) {
             let code = text(slot);
@@ -475,7 +471,7 @@ impl<'m> Run<'m> {
 /// The slots of a coded value in the order in which a table is asked: a site's own code may be another one of the table,
 /// so it comes behind the code of a standard, wherever that stands.
 pub(super) fn slots(item: &Item<'_>) -> [u16; 2] {
-    let system = |n: u16| item.part(n).map(|part| part.text()).unwrap_or_default();
+    let system = |n: u16| item.words(n);
     let own = |name: &str| name == "L" || name.starts_with("99");
     let is_standard = |name: &str| !name.is_empty() && !own(name);
     if own(&system(3)) && is_standard(&system(6)) { [4, 1] } else { [1, 4] }

@@ -3,6 +3,7 @@
 use super::compile_map::{Draft, Parts, finish_map, read_map};
 use super::compile_message::{MessageDraft, finish_message, read_message};
 use super::describe::{self, SetText, Source as Stand, TableText};
+use super::direct::Slots;
 use super::functions;
 use super::idle;
 use super::layer::{self, Layer, Rank};
@@ -129,6 +130,7 @@ pub(crate) fn compile(
         }
     }
     plan.messages.sort_by(|a, b| a.id.cmp(&b.id));
+    plan.slots = Slots::new(&plan.known);
     let top = |has: &dyn Fn(&Layer) -> bool| {
         layers.iter().filter(|layer| has(layer)).map(|layer| layer.rank).max().unwrap_or_default()
     };

@@ -1,6 +1,7 @@
 //! Cuts the segments of a message into the instances of its groups.
 
-use super::plan::{Group, MessagePlan, Sym, Symbols};
+use super::direct::Firsts;
+use super::plan::{Group, MessagePlan, Plan, Sym};
 use crate::finding::{Finding, Location};
 use crate::hl7v2::Message;
 
@@ -36,6 +37,8 @@ pub(crate) struct Cut {
     pub(crate) loose: Vec<(Sym, Vec<u32>)>,
     /// All segments, by name.
     pub(crate) all: Vec<(Sym, Vec<u32>)>,
+    /// The first of each, as seen from each group.
+    pub(crate) firsts: Firsts,
 }
 
 impl Cut {
@@ -43,15 +46,14 @@ impl Cut {
     pub(crate) fn new(
         message: &Message,
         plan: &MessagePlan,
-        symbols: &Symbols,
-        known: &[Sym],
+        set: &Plan,
         findings: &mut Vec<Finding>,
     ) -> Self {
         let mut cut = Self::default();
         let mut open: Vec<usize> = Vec::new();
         for segment in message.segments() {
             let n = segment.index();
-            let name = symbols.find(segment.name());
+            let name = set.symbols.find(segment.name());
             cut.names.push(name);
             cut.owner.push(None);
             if n == 0 && plan.feed.is_some() {
@@ -77,13 +79,14 @@ impl Cut {
                     if member || second_header || second_patient {
                         let at = format!("{}[{}]", segment.name(), segment.occurrence());
                         findings.push(Finding::error("segment-out-of-place", Location::at(at)));
-                    } else if !known.contains(&name) {
+                    } else if !set.known.contains(&name) {
                         not_read(segment.name(), segment.occurrence(), findings);
                     }
                     list(&mut cut.loose, name, n as u32);
                 }
             }
         }
+        cut.firsts = Firsts::new(&cut, &set.slots);
         cut
     }
 
@@ -177,10 +180,10 @@ impl Cut {
     }
 
     /// A message without groups: every segment is its own.
-    pub(crate) fn flat(message: &Message, symbols: &Symbols) -> Self {
+    pub(crate) fn flat(message: &Message, set: &Plan) -> Self {
         let mut cut = Self::default();
         for segment in message.segments() {
-            let name = symbols.find(segment.name());
+            let name = set.symbols.find(segment.name());
             cut.names.push(name);
             cut.owner.push(None);
             if let Some(name) = name {
@@ -188,6 +191,7 @@ impl Cut {
                 list(&mut cut.all, name, segment.index() as u32);
             }
         }
+        cut.firsts = Firsts::new(&cut, &set.slots);
         cut
     }
 

@@ -78,6 +78,14 @@ impl<'m> Item<'m> {
         }
     }
 
+    /// The text of the nth part; empty where there is none.
+    pub(crate) fn words(&self, n: u16) -> Cow<'m, str> {
+        match self {
+            Self::Repetition(repetition, _) => trimmed(repetition.value(n, 1).text()),
+            _ => self.part(n).map(|part| part.text()).unwrap_or_default(),
+        }
+    }
+
     /// Whether there is anything in it: neither empty, nor delimiters alone, nor the explicit null.
     pub(crate) fn valued(&self, delimiters: &Delimiters) -> bool {
         match self {
@@ -86,6 +94,10 @@ impl<'m> Item<'m> {
             Self::Text(text, _) => !text.trim().is_empty(),
             _ => {
                 let raw = self.raw().unwrap_or_default();
+                // A letter or a digit stands in front nearly always, and neither is a delimiter.
+                if raw.as_bytes().first().is_some_and(|b| b.is_ascii_alphanumeric() || is_kanji(*b)) {
+                    return true;
+                }
                 raw != "\"\""
                     && raw.chars().any(|c| {
                         c != delimiters.component
@@ -101,7 +113,7 @@ impl<'m> Item<'m> {
     pub(crate) fn text(&self) -> Cow<'m, str> {
         let text = match self {
             Self::Segment(_) | Self::Group(_) | Self::Parts(..) => return Cow::Borrowed(""),
-            Self::Repetition(r, _) => r.component(1).text(),
+            Self::Repetition(r, _) => r.value(1, 1).text(),
             Self::Component(c, _) => c.text(),
             Self::Value(v, _) => v.text(),
             Self::Text(text, _) => text.clone(),
@@ -114,8 +126,15 @@ impl<'m> Item<'m> {
 pub(super) fn bare(text: &str) -> &str {
     match text.as_bytes() {
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        [first, .., last, _, _] if is_kanji(*first) && is_kanji(*last) => text,
+        [only] if only.is_ascii_graphic() => text,
         _ => text.trim(),
     }
+}
+
+/// Whether a byte begins a kanji, U+5000 to U+9FFF. It stands nowhere else in UTF-8.
+fn is_kanji(byte: u8) -> bool {
+    (0xE5..=0xE9).contains(&byte)
 }
 
 /// A value without space around it; the explicit null is empty.

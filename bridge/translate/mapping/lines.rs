@@ -10,7 +10,6 @@ use super::orders::Made;
 use super::plan::{Cond, Path};
 use super::run::{Run, Scope};
 use crate::translation::Unit;
-use std::borrow::Cow;
 
 /// Notes of which lines the instances at hand are, and tells a unit what the message says of lines.
 pub(super) fn tell(run: &mut Run<'_>, unit: Option<&mut Unit>, made: &mut Made) {
@@ -21,8 +20,7 @@ pub(super) fn tell(run: &mut Run<'_>, unit: Option<&mut Unit>, made: &mut Made) 
     let mut lines = Vec::new();
     let instances = run.instances.clone();
     for instance in instances.iter().filter(|instance| !set.maps[instance.map].line.is_empty()) {
-        let (inst, lets) = (instance.inst.clone(), Cow::Borrowed(instance.lets.as_slice()));
-        let scope = Scope { inst, lets, outer: None, ordinal: instance.ordinal };
+        let scope = run.scope_of(instance);
         let line = line(run, &set.maps[instance.map].line, &scope);
         made.line(instance.map, &instance.id, line.clone());
         lines.push(line);
@@ -62,7 +60,7 @@ fn cancelled<'m>(run: &mut Run<'m>, n: usize, when: Option<&'m Cond>) -> Vec<Sco
     let counters = std::mem::take(&mut run.counters);
     let mut out = Vec::new();
     for (ordinal, (inst, _)) in (1..).zip(apply::candidates(run, map)) {
-        let mut scope = Scope { inst, lets: Cow::Borrowed(&[]), outer: None, ordinal };
+        let mut scope = run.scope(inst, ordinal);
         if map.only.as_ref().is_none_or(|only| run.holds(&scope, None, only))
             && !run.holds(&scope, None, when)
         {

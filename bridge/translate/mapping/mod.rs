@@ -111,6 +111,7 @@ mod compile_message;
 pub mod coverage;
 pub mod describe;
 mod difference;
+mod direct;
 pub mod functions;
 mod groups;
 mod idle;
@@ -393,7 +394,7 @@ impl MappingSet {
     pub fn knows(&self, table: &str, system: &str, code: &str) -> bool {
         let found = self.plan.tables.iter().find(|known| known.name == table);
         found.is_some_and(|table| {
-            let in_part = table.by_length.contains_key(code) || table.by_start.contains_key(code);
+            let in_part = table.by_name.contains_key(code);
             table.first(system, code).is_some() || (system.is_empty() && in_part)
         })
     }

@@ -18,7 +18,7 @@ impl<'m> Run<'m> {
         map: Option<usize>,
     ) -> bool {
         let mut ok = true;
-        scope.lets = Cow::Owned(vec![Named::default(); slots]);
+        scope.lets = Cow::Owned((0..slots).map(|_| Named::default()).collect());
         for row in lets {
             self.row = self.set.symbols.name(row.name);
             let counted = self.counted(row, scope, map);
@@ -53,20 +53,19 @@ impl<'m> Run<'m> {
                 scope.lets.to_mut()[row.slot] = Named { items, positions };
                 continue;
             }
-            let pos = self.place_of(scope, &row.source);
-            match &row.otherwise {
-                Else::Error(code) => {
-                    let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
-                    self.finding(Severity::Error, code, pos);
-                    ok = false;
-                }
-                Else::Next(Some(code)) => self.finding(Severity::Warning, code.clone(), pos),
-                Else::Warn(code) if !unmet => {
-                    let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
-                    self.finding(Severity::Warning, code, pos);
-                }
-                _ => {}
+            if unmet && let LetSource::From(paths) = &row.source {
+                paths.iter().take(1).for_each(|path| self.glance(scope, path));
             }
+            let code = match &row.otherwise {
+                Else::Error(code) | Else::Next(code @ Some(_)) => code,
+                Else::Warn(code) if !unmet => code,
+                _ => continue,
+            };
+            let pos = self.place_of(scope, &row.source);
+            let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
+            let error = matches!(row.otherwise, Else::Error(_));
+            self.finding(if error { Severity::Error } else { Severity::Warning }, code, pos);
+            ok &= !error;
         }
         ok
     }
@@ -137,7 +136,7 @@ impl<'m> Run<'m> {
             if let (Make::Table(n), Ok(None)) = (make, &made)
                 && !matches!(row.otherwise, Else::Next(_))
             {
-                let (code, system) = (item.text(), item.part(3).map(|i| i.text()).unwrap_or_default());
+                let (code, system) = (item.text(), item.words(3));
                 if self.set.tables[*n].first(&system, &code).is_none() {
                     self.unmapped(*n, &system, &code, pos);
                 }
@@ -165,7 +164,7 @@ impl<'m> Run<'m> {
             }
             Make::Table(n) => {
                 let table = &self.set.tables[*n];
-                let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+                let text = |n: u16| item.words(n);
                 let row = |slot: u16| table.first(&text(slot + 2), &text(slot));
                 super::build::slots(item)
                     .into_iter()
@@ -247,10 +246,7 @@ impl<'m> Run<'m> {
     /// Marks what a row that was not needed would have read.
     fn see(&mut self, scope: &Scope<'_, 'm>, source: &'m LetSource) {
         if let LetSource::From(paths) = source {
-            for path in paths {
-                let mut out = Items::new();
-                self.resolve(scope, None, path, &mut out);
-            }
+            paths.iter().for_each(|path| self.glance(scope, path));
         }
     }
 

@@ -5,10 +5,11 @@
 //! every part. Positions stay those of the message, and what the parts have in common is said and counted once.
 
 use super::apply;
+use super::direct::Firsts;
 use super::groups::Cut;
 use super::item::{NOWHERE, Pos};
 use super::lines;
-use super::plan::{EVERYWHERE, Each, Sym};
+use super::plan::{EVERYWHERE, Each, Plan, Sym};
 use super::run::{Inst, Run, Scope};
 use crate::finding::Severity;
 use crate::quick;
@@ -92,12 +93,12 @@ fn numbers<'m>(run: &mut Run<'m>, each: &'m Each, orders: &[u32]) -> Option<Vec<
 
 /// The first of some paths that is valued, seen from a group.
 fn first<'m>(run: &mut Run<'m>, paths: &'m [super::plan::Path], group: u32) -> Cow<'m, str> {
-    let scope = of_group(group);
+    let scope = of_group(run, group);
     paths.iter().map(|path| run.first_text(&scope, path)).find(|text| !text.is_empty()).unwrap_or_default()
 }
 
-fn of_group<'s, 'm>(group: u32) -> Scope<'s, 'm> {
-    Scope { inst: Inst::Group(group), lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 }
+fn of_group<'s, 'm>(run: &Run<'m>, group: u32) -> Scope<'s, 'm> {
+    run.scope(Inst::Group(group), 1)
 }
 
 /// The part of each group, counted from 0 in order of the message, and how many there are; `None` where that is one.
@@ -114,7 +115,7 @@ fn assign<'m>(
     // What each group goes with: the group that first said its number, its parent, or the one before it.
     let mut with: Vec<Option<usize>> = Vec::with_capacity(orders.len());
     for (n, g) in orders.iter().enumerate() {
-        let scope = of_group(*g);
+        let scope = of_group(run, *g);
         let goes_on = each.continues.as_ref().is_some_and(|cond| run.holds(&scope, None, cond));
         let parent = first(run, &each.parent, *g);
         with.push(match said.get(parent.as_ref()) {
@@ -149,7 +150,7 @@ const NONE: Sym = Sym(EVERYWHERE.0 - 1);
 
 impl Division {
     /// What of the message is in a part.
-    fn cut(&self, full: &Cut, part: u16) -> Cut {
+    fn cut(&self, full: &Cut, part: u16, set: &Plan) -> Cut {
         let has = |owner: Option<u32>| owner.is_none_or(|g| self.of_group[g as usize].contains(&part));
         let keep = |s: &u32| has(full.owner[*s as usize]);
         let lists = |all: &[(Sym, Vec<u32>)]| -> Vec<(Sym, Vec<u32>)> {
@@ -161,13 +162,16 @@ impl Division {
             false => one.without(NONE),
         });
         let names = full.names.iter().zip(&full.owner).map(|(name, owner)| name.filter(|_| has(*owner)));
-        Cut {
+        let mut cut = Cut {
             names: names.collect(),
             instances: instances.collect(),
             owner: full.owner.clone(),
             loose: full.loose.clone(),
             all: lists(&full.all),
-        }
+            firsts: Firsts::default(),
+        };
+        cut.firsts = Firsts::new(&cut, &set.slots);
+        cut
     }
 
     /// Makes one part of two.
@@ -195,7 +199,7 @@ impl Division {
             let mut known: Vec<(String, u16)> = Vec::new();
             let mut same = None;
             for part in self.parts() {
-                look_at(run, self.cut(full, part));
+                look_at(run, self.cut(full, part, run.set));
                 apply::message_lets(run);
                 let Some(unit) = apply::unit(run) else { continue };
                 if let Some((_, first)) = known.iter().find(|(key, _)| *key == unit.key) {
@@ -244,7 +248,7 @@ pub(super) fn make(
     let mut stands = vec![false; usize::from(division.count)];
     let mut whole = true;
     for part in &parts {
-        look_at(run, division.cut(&full, *part));
+        look_at(run, division.cut(&full, *part, run.set));
         apply::message_lets(run);
         let mut unit = apply::unit(run);
         if unit.as_ref().is_none_or(|unit| !unit.withdrawn) {

@@ -66,8 +66,7 @@ impl<'m> Run<'m> {
             }
         }
         if twice && let Some(chosen) = chosen {
-            let whole =
-                Scope { inst: chosen.inst.clone(), lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+            let whole = self.scope(chosen.inst.clone(), 1);
             let pos = self.stand(&whole);
             self.finding(Severity::Warning, "latest-several", pos);
         }

@@ -65,14 +65,10 @@ impl Parser<'_> {
             _ => None,
         };
         if let Some(setting) = setting {
-            return Ok(Path { root: Root::Setting(setting), repetition: Pick::First, parts: Vec::new() });
+            return Ok(Path::new(Root::Setting(setting), Pick::First, Vec::new()));
         }
         if let Some(literal) = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) {
-            return Ok(Path {
-                root: Root::Literal(literal.to_owned()),
-                repetition: Pick::First,
-                parts: Vec::new(),
-            });
+            return Ok(Path::new(Root::Literal(literal.to_owned()), Pick::First, Vec::new()));
         }
         if let Some(rest) = text.strip_prefix("col(") {
             let (name, rest) = rest.split_once(')').ok_or_else(|| {
@@ -93,7 +89,7 @@ impl Parser<'_> {
             };
             let name = self.symbols.intern(name.trim());
             self.columns.push(name);
-            return Ok(Path { root: Root::Column { name, all }, repetition: Pick::First, parts: Vec::new() });
+            return Ok(Path::new(Root::Column { name, all }, Pick::First, Vec::new()));
         }
         if FEED_PATHS.iter().any(|start| text.starts_with(start)) {
             return Err(words(
@@ -106,7 +102,7 @@ impl Parser<'_> {
             let name = &rest[..end];
             let name = (self.names)(name).ok_or_else(|| no_name(name))?;
             let (repetition, parts) = self.tail(&rest[end..])?;
-            return Ok(Path { root: Root::Name(name), repetition, parts });
+            return Ok(Path::new(Root::Name(name), repetition, parts));
         }
         if text.starts_with(|c: char| c.is_ascii_lowercase())
             && let Some((map, name)) = text.split_once("/$")
@@ -123,7 +119,7 @@ impl Parser<'_> {
                 (None, [Part::Number(number), ..]) => self.own_components.push(*number),
                 _ => {}
             }
-            return Ok(Path { root: Root::Relative, repetition, parts });
+            return Ok(Path::new(Root::Relative, repetition, parts));
         }
         let word =
             |text: &str| text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
@@ -169,11 +165,11 @@ impl Parser<'_> {
             if !rest.is_empty() {
                 return Err(not_a_path(text));
             }
-            return Ok(Path {
-                root: Root::Segment { around, name: sym, pick, field: 0 },
-                repetition: Pick::First,
-                parts: Vec::new(),
-            });
+            return Ok(Path::new(
+                Root::Segment { around, name: sym, pick, field: 0 },
+                Pick::First,
+                Vec::new(),
+            ));
         };
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let field: u16 = rest[..end].parse().map_err(|_| {
@@ -198,7 +194,7 @@ impl Parser<'_> {
         }
         let parts = self.parts(rest)?;
         self.component(sym, field, &parts);
-        Ok(Path { root: Root::Segment { around, name: sym, pick, field }, repetition, parts })
+        Ok(Path::new(Root::Segment { around, name: sym, pick, field }, repetition, parts))
     }
 
     /// `coverage/$number`, `coverage[latest $since]/$number`.
@@ -243,7 +239,7 @@ impl Parser<'_> {
         let asked = self.symbols.intern(map);
         self.segments.push((Used::Made, asked));
         let (repetition, parts) = self.tail(&name[end..])?;
-        Ok(Path { root: Root::Of { map: of.index, slot, latest }, repetition, parts })
+        Ok(Path::new(Root::Of { map: of.index, slot, latest }, repetition, parts))
     }
 
     fn component(&mut self, segment: Sym, field: u16, parts: &[Part]) {

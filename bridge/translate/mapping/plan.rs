@@ -1,5 +1,6 @@
 //! The compiled form of a mapping set: what `apply` runs on.
 
+use super::direct::{Direct, Slots};
 use super::problem::{Place, Problem};
 use crate::fhir::{Key, Keys};
 use crate::quick;
@@ -106,12 +107,13 @@ pub(crate) enum Part {
     Name(Sym),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Path {
     pub(crate) root: Root,
     /// Of the field; for a relative path of its first part.
     pub(crate) repetition: Pick,
     pub(crate) parts: Vec<Part>,
+    pub(crate) direct: Option<Direct>,
 }
 
 #[derive(Clone, Debug)]
@@ -159,10 +161,26 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
     pub(crate) by_source: quick::Map<String, Vec<u32>>,
     pub(crate) by_target: quick::Map<String, u32>,
-    /// Of sources written `NAME/LENGTH`, as code systems are: the name → lengths with their rows.
-    pub(crate) by_length: quick::Map<String, Vec<(usize, Vec<u32>)>>,
-    /// Of code systems: the rows of a name for codes that begin so (`J-FAGY/YCM`).
-    pub(crate) by_start: quick::Map<String, Vec<(String, Vec<u32>)>>,
+    /// Of sources written `NAME/LENGTH` or, of code systems, `NAME/START`, as `J-FAGY/YCM`: what stands under the name.
+    pub(crate) by_name: quick::Map<String, ByName>,
+}
+
+/// The rows of a name for some codes alone.
+#[derive(Debug, Default)]
+pub(crate) struct ByName {
+    pub(crate) lengths: Vec<(usize, Vec<u32>)>,
+    /// The longest first.
+    pub(crate) starts: Vec<(String, Vec<u32>)>,
+}
+
+impl ByName {
+    pub(crate) fn of_length(&self, characters: usize) -> Option<&Vec<u32>> {
+        self.lengths.iter().find(|(length, _)| *length == characters).map(|(_, rows)| rows)
+    }
+
+    pub(crate) fn starting(&self, code: &str) -> Option<&Vec<u32>> {
+        self.starts.iter().find(|(start, _)| code.starts_with(start.as_str())).map(|(_, rows)| rows)
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -528,6 +546,8 @@ pub(crate) struct Plan {
     pub(crate) notes: Vec<Problem>,
     /// Segments that any path, group or skip of the set names.
     pub(crate) known: Vec<Sym>,
+    /// The place of each symbol among [`known`](Self::known); beyond its end for what is no segment.
+    pub(crate) slots: Slots,
 }
 
 #[cfg(test)]

@@ -165,8 +165,7 @@ impl<'m> Run<'m> {
     fn refer_new(&mut self, n: usize, item: &Item<'m>) -> Option<String> {
         let map = self.map(n);
         self.owner = &map.id;
-        let mut scope =
-            Scope { inst: Inst::Value(item.clone()), lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+        let mut scope = self.scope(Inst::Value(item.clone()), 1);
         if let Some(when) = &map.when
             && !self.holds(&scope, None, when)
         {

@@ -560,4 +560,5 @@ pub(crate) fn all_of(path: &mut Path) {
         }
         _ => {}
     }
+    path.settle();
 }

@@ -1,5 +1,6 @@
 //! One message under a plan: scopes, paths, conditions and names.
 
+use super::direct::Seat;
 use super::groups::{Cut, listed};
 use super::item::{Item, NOWHERE, Pos};
 use super::plan::{Cond, Map, MessagePlan, Name, Part, Path, Pick, Plan, Root, Sym};
@@ -48,6 +49,7 @@ pub(crate) struct Scope<'s, 'm> {
     pub(crate) outer: Option<&'s Scope<'s, 'm>>,
     /// 1-based among siblings.
     pub(crate) ordinal: usize,
+    pub(super) seat: Seat,
 }
 
 /// An instance of a map that the message has.
@@ -147,6 +149,18 @@ fn number_text(number: usize, out: &mut String) {
 }
 
 impl<'m> Run<'m> {
+    /// What an instance sees, without names.
+    pub(crate) fn scope<'s>(&self, inst: Inst<'m>, ordinal: usize) -> Scope<'s, 'm> {
+        let seat = Seat::new(&self.cut, &inst);
+        Scope { inst, lets: Cow::Borrowed(&[]), outer: None, ordinal, seat }
+    }
+
+    /// What an instance sees, with its names.
+    pub(super) fn scope_of<'s>(&self, instance: &'s Instance<'m>) -> Scope<'s, 'm> {
+        let lets = Cow::Borrowed(instance.lets.as_slice());
+        Scope { lets, ..self.scope(instance.inst.clone(), instance.ordinal) }
+    }
+
     pub(crate) fn finding(&mut self, severity: Severity, code: impl Into<Cow<'static, str>>, pos: Pos) {
         let room = match severity {
             Severity::Information => MAX_FINDINGS,
@@ -409,8 +423,7 @@ impl<'m> Run<'m> {
                     Some(own) if !all => Places::from_slice(&[own]),
                     _ => {
                         // Of a row: all rows of its message; of anything else, what it sees.
-                        let whole =
-                            Scope { inst: Inst::Message, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+                        let whole = self.scope(Inst::Message, 1);
                         let seen = if own.is_some() {
                             self.segments(&whole, record)
                         } else {

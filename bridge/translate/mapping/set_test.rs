@@ -4,14 +4,13 @@ use super::apply::{enumerate, make, start};
 use super::difference::{self, Difference};
 use super::groups::Cut;
 use super::plan::{For, MessagePlan, Plan, Sym, TestPlan};
-use super::run::{Built, Inst, Run, Scope};
+use super::run::{Built, Inst, Run};
 use super::{MappingSet, TestResult, orders};
 use crate::fhir::{Id, Read};
 use crate::finding::Finding;
 use crate::hl7v2::Message;
 use crate::identity::IdKey;
 use crate::translation::{Context, Facility, Lists, PathPatient, Translation};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Facility of the tests in the files; its code is invented.
@@ -149,7 +148,7 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
         let segment = message.segment(message.len() - 1);
         let item = super::item::Item::Segment(segment).part(1);
         let inst = item.map_or(Inst::Message, Inst::Value);
-        let mut scope = Scope { inst, lets: Cow::Borrowed(&[]), outer: None, ordinal: 1 };
+        let mut scope = run.scope(inst, 1);
         run.owner = &map.id;
         run.lets(&map.lets, map.slots, &mut scope, None);
         let node = run.arena.object();
@@ -175,7 +174,7 @@ fn reads(plan: &Plan, name: &str) -> bool {
 /// Cuts, finds instances and runs their rules, as for a message.
 fn run_maps(run: &mut Run<'_>, test: &TestPlan, mut findings: Vec<Finding>) {
     let plan = run.set;
-    run.cut = Cut::new(run.message, run.plan, &plan.symbols, &plan.known, &mut findings);
+    run.cut = Cut::new(run.message, run.plan, plan, &mut findings);
     run.findings = findings;
     if let Some(division) = orders::divide(run) {
         run.tracing = true;
@@ -210,7 +209,7 @@ fn fits(plan: &Plan, kind: &MessagePlan, test: &TestPlan, message: &Message) -> 
         return true;
     }
     let mut findings = Vec::new();
-    Cut::new(message, kind, &plan.symbols, &plan.known, &mut findings);
+    Cut::new(message, kind, plan, &mut findings);
     !findings.iter().any(|finding| finding.code == "segment-out-of-place")
 }
 

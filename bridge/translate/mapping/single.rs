@@ -1,8 +1,9 @@
 //! Paths that give one thing at most: nearly all of them, so they are followed without a list.
 
+use super::direct::{Direct, Led};
 use super::item::{Item, NOWHERE, Pos, trimmed};
 use super::plan::{Part, Path, Pick, Root, Setting};
-use super::run::{Inst, Run, Scope, repetition_bit};
+use super::run::{Inst, Items, Run, Scope, repetition_bit};
 use crate::hl7v2::Repetition;
 use crate::translation::Lists;
 use std::borrow::Cow;
@@ -36,44 +37,30 @@ enum Spot<'m> {
 impl<'m> Run<'m> {
     /// Where the value of a path stands that means one field of one segment.
     fn spot(&self, scope: &Scope<'_, 'm>, relative: Option<&Item<'m>>, path: &'m Path) -> Spot<'m> {
-        match &path.root {
-            Root::Segment { around: None, name, pick, field: field @ 1.. } => {
-                let n = match (&path.repetition, &scope.inst) {
-                    (Pick::First, _) => None,
-                    (Pick::Nth(n), _) => Some(*n),
-                    (Pick::Same, Inst::Value(item) | Inst::Field(item)) => Some(item.pos().repetition.max(1)),
-                    _ => return Spot::Unknown,
-                };
-                let s = match (&scope.inst, pick) {
-                    // What a submap makes of a repetition, it makes beside the fields of that very segment.
-                    (Inst::Value(item) | Inst::Field(item), Pick::First)
-                        if self.cut.names.get(item.pos().segment as usize) == Some(&Some(*name)) =>
-                    {
-                        Some(item.pos().segment)
-                    }
-                    (_, Pick::First) => self.segments(scope, *name).first().copied(),
-                    (_, Pick::Nth(n)) => self.segments(scope, *name).get(usize::from(*n) - 1).copied(),
-                    _ => return Spot::Unknown,
-                };
-                s.map_or(Spot::Nowhere, |s| {
-                    Spot::At(s, *field, n.unwrap_or_else(|| self.meant(s, *field)), &path.parts)
-                })
-            }
-            Root::Relative => {
-                let s = match (relative, &scope.inst) {
-                    (Some(Item::Segment(segment)), _) => segment.index() as u32,
-                    (None, Inst::Segment(s)) => *s,
-                    _ => return Spot::Unknown,
-                };
-                match (path.parts.as_slice(), &path.repetition) {
-                    ([Part::Number(field), rest @ ..], Pick::First) => {
-                        Spot::At(s, *field, self.meant(s, *field), rest)
-                    }
-                    _ => Spot::Unknown,
+        let Root::Segment { around: None, name, pick, field: field @ 1.. } = &path.root else {
+            return Spot::Unknown;
+        };
+        let n = match (&path.repetition, &scope.inst) {
+            (Pick::First, _) => None,
+            (Pick::Nth(n), _) => Some(*n),
+            (Pick::Same, Inst::Value(item) | Inst::Field(item)) => Some(item.pos().repetition.max(1)),
+            _ => return Spot::Unknown,
+        };
+        let s = match pick {
+            Pick::First => {
+                let direct = Direct { name: Some(*name), field: *field, component: 0, subcomponent: 0 };
+                match self.led(scope, relative, direct) {
+                    Led::To(s) => Some(s),
+                    Led::Nowhere => None,
+                    Led::Unknown => self.segments(scope, *name).first().copied(),
                 }
             }
-            _ => Spot::Unknown,
-        }
+            Pick::Nth(n) => self.segments(scope, *name).get(usize::from(*n) - 1).copied(),
+            _ => return Spot::Unknown,
+        };
+        s.map_or(Spot::Nowhere, |s| {
+            Spot::At(s, *field, n.unwrap_or_else(|| self.meant(s, *field)), &path.parts)
+        })
     }
 
     /// The text of the one thing that a path gives, if any, which need not be valued; `Err` where it may give
@@ -84,24 +71,16 @@ impl<'m> Run<'m> {
         relative: Option<&Item<'m>>,
         path: &'m Path,
     ) -> Result<Option<Cow<'m, str>>, Several> {
-        if !self.tracing {
-            match self.spot(scope, relative, path) {
-                Spot::At(s, field, n, parts) => {
-                    let (component, subcomponent) = match parts {
-                        [] => (1, 1),
-                        [Part::Number(c)] => (*c, 1),
-                        [Part::Number(c), Part::Number(s), rest @ ..]
-                            if rest.iter().all(|part| *part == Part::Number(1)) =>
-                        {
-                            (*c, *s)
-                        }
-                        _ => return Ok(None),
-                    };
-                    let component = self.read(s, field, n).component(component.into());
-                    return Ok(Some(trimmed(component.subcomponent(subcomponent.into()).text())));
+        if let Some(direct) = path.direct
+            && !self.tracing
+        {
+            match self.led(scope, relative, direct) {
+                Led::To(s) => {
+                    let read = self.read(s, direct.field, self.meant(s, direct.field));
+                    return Ok(Some(trimmed(read.value(direct.component, direct.subcomponent).text())));
                 }
-                Spot::Nowhere => return Ok(None),
-                Spot::Unknown => {}
+                Led::Nowhere => return Ok(None),
+                Led::Unknown => {}
             }
         }
         match self.single(scope, relative, path) {
@@ -118,6 +97,13 @@ impl<'m> Run<'m> {
         relative: Option<&Item<'m>>,
         path: &'m Path,
     ) -> Found<'m> {
+        if let Some(direct) = path.direct {
+            match self.led(scope, relative, direct) {
+                Led::To(s) => return Found::One(self.item_at(s, direct)),
+                Led::Nowhere => return Found::Nothing,
+                Led::Unknown => {}
+            }
+        }
         match self.spot(scope, relative, path) {
             Spot::At(s, field, n, parts) => return Found::of(self.repetition(s, field, n, parts)),
             Spot::Nowhere => return Found::Nothing,
@@ -181,15 +167,46 @@ impl<'m> Run<'m> {
         self.part(Cow::Owned(Item::Repetition(read, pos)), parts)
     }
 
+    /// Marks what a path reads, whatever stands there.
+    pub(super) fn glance(&mut self, scope: &Scope<'_, 'm>, path: &'m Path) {
+        if let Some(direct) = path.direct {
+            match self.led(scope, None, direct) {
+                Led::To(s) => {
+                    self.read(s, direct.field, self.meant(s, direct.field));
+                    return;
+                }
+                Led::Nowhere => return,
+                Led::Unknown => {}
+            }
+        }
+        self.resolve(scope, None, path, &mut Items::new());
+    }
+
+    /// What a direct path leads to in a segment.
+    fn item_at(&mut self, s: u32, direct: Direct) -> Item<'m> {
+        let Direct { field, component, subcomponent, .. } = direct;
+        let n = self.meant(s, field);
+        let read = self.read(s, field, n);
+        let pos = Pos { segment: s, field, repetition: n, component, subcomponent };
+        let item = match (component, subcomponent) {
+            (0, _) => Item::Repetition(read, pos),
+            (_, 0) => Item::Component(read.component(component.into()), pos),
+            _ => Item::Value(read.value(component, subcomponent), pos),
+        };
+        if self.tracing && item.valued(&self.delimiters) {
+            self.touched.push(pos);
+        }
+        item
+    }
+
     /// A repetition of a field, which is marked as read.
     fn read(&mut self, s: u32, field: u16, n: u16) -> Repetition<'m> {
         self.mark(s, field);
-        let read = self.message.segment(s as usize).field(usize::from(field));
-        let (first, more) = read.first();
+        let (read, more) = self.message.repetition(s, field, n);
         if more && !self.looking {
             *self.repeated.entry((s, field)).or_default() |= repetition_bit(n.into());
         }
-        if n == 1 { first } else { read.repetition(n.into()) }
+        read
     }
 
     /// A part of a thing; of the whole of it, itself.

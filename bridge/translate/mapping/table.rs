@@ -485,16 +485,17 @@ pub(crate) fn build(name: &str, rows: Vec<Cells>) -> Table {
         let Some((name, code)) = source.rsplit_once('/') else { continue };
         match code.parse::<usize>() {
             Ok(number) if number.to_string() == code => {
-                table.by_length.entry(name.to_owned()).or_default().push((number, rows.clone()));
+                table.by_name.entry(name.to_owned()).or_default().lengths.push((number, rows.clone()));
             }
             _ if table.name == "code-systems" && !code.is_empty() => {
-                table.by_start.entry(name.to_owned()).or_default().push((code.to_owned(), rows.clone()));
+                let named = table.by_name.entry(name.to_owned()).or_default();
+                named.starts.push((code.to_owned(), rows.clone()));
             }
             _ => {}
         }
     }
-    for starts in table.by_start.values_mut() {
-        starts.sort_by_key(|(start, _)| std::cmp::Reverse(start.len()));
+    for named in table.by_name.values_mut() {
+        named.starts.sort_by_key(|(start, _)| std::cmp::Reverse(start.len()));
     }
     table
 }
@@ -504,9 +505,9 @@ impl Table {
     /// none, else all.
     pub(crate) fn find<'t>(&'t self, system: &str, code: &str) -> impl Iterator<Item = &'t Row> {
         let rows = self.by_source.get(code).map_or(&[][..], Vec::as_slice);
-        let named = |system: &str| rows.iter().any(|r| self.rows[*r as usize].source_system == system);
-        let wanted = if named(system) { system } else { "" }.to_owned();
-        let any = system.is_empty() && !named("");
+        let own = rows.iter().map(|r| &self.rows[*r as usize]).find(|row| row.source_system == system);
+        let any = system.is_empty() && own.is_none();
+        let wanted = own.map_or("", |row| row.source_system.as_str());
         rows.iter().map(|r| &self.rows[*r as usize]).filter(move |row| any || row.source_system == wanted)
     }
 

@@ -7,10 +7,14 @@ use super::super::run::Run;
 use super::narrow;
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// The components at which the codings of a CWE begin: 1-3, 4-6 and 10-12.
 const CWE_SLOTS: [u16; 3] = [1, 4, 10];
+
+/// The codings of one value.
+type Codings = SmallVec<[Id; 3]>;
 
 /// What stands for a URI in `tables/code-systems.csv` where a name is known and has none: the facility's own.
 pub(crate) const LOCAL: &str = "local";
@@ -26,14 +30,11 @@ impl<'m> Run<'m> {
             return Cow::Owned(name.to_owned());
         }
         if let Some(table) = self.set.code_systems.map(|n| &self.set.tables[n]) {
-            let length = code.chars().count();
-            let sized = table.by_length.get(name).and_then(|sizes| sizes.iter().find(|(n, _)| *n == length));
-            let begun = table
-                .by_start
-                .get(name)
-                .and_then(|starts| starts.iter().find(|(start, _)| code.starts_with(start.as_str())));
+            let named = table.by_name.get(name);
+            let sized = named.and_then(|named| named.of_length(code.chars().count()));
+            let begun = named.and_then(|named| named.starting(code));
             let whole = table.by_source.get(name);
-            let own = sized.map(|(_, rows)| rows).into_iter().chain(begun.map(|(_, rows)| rows));
+            let own = sized.into_iter().chain(begun);
             for rows in own.chain(whole) {
                 let rows = rows.iter().map(|n| &table.rows[*n as usize]);
                 let found = context
@@ -85,9 +86,9 @@ impl<'m> Run<'m> {
     }
 
     /// The codings that begin at these components.
-    fn slots(&mut self, item: &Item<'m>, context: Option<&str>, slots: &[u16]) -> Vec<Id> {
-        let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
-        let mut out: Vec<Id> = Vec::new();
+    fn slots(&mut self, item: &Item<'m>, context: Option<&str>, slots: &[u16]) -> Codings {
+        let text = |n: u16| item.words(n);
+        let mut out = Codings::new();
         for slot in slots.iter().copied() {
             let code = text(slot);
             if code.is_empty() {
@@ -119,7 +120,7 @@ impl<'m> Run<'m> {
         context: Option<&str>,
         shape: Shape,
     ) -> Result<Made, &'static str> {
-        let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+        let text = |n: u16| item.words(n);
         match shape {
             Shape::Text => {
                 let code = [1u16, 4].into_iter().map(text).find(|t| !t.is_empty()).unwrap_or_default();
@@ -147,11 +148,11 @@ impl<'m> Run<'m> {
         if shape == Shape::Coding {
             return Ok(codings.first().map(|id| ("Coding", *id)));
         }
-        let words = item.part(2).map(|i| i.text()).unwrap_or_default();
+        let words = item.words(2);
         Ok(self.concept_of(codings, &words, item))
     }
 
-    fn concept_of(&mut self, codings: Vec<Id>, words: &str, item: &Item<'m>) -> Made {
+    fn concept_of(&mut self, codings: Codings, words: &str, item: &Item<'m>) -> Made {
         if codings.is_empty() && words.is_empty() && item.valued(&self.delimiters) {
             // The name of a code system alone.
             self.finding(Severity::Warning, "concept-empty", item.pos());

@@ -25,7 +25,7 @@ fn in_list(list: &[(&str, &'static str)], code: &str) -> Option<&'static str> {
 
 impl<'m> Run<'m> {
     pub(super) fn patient_identifier(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
-        let text = item.part(1).map(|i| i.text()).unwrap_or_default();
+        let text = item.words(1);
         if text.is_empty() {
             return Ok(None);
         }
@@ -39,7 +39,7 @@ impl<'m> Run<'m> {
     }
 
     pub(super) fn contact_point(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
-        let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+        let text = |n: u16| item.words(n);
         let (usage, kind) = (text(2), text(3));
         let mail = text(4);
         // XTN.12 unformatted, else XTN.1, else area code and number.
@@ -71,7 +71,7 @@ impl<'m> Run<'m> {
     }
 
     pub(super) fn address(&mut self, item: &Item<'m>) -> Result<Made, &'static str> {
-        let text = |n: u16| item.part(n).map(|i| i.text()).unwrap_or_default();
+        let text = |n: u16| item.words(n);
         // In Japan XAD.8 holds the whole line; else state, city and street in this order.
         let whole = text(8);
         let whole = if whole.is_empty() {

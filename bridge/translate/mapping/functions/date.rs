@@ -36,8 +36,8 @@ pub(crate) fn parse(text: &str) -> Option<Stamp> {
     } else {
         text
     };
-    let (body, zone) = match text.find(['+', '-']) {
-        Some(at) => (&text[..at], &text[at..]),
+    let (body, zone) = match text.bytes().position(|b| b == b'+' || b == b'-') {
+        Some(at) => text.split_at(at),
         None => (text, ""),
     };
     let zone = match zone.len() {
@@ -51,7 +51,8 @@ pub(crate) fn parse(text: &str) -> Option<Stamp> {
         }
         _ => return None,
     };
-    let (digits, fraction) = body.split_once('.').unwrap_or((body, ""));
+    let point = body.bytes().position(|b| b == b'.');
+    let (digits, fraction) = point.map_or((body, ""), |at| (&body[..at], &body[at + 1..]));
     if !digits.bytes().all(|b| b.is_ascii_digit()) || !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -60,7 +61,11 @@ pub(crate) fn parse(text: &str) -> Option<Stamp> {
         4 | 6 | 8 | 10 | 12 | 14 => (digits, fraction),
         _ => return None,
     };
-    let part = |from: usize, to: usize| digits.get(from..to).and_then(|d| d.parse::<u32>().ok());
+    // They are digits by now.
+    let part = |from: usize, to: usize| {
+        let digits = digits.as_bytes().get(from..to)?;
+        Some(digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+    };
     let year = part(0, 4)?;
     let (month, day) = (part(4, 6).filter(|m| *m > 0), part(6, 8).filter(|d| *d > 0));
     if year == 0 || month.is_some_and(|m| m > 12) || (month.is_none() && day.is_some()) {
@@ -112,8 +117,8 @@ fn days(year: u32, month: u32) -> u32 {
 /// Writes the last two digits of a number behind a sign.
 fn digits(out: &mut String, before: &str, number: u32) {
     out.push_str(before);
-    out.push(char::from(b'0' + (number / 10 % 10) as u8));
-    out.push(char::from(b'0' + (number % 10) as u8));
+    let pair = [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+    out.push_str(std::str::from_utf8(&pair).unwrap_or_default());
 }
 
 impl Stamp {

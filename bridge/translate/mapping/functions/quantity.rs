@@ -14,10 +14,28 @@ const MERIT9_UNIT: &str = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/Medication
 /// A FHIR decimal from an NM: digits kept, `+` and leading zeros dropped, `.5` written `0.5`, no exponent. Full-width
 /// digits are digits.
 pub(crate) fn number(text: &str) -> Option<Cow<'_, str>> {
+    if is_plain_number(text.as_bytes()) {
+        return Some(Cow::Borrowed(text));
+    }
     match narrow(text.trim()) {
         Cow::Borrowed(text) => half_width_number(text),
         Cow::Owned(text) => half_width_number(text.trim()).map(|number| Cow::Owned(number.into_owned())),
     }
+}
+
+/// Whether it is a number as nearly all are, which needs no change: digits, a point among them or none, no zero too
+/// many in front.
+fn is_plain_number(text: &[u8]) -> bool {
+    let mut point = None;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {}
+            b'.' if point.is_none() && at > 0 => point = Some(at),
+            _ => return false,
+        }
+    }
+    let whole = point.unwrap_or(text.len());
+    (1..=32).contains(&text.len()) && whole + 1 != text.len() && (text[0] != b'0' || whole == 1)
 }
 
 fn half_width_number(text: &str) -> Option<Cow<'_, str>> {
@@ -88,11 +106,17 @@ pub(super) fn power<'m>(unit: &Item<'m>) -> Option<Power<'m>> {
     if !matches!(unit, Item::Repetition(..)) {
         return None;
     }
-    let text = |n: u16| unit.part(n).map(|i| i.text()).unwrap_or_default();
+    let text = |n: u16| unit.words(n);
     // `^10^2/uL`: the words alone.
-    let at = if text(1).is_empty() { 2 } else { 1 };
-    let (base, exponent) = (text(at), text(at + 1));
+    let (at, base) = match text(1) {
+        empty if empty.is_empty() => (2, text(2)),
+        base => (1, base),
+    };
     let plain = narrow(&base);
+    if !plain.ends_with("10") {
+        return None;
+    }
+    let exponent = text(at + 1);
     if plain.trim_start_matches(['×', 'x', 'X', '*', '✕', '・', ' ']) != "10" {
         return None;
     }
@@ -135,7 +159,7 @@ impl<'m> Run<'m> {
     /// The same from the parts behind the first ones: of a CQ that is a component itself (TQ.1) the parts of the unit
     /// stand beside the amount.
     fn put_unit_behind(&mut self, quantity: Id, unit: &Item<'m>, before: u16, context: &str) {
-        let text = |n: u16| unit.part(before + n).map(|i| i.text()).unwrap_or_default();
+        let text = |n: u16| unit.words(before + n);
         let (mut code, mut words, mut name) = (text(1), text(2), text(3));
         if let Some(power) = power(unit).filter(|_| before == 0) {
             (code, words, name) = (Cow::Owned(power.unit), Cow::Borrowed(""), power.system);

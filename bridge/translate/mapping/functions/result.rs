@@ -206,7 +206,7 @@ impl<'m> Run<'m> {
                 Ok(plain)
             }
             "SN" => {
-                let part = |n: u16| value.part(n).map(|i| i.text()).unwrap_or_default();
+                let part = |n: u16| value.words(n);
                 let (sign, first, separator) = (part(1), part(2), part(3));
                 let comparator = ["<", ">", "<=", ">="].into_iter().find(|c| *c == sign);
                 if separator.is_empty()
