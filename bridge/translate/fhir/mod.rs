@@ -307,6 +307,10 @@ impl Arena {
             self.put(object, key, value);
         }
     }
+    /// A new node that holds what another holds, which nothing may be written into any more.
+    pub(crate) fn copy(&mut self, of: Id) -> Id {
+        self.push(self.nodes[of.0 as usize].kind)
+    }
     /// Makes one node hold what another holds.
     pub fn assign(&mut self, to: Id, from: Id) {
         self.nodes[to.0 as usize].kind = self.nodes[from.0 as usize].kind;

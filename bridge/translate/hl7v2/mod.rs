@@ -9,6 +9,7 @@ pub mod ack;
 pub mod escape;
 pub mod header;
 pub mod parse;
+mod place;
 pub mod position;
 mod write;
 

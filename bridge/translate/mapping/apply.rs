@@ -62,6 +62,8 @@ pub(crate) fn start<'m>(
         rows: Vec::new(),
         fitted: quick::Map::default(),
         shared: quick::Map::default(),
+        around: quick::Map::default(),
+        common: quick::Map::default(),
         composed: String::new(),
         counters: BTreeMap::new(),
     }
@@ -279,7 +281,9 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
         let map = run.map(*n);
         ordinals.clear();
         turns.clear();
-        for (inst, parent) in candidates(run, map) {
+        let found = candidates(run, map);
+        let siblings = found.len() > 1;
+        for (inst, parent) in found {
             run.owner = &map.id;
             run.row = "when";
             let ordinal = ordinals.entry(parent).or_insert(0);
@@ -300,7 +304,7 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
             }
             *ordinal += 1;
             run.take(&scope);
-            if !map.lets.is_empty() && !run.lets(&map.lets, map.slots, &mut scope, Some(*n)) {
+            if !map.lets.is_empty() && !run.names_of(*n, &mut scope, siblings) {
                 continue;
             }
             run.row = "key";
@@ -317,7 +321,7 @@ pub(crate) fn enumerate(run: &mut Run<'_>) {
             };
             let id = if map.same == Same::Apart { run.apart(map, id, parts, &mut turns) } else { id };
             let Scope { inst, lets, ordinal, .. } = scope;
-            all.push(Instance { map: *n, inst, lets: lets.into_owned(), ordinal, id });
+            all.push(Instance { map: *n, inst, lets: lets.into_owned(), ordinal, id, siblings });
         }
     }
     index(run, &all);
@@ -488,7 +492,7 @@ pub(crate) fn make(run: &mut Run<'_>) {
     let instances = run.instances.clone();
     for instance in instances.iter() {
         let scope = run.scope_of(instance);
-        run.resource(instance.map, &instance.id, &scope);
+        run.resource(instance.map, &instance.id, &scope, instance.siblings);
     }
     run.owner = "";
 }

@@ -1,8 +1,10 @@
 //! Rules write: from an instance and a map to nodes of a resource or element.
 
+use super::holds::Plain;
 use super::item::{Item, NOWHERE, Pos, bare};
 use super::plan::{Else, Fixed, Make, Map, Path, Rule, Shape, Source, Sym, Table, Target};
 use super::run::{Built, Inst, Items, Run, Scope};
+use super::siblings::{Common, Written};
 use super::single::Found;
 use crate::fhir::{Id, key};
 use crate::finding::Severity;
@@ -20,11 +22,13 @@ pub(crate) struct Writing {
     pub(crate) id: String,
     /// The target path of the element that a submap fills.
     pub(crate) prefix: String,
+    /// What the rule at work writes, where its siblings are to have it too.
+    pub(crate) kept: Option<Written>,
 }
 
 impl<'m> Run<'m> {
     /// Makes the resource of an instance and keeps it.
-    pub(crate) fn resource(&mut self, n: usize, id: &str, scope: &Scope<'_, 'm>) {
+    pub(crate) fn resource(&mut self, n: usize, id: &str, scope: &Scope<'_, 'm>, siblings: bool) {
         let map = self.map(n);
         let root = self.arena.object();
         self.arena.put_text(root, key::RESOURCE_TYPE, &map.makes);
@@ -36,29 +40,68 @@ impl<'m> Run<'m> {
             self.arena.put(root, key::META, meta);
         }
         let told = if self.tracing { id.to_owned() } else { String::new() };
-        let mut writing = Writing { named: Vec::new(), map: n, id: told, prefix: String::new() };
-        self.rules(map, root, scope, &mut writing);
+        let mut writing = Writing { named: Vec::new(), map: n, id: told, prefix: String::new(), kept: None };
+        let mut common = if siblings { self.common(n, scope) } else { None };
+        self.rules(map, root, scope, &mut writing, common.as_mut());
+        self.keep(n, scope, common);
         let pos = self.stand(scope);
         self.built.push(Built { map: n, id: id.to_owned(), node: root, named: writing.named, pos });
     }
 
     /// Runs the rules of a map into an object.
-    pub(crate) fn rules(&mut self, map: &'m Map, root: Id, scope: &Scope<'_, 'm>, writing: &mut Writing) {
+    pub(crate) fn rules(
+        &mut self,
+        map: &'m Map,
+        root: Id,
+        scope: &Scope<'_, 'm>,
+        writing: &mut Writing,
+        mut common: Option<&mut Common<'m>>,
+    ) {
         let mut wrote = false;
-        for rule in &map.rules {
+        for (n, rule) in map.rules.iter().enumerate() {
             self.owner = &map.id;
             self.row = &rule.id;
+            let mut common = common.as_mut().filter(|_| map.around.rules.get(n) == Some(&true));
             if rule.follows && wrote {
-                self.seen(scope, rule);
+                if common.is_none_or(|common| !common.is_seen(n)) {
+                    self.seen(scope, rule);
+                }
                 continue;
             }
             self.touched.clear();
-            wrote = self.rule(rule, root, scope, writing);
+            wrote = match &mut common {
+                Some(common) => self.rule_around(n, rule, root, scope, writing, common),
+                None => self.rule(rule, root, scope, writing),
+            };
             if !wrote {
                 (self.owner, self.row) = (&map.id, &rule.id);
                 self.unmet(rule, scope);
             }
         }
+    }
+
+    /// Runs a rule that looks past the instance, or takes over what it wrote for a sibling.
+    fn rule_around(
+        &mut self,
+        n: usize,
+        rule: &'m Rule,
+        root: Id,
+        scope: &Scope<'_, 'm>,
+        writing: &mut Writing,
+        common: &mut Common<'m>,
+    ) -> bool {
+        let Some(written) = common.rule(n) else {
+            writing.kept = Some(Written::new());
+            let wrote = self.rule(rule, root, scope, writing);
+            common.set_rule(n, writing.kept.take().unwrap_or_default());
+            return wrote;
+        };
+        let mut wrote = false;
+        for (kind, node, once) in written {
+            let copy = self.arena.copy(*node);
+            wrote |= self.emit(rule, root, Ok(Some((kind, copy))), NOWHERE, writing, *once);
+        }
+        wrote
     }
 
     /// Marks what a row that was not needed would have read.
@@ -102,7 +145,7 @@ impl<'m> Run<'m> {
         match &rule.source {
             Source::Fixed(fixed) => {
                 let made = self.fixed(rule, fixed);
-                self.write_made(rule, root, made, NOWHERE, writing)
+                self.emit(rule, root, made, NOWHERE, writing, false)
             }
             Source::None => {
                 let Some(Make::Text(pieces)) = &rule.make else { return false };
@@ -111,7 +154,7 @@ impl<'m> Run<'m> {
                 let whole = self.compose(scope, pieces, &mut text);
                 let made = if whole { self.shaped(rule.target.shape, &text) } else { Ok(None) };
                 self.composed = text;
-                self.write_made(rule, root, made, NOWHERE, writing)
+                self.emit(rule, root, made, NOWHERE, writing, false)
             }
             Source::Each(path, used) => {
                 let mut items = Items::new();
@@ -138,14 +181,7 @@ impl<'m> Run<'m> {
                     };
                     self.touched.clear();
                     // Kanji and kana of one doctor are two repetitions and one participant.
-                    if repeats
-                        && let Ok(Some((_, node))) = &made
-                        && self.listed(root, &rule.target, *node)
-                    {
-                        wrote = true;
-                        continue;
-                    }
-                    wrote |= self.write_made(rule, root, made, pos, writing);
+                    wrote |= self.emit(rule, root, made, pos, writing, repeats);
                 }
                 wrote
             }
@@ -178,10 +214,18 @@ impl<'m> Run<'m> {
             let Some(pos) = found.iter().flatten().next().map(Item::pos) else { return false };
             let inputs: SmallVec<[&[Item<'m>]; 3]> = found.iter().map(|items| items.as_slice()).collect();
             let made = self.made(rule, &inputs, scope, scope.ordinal, writing);
-            return self.write_made(rule, root, made, pos, writing);
+            return self.emit(rule, root, made, pos, writing, false);
         }
         let ordinal = matches!(rule.make, Some(Make::Ordinal { .. }));
         if let ([path], false, false) = (paths, self.tracing, ordinal) {
+            // Most values are written as they are.
+            if rule.make.is_none()
+                && let Plain::Text(text, false) = self.at_once(scope, None, path)
+            {
+                let made = self.shaped(rule.target.shape, text);
+                let pos = if made.is_err() { self.place(scope, path) } else { NOWHERE };
+                return self.put_made(rule, root, made, pos, writing);
+            }
             match self.single(scope, None, path) {
                 Found::Nothing => return false,
                 Found::One(item) if !item.valued(&delimiters) => return false,
@@ -203,7 +247,7 @@ impl<'m> Run<'m> {
         items.retain(|item| item.valued(&delimiters));
         if ordinal {
             let made = self.shaped(rule.target.shape, &scope.ordinal.to_string());
-            return self.write_made(rule, root, made, NOWHERE, writing);
+            return self.emit(rule, root, made, NOWHERE, writing, false);
         }
         let (appends, refers) = (rule.appends(), rule.refers());
         let mut wrote = false;
@@ -230,9 +274,23 @@ impl<'m> Run<'m> {
         pos: Pos,
         writing: &mut Writing,
     ) -> bool {
-        let listed = rule.refers()
-            && rule.appends()
-            && matches!(&made, Ok(Some((_, node))) if self.listed(root, &rule.target, *node));
+        self.emit(rule, root, made, pos, writing, rule.refers() && rule.appends())
+    }
+
+    /// Writes what was made; `once`: unless the target's array holds an equal element already.
+    fn emit(
+        &mut self,
+        rule: &'m Rule,
+        root: Id,
+        made: Result<Made, &'static str>,
+        pos: Pos,
+        writing: &mut Writing,
+        once: bool,
+    ) -> bool {
+        if let (Some(kept), Ok(Some((kind, node)))) = (&mut writing.kept, &made) {
+            kept.push((kind, *node, once));
+        }
+        let listed = once && matches!(&made, Ok(Some((_, node))) if self.listed(root, &rule.target, *node));
         listed || self.write_made(rule, root, made, pos, writing)
     }
 
@@ -262,8 +320,13 @@ impl<'m> Run<'m> {
             Some(Make::Table(_) | Make::Type(_) | Make::Function(..)) => {
                 let item = Item::Text(Cow::Borrowed(text.as_str()), NOWHERE);
                 let scope = self.scope(Inst::Message, 1);
-                let mut writing =
-                    Writing { named: Vec::new(), map: 0, id: String::new(), prefix: String::new() };
+                let mut writing = Writing {
+                    named: Vec::new(),
+                    map: 0,
+                    id: String::new(),
+                    prefix: String::new(),
+                    kept: None,
+                };
                 self.made(rule, &[&[item]], &scope, 1, &mut writing)
             }
             _ => self.shaped(rule.target.shape, text),
@@ -361,7 +424,10 @@ impl<'m> Run<'m> {
             self.lets(&map.lets, map.slots, &mut scope, None);
         }
         let root = self.arena.object();
-        self.rules(map, root, &scope, writing);
+        // What is written inside is part of what the rule around it makes.
+        let kept = writing.kept.take();
+        self.rules(map, root, &scope, writing, None);
+        writing.kept = kept;
         (!self.arena.is_empty(root)).then_some(root)
     }
 

@@ -192,7 +192,7 @@ fn overlap(plan: &Plan, own: &MessagePlan, other: &MessagePlan) -> Overlap {
 fn alternatives<'c>(plan: &Plan, cond: &'c Cond, holds: bool) -> Option<Vec<Alternative<'c>>> {
     match (cond, holds) {
         (Cond::Not(inner), holds) => alternatives(plan, inner, !holds),
-        (Cond::Shared(_, inner), holds) => alternatives(plan, inner, holds),
+        (Cond::Shared(_, inner) | Cond::Around(_, inner), holds) => alternatives(plan, inner, holds),
         (Cond::All(list), true) | (Cond::Any(list), false) => {
             let mut out: Vec<Alternative<'c>> = vec![Vec::new()];
             for cond in list {

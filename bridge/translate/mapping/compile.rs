@@ -11,11 +11,11 @@ use super::path::OfMap;
 use super::plan::{LayoutPlan, Make, Plan, Table};
 use super::problem::{Place, Problem, Problems, words};
 use super::reader::{File, Tab, line_starts};
-use super::shared;
 use super::syntax;
 use super::table;
 use super::test_draft::{TestDraft, finish_test, lay_test, read_test, shows};
 use super::{check_overlap, check_place, check_profile, check_set, check_skip, check_table};
+use super::{shared, siblings};
 use crate::feed;
 use crate::fhir::Keys;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -159,6 +159,7 @@ pub(crate) fn compile(
     problems.sort_by(|a, b| (a.layer, &a.file, a.line).cmp(&(b.layer, &b.file, b.line)));
     problems.dedup();
     if problems.iter().all(|problem| problem.doubt) {
+        siblings::find(&mut plan);
         shared::find(&mut plan.maps);
         return Ok((plan, text, problems));
     }

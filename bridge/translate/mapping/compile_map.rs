@@ -9,6 +9,7 @@ use super::problem::{Place, Problems, words};
 use super::reader::{File, Tab, plain};
 use super::rows::{Cell, Cx, all_of};
 use super::segments;
+use super::siblings::Around;
 use super::target;
 use super::{check_map, check_profile};
 use crate::profile::r4;
@@ -427,6 +428,7 @@ pub(crate) fn finish_map(
         shared,
         slots: cx.own.len(),
         lets,
+        around: Around::default(),
         rules,
     }
 }

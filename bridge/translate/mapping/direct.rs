@@ -14,6 +14,8 @@ pub(crate) struct Direct {
     pub(crate) field: u16,
     pub(crate) component: u16,
     pub(crate) subcomponent: u16,
+    /// All repetitions are meant: it is one value where the field has one.
+    pub(crate) all: bool,
 }
 
 // What follows from the rest is not printed: two paths are the same where they print the same.
@@ -54,7 +56,12 @@ impl Path {
             [Part::Number(component), Part::Number(subcomponent)] => (*component, *subcomponent),
             _ => return None,
         };
-        matches!(self.repetition, Pick::First).then_some(Direct { name, field, component, subcomponent })
+        let all = match self.repetition {
+            Pick::First => false,
+            Pick::All => true,
+            _ => return None,
+        };
+        Some(Direct { name, field, component, subcomponent, all })
     }
 }
 

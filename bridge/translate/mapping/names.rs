@@ -1,15 +1,32 @@
 //! Names: rows of `let`, forms, composed texts and the search for a segment.
 
-use super::item::{Item, NOWHERE, Pos};
+use super::item::{Item, NOWHERE, Pos, bare};
 use super::plan::{Else, Find, FindBy, Let, LetSource, Make, Many, Piece, Sym};
 use super::run::{Inst, Items, Named, Places, Run, Scope};
+use super::siblings::Common;
+use super::single::Found;
 use crate::finding::Severity;
 use smallvec::smallvec;
 use std::borrow::Cow;
 use std::rc::Rc;
 
 impl<'m> Run<'m> {
-    /// The names of a map for an instance. `None` where one says `error` and is missing.
+    /// The names of a map for one of its instances; `false` where one says `error` and is missing.
+    pub(super) fn names_of(&mut self, n: usize, scope: &mut Scope<'_, 'm>, siblings: bool) -> bool {
+        let map = self.map(n);
+        let mut common = if siblings { self.common(n, scope) } else { None };
+        let ok = self.rows(
+            &map.lets,
+            map.slots,
+            scope,
+            Some(n),
+            common.as_mut().map(|common| (common, map.around.names.as_slice())),
+        );
+        self.keep(n, scope, common);
+        ok
+    }
+
+    /// The names of rows; `false` where one says `error` and is missing.
     pub(crate) fn lets(
         &mut self,
         lets: &'m [Let],
@@ -17,57 +34,90 @@ impl<'m> Run<'m> {
         scope: &mut Scope<'_, 'm>,
         map: Option<usize>,
     ) -> bool {
+        self.rows(lets, slots, scope, map, None)
+    }
+
+    /// The same; names that look past the instance are taken over from its siblings.
+    fn rows(
+        &mut self,
+        lets: &'m [Let],
+        slots: usize,
+        scope: &mut Scope<'_, 'm>,
+        map: Option<usize>,
+        mut common: Option<(&mut Common<'m>, &[bool])>,
+    ) -> bool {
         let mut ok = true;
         scope.lets = Cow::Owned((0..slots).map(|_| Named::default()).collect());
-        for row in lets {
-            self.row = self.set.symbols.name(row.name);
-            let counted = self.counted(row, scope, map);
-            if !scope.lets[row.slot].items.is_empty() {
-                self.see(scope, &row.source);
-                continue;
-            }
-            self.touched.clear();
-            // What is looked at only to say something is not read by that.
-            self.looking = matches!(&row.make, Some(Make::Function(n, _)) if super::functions::only_says(*n));
-            let items = match &row.when {
-                Some(cond) if !self.holds(scope, None, cond) => None,
-                _ => Some(self.let_items(row, scope, counted)),
-            };
-            self.looking = false;
-            let unmet = items.is_none();
-            let items = items.unwrap_or_default();
-            if !items.is_empty() {
-                let positions = if self.tracing {
-                    let mut all = std::mem::take(&mut self.touched);
-                    all.extend(items.iter().map(Item::pos).filter(|p| p.segment != u32::MAX));
-                    all
-                } else {
-                    Vec::new()
-                };
-                if let Else::Warn(Some(code)) = &row.otherwise
-                    && matches!(row.source, LetSource::Fixed(_))
-                {
-                    // A fixed last row that says `warn`: the value is made up, and that is said.
-                    self.finding(Severity::Warning, code.clone(), NOWHERE);
+        for (n, row) in lets.iter().enumerate() {
+            if let Some((common, around)) = &mut common
+                && around.get(row.slot) == Some(&true)
+            {
+                let last = lets.get(n + 1).is_none_or(|next| next.slot != row.slot);
+                if let Some(known) = common.name(row.slot) {
+                    if last {
+                        scope.lets.to_mut()[row.slot] = known.clone();
+                    }
+                    continue;
                 }
-                scope.lets.to_mut()[row.slot] = Named { items, positions };
+                ok &= self.let_row(row, scope, map);
+                if last {
+                    common.set_name(row.slot, &scope.lets[row.slot]);
+                }
                 continue;
             }
-            if unmet && let LetSource::From(paths) = &row.source {
-                paths.iter().take(1).for_each(|path| self.glance(scope, path));
-            }
-            let code = match &row.otherwise {
-                Else::Error(code) | Else::Next(code @ Some(_)) => code,
-                Else::Warn(code) if !unmet => code,
-                _ => continue,
-            };
-            let pos = self.place_of(scope, &row.source);
-            let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
-            let error = matches!(row.otherwise, Else::Error(_));
-            self.finding(if error { Severity::Error } else { Severity::Warning }, code, pos);
-            ok &= !error;
+            ok &= self.let_row(row, scope, map);
         }
         ok
+    }
+
+    /// One row; `false` where it says `error` and its value is missing.
+    fn let_row(&mut self, row: &'m Let, scope: &mut Scope<'_, 'm>, map: Option<usize>) -> bool {
+        self.row = self.set.symbols.name(row.name);
+        let counted = self.counted(row, scope, map);
+        if !scope.lets[row.slot].items.is_empty() {
+            self.see(scope, &row.source);
+            return true;
+        }
+        self.touched.clear();
+        // What is looked at only to say something is not read by that.
+        self.looking = matches!(&row.make, Some(Make::Function(n, _)) if super::functions::only_says(*n));
+        let items = match &row.when {
+            Some(cond) if !self.holds(scope, None, cond) => None,
+            _ => Some(self.let_items(row, scope, counted)),
+        };
+        self.looking = false;
+        let unmet = items.is_none();
+        let items = items.unwrap_or_default();
+        if !items.is_empty() {
+            let positions = if self.tracing {
+                let mut all = std::mem::take(&mut self.touched);
+                all.extend(items.iter().map(Item::pos).filter(|p| p.segment != u32::MAX));
+                all
+            } else {
+                Vec::new()
+            };
+            if let Else::Warn(Some(code)) = &row.otherwise
+                && matches!(row.source, LetSource::Fixed(_))
+            {
+                // A fixed last row that says `warn`: the value is made up, and that is said.
+                self.finding(Severity::Warning, code.clone(), NOWHERE);
+            }
+            scope.lets.to_mut()[row.slot] = Named { items, positions };
+            return true;
+        }
+        if unmet && let LetSource::From(paths) = &row.source {
+            paths.iter().take(1).for_each(|path| self.glance(scope, path));
+        }
+        let code = match &row.otherwise {
+            Else::Error(code) | Else::Next(code @ Some(_)) => code,
+            Else::Warn(code) if !unmet => code,
+            _ => return true,
+        };
+        let pos = self.place_of(scope, &row.source);
+        let code = code.clone().map_or(Cow::Borrowed("field-empty"), Cow::Owned);
+        let error = matches!(row.otherwise, Else::Error(_));
+        self.finding(if error { Severity::Error } else { Severity::Warning }, code, pos);
+        !error
     }
 
     /// `ordinal by $x` counts every instance, whether its number is needed or not.
@@ -100,8 +150,13 @@ impl<'m> Run<'m> {
             let whole = self.compose(scope, pieces, &mut text);
             return whole.then_some(Item::Text(Cow::Owned(text), NOWHERE)).into_iter().collect();
         }
-        let mut items = Items::new();
+        let (mut items, delimiters) = (Items::new(), self.delimiters);
         match &row.source {
+            LetSource::From(paths) if paths.len() == 1 => match self.single(scope, None, &paths[0]) {
+                Found::One(item) if item.valued(&delimiters) => items.push(item),
+                Found::One(_) | Found::Nothing => return items,
+                Found::Several => self.several(scope, None, &paths[0], &mut items),
+            },
             LetSource::From(paths) => {
                 for path in paths {
                     self.resolve(scope, None, path, &mut items);
@@ -111,7 +166,6 @@ impl<'m> Run<'m> {
             LetSource::Find(find) => return self.find(find, scope),
             LetSource::None => {}
         }
-        let delimiters = self.delimiters;
         items.retain(|item| item.valued(&delimiters));
         if let Some(Make::TableOf(n, system)) = &row.make {
             let system = self.first_text(scope, system).into_owned();
@@ -183,11 +237,16 @@ impl<'m> Run<'m> {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
                 Piece::Path(path) => {
-                    let text = self.first_text(scope, path);
-                    if text.is_empty() {
+                    let before = out.len();
+                    match self.named(scope, path).map(|named| named.items.as_slice()) {
+                        Some([Item::Text(Cow::Owned(text), _)]) => out.push_str(bare(text)),
+                        Some([item]) => out.push_str(&item.text()),
+                        Some([]) => {}
+                        _ => out.push_str(&self.first_text(scope, path)),
+                    }
+                    if out.len() == before {
                         return false;
                     }
-                    out.push_str(&text);
                 }
                 Piece::Name(_) => {}
             }

@@ -230,6 +230,8 @@ fn look_at(run: &mut Run<'_>, cut: Cut) {
     run.referred.clear();
     run.fitted.clear();
     run.shared.clear();
+    run.around.clear();
+    run.common.clear();
     run.counters.clear();
 }
 

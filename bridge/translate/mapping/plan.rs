@@ -2,6 +2,7 @@
 
 use super::direct::{Direct, Slots};
 use super::problem::{Place, Problem};
+use super::siblings::Around;
 use crate::fhir::{Key, Keys};
 use crate::quick;
 use crate::translation::{Does, Replaces};
@@ -133,6 +134,8 @@ pub(crate) enum Cond {
     Not(Box<Cond>),
     /// A condition that several maps ask of one instance: its number, and the condition.
     Shared(u32, Box<Cond>),
+    /// A condition that looks past the instance that it is asked of: its number, and the condition.
+    Around(u32, Box<Cond>),
 }
 
 impl Cond {
@@ -149,7 +152,7 @@ impl Cond {
             | Self::Date(path) => own(path),
             Self::Same(a, b) | Self::Before(a, b) => own(a) && own(b),
             Self::All(all) | Self::Any(all) => all.iter().all(Self::is_relative),
-            Self::Not(inner) | Self::Shared(_, inner) => inner.is_relative(),
+            Self::Not(inner) | Self::Shared(_, inner) | Self::Around(_, inner) => inner.is_relative(),
         }
     }
 }
@@ -409,6 +412,8 @@ pub(crate) struct Map {
     pub(crate) lets: Vec<Let>,
     pub(crate) slots: usize,
     pub(crate) rules: Vec<Rule>,
+    /// Which of its rows look past its instances.
+    pub(crate) around: Around,
 }
 
 #[derive(Clone, Debug)]

@@ -181,7 +181,7 @@ impl<'m> Run<'m> {
             return None;
         }
         let id = self.id_of(map, &parts);
-        self.resource(n, &id, &scope);
+        self.resource(n, &id, &scope, false);
         Some(id)
     }
 }

@@ -3,7 +3,8 @@
 use super::direct::Seat;
 use super::groups::{Cut, listed};
 use super::item::{Item, NOWHERE, Pos};
-use super::plan::{Cond, Map, MessagePlan, Name, Part, Path, Pick, Plan, Root, Sym};
+use super::plan::{Map, MessagePlan, Name, Part, Path, Pick, Plan, Root, Sym};
+use super::siblings::Common;
 use super::single::Found;
 use crate::feed::record::Sources;
 use crate::fhir::{Arena, Id};
@@ -59,6 +60,8 @@ pub(crate) struct Instance<'m> {
     pub(crate) lets: Vec<Named<'m>>,
     pub(crate) ordinal: usize,
     pub(crate) id: String,
+    /// Whether its map may have more of them.
+    pub(crate) siblings: bool,
 }
 
 /// A resource before it is merged and written.
@@ -129,6 +132,10 @@ pub(crate) struct Run<'m> {
     pub(crate) fitted: quick::Map<(usize, u32), Rc<[u32]>>,
     /// What shared conditions were found to be: condition, whether of a group, segment or group.
     pub(crate) shared: quick::Map<(u32, bool, u32), bool>,
+    /// What conditions were found to be that look past an instance: condition, group around it.
+    pub(crate) around: quick::Map<(u32, u32), bool>,
+    /// What siblings have in common: map, group around them.
+    pub(crate) common: quick::Map<(usize, u32), Common<'m>>,
     /// Room for a composed text.
     pub(crate) composed: String,
     /// Counters of `ordinal by`.
@@ -345,7 +352,7 @@ impl<'m> Run<'m> {
     }
 
     /// What a path gives that may give several things.
-    fn several(
+    pub(super) fn several(
         &mut self,
         scope: &Scope<'_, 'm>,
         relative: Option<&Item<'m>>,
@@ -518,70 +525,6 @@ impl<'m> Run<'m> {
             _ => {}
         }
         out.extend(self.part(Cow::Owned(item), parts));
-    }
-
-    /// The first thing that a path gives and that is valued.
-    pub(crate) fn first(
-        &mut self,
-        scope: &Scope<'_, 'm>,
-        relative: Option<&Item<'m>>,
-        path: &'m Path,
-    ) -> Option<Item<'m>> {
-        let delimiters = self.delimiters;
-        match self.single(scope, relative, path) {
-            Found::One(item) => return Some(item).filter(|item| item.valued(&delimiters)),
-            Found::Nothing => return None,
-            Found::Several => {}
-        }
-        let mut out = Items::new();
-        self.several(scope, relative, path, &mut out);
-        out.into_iter().find(|item| item.valued(&delimiters))
-    }
-
-    /// The text of [`Self::first`], or empty.
-    pub(crate) fn first_text(&mut self, scope: &Scope<'_, 'm>, path: &'m Path) -> Cow<'m, str> {
-        // What is not valued has no text.
-        match self.text(scope, None, path) {
-            Ok(text) => text.unwrap_or_default(),
-            Err(_) => self.first(scope, None, path).map_or(Cow::Borrowed(""), |item| item.text()),
-        }
-    }
-
-    pub(crate) fn holds(
-        &mut self,
-        scope: &Scope<'_, 'm>,
-        relative: Option<&Item<'m>>,
-        cond: &'m Cond,
-    ) -> bool {
-        let set = self.set;
-        let mut any = |path: &'m Path, test: &dyn Fn(&str) -> bool| {
-            if let Ok(text) = self.text(scope, relative, path) {
-                return text.is_some_and(|text| test(&text));
-            }
-            let mut items = Items::new();
-            self.several(scope, relative, path, &mut items);
-            items.iter().any(|item| test(&item.text()))
-        };
-        match cond {
-            Cond::Valued(path) => self.first(scope, relative, path).is_some(),
-            Cond::In(path, list) => any(path, &|text| list.iter().any(|l| l == text)),
-            Cond::InTable(path, table) => {
-                any(path, &|text| !text.is_empty() && set.tables[*table].by_source.contains_key(text))
-            }
-            Cond::Starts(path, list) => any(path, &|text| list.iter().any(|l| text.starts_with(l.as_str()))),
-            Cond::Ends(path, list) => any(path, &|text| list.iter().any(|l| text.ends_with(l.as_str()))),
-            Cond::Number(path) => any(path, &|text| super::functions::number(text).is_some()),
-            Cond::Date(path) => any(path, &|text| super::functions::is_date(text)),
-            Cond::Same(a, b) => {
-                let (a, b) = (self.first(scope, relative, a), self.first(scope, relative, b));
-                matches!((a, b), (Some(a), Some(b)) if a.text() == b.text())
-            }
-            Cond::Before(a, b) => self.before(scope, relative, a, b),
-            Cond::All(all) => all.iter().all(|c| self.holds(scope, relative, c)),
-            Cond::Any(all) => all.iter().any(|c| self.holds(scope, relative, c)),
-            Cond::Not(inner) => !self.holds(scope, relative, inner),
-            Cond::Shared(n, inner) => self.shared(scope, *n, inner),
-        }
     }
 
     /// The position that a path means, whether or not there is a value.

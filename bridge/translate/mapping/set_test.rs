@@ -152,10 +152,15 @@ fn run_one(set: &MappingSet, test: &TestPlan) -> Vec<Difference> {
         run.owner = &map.id;
         run.lets(&map.lets, map.slots, &mut scope, None);
         let node = run.arena.object();
-        let mut writing =
-            super::build::Writing { named: Vec::new(), map: 0, id: String::new(), prefix: String::new() };
+        let mut writing = super::build::Writing {
+            named: Vec::new(),
+            map: 0,
+            id: String::new(),
+            prefix: String::new(),
+            kept: None,
+        };
         run.tracing = true;
-        run.rules(map, node, &scope, &mut writing);
+        run.rules(map, node, &scope, &mut writing, None);
         subject =
             Some(Built { map: 0, id: String::new(), node, named: writing.named, pos: super::item::NOWHERE });
     } else {

@@ -48,7 +48,8 @@ impl<'m> Run<'m> {
         };
         let s = match pick {
             Pick::First => {
-                let direct = Direct { name: Some(*name), field: *field, component: 0, subcomponent: 0 };
+                let direct =
+                    Direct { name: Some(*name), field: *field, component: 0, subcomponent: 0, all: false };
                 match self.led(scope, relative, direct) {
                     Led::To(s) => Some(s),
                     Led::Nowhere => None,
@@ -72,6 +73,7 @@ impl<'m> Run<'m> {
         path: &'m Path,
     ) -> Result<Option<Cow<'m, str>>, Several> {
         if let Some(direct) = path.direct
+            && !direct.all
             && !self.tracing
         {
             match self.led(scope, relative, direct) {
@@ -99,10 +101,24 @@ impl<'m> Run<'m> {
     ) -> Found<'m> {
         if let Some(direct) = path.direct {
             match self.led(scope, relative, direct) {
+                // No repetition of an empty field is none.
+                Led::To(s) if direct.all && self.message.repeats(s, direct.field) != Some(false) => {
+                    return Found::Several;
+                }
                 Led::To(s) => return Found::One(self.item_at(s, direct)),
                 Led::Nowhere => return Found::Nothing,
                 Led::Unknown => {}
             }
+        }
+        if let (Root::Relative, None, Inst::Value(item), [Part::Number(n)]) =
+            (&path.root, relative, &scope.inst, path.parts.as_slice())
+            && !self.tracing
+            && !matches!(item, Item::Segment(_) | Item::Parts(..))
+        {
+            return Found::of(item.part(*n));
+        }
+        if let Some(s) = self.whole_segment(scope, path) {
+            return s.map_or(Found::Nothing, |s| Found::One(Item::Segment(self.message.segment(s as usize))));
         }
         match self.spot(scope, relative, path) {
             Spot::At(s, field, n, parts) => return Found::of(self.repetition(s, field, n, parts)),
@@ -167,14 +183,36 @@ impl<'m> Run<'m> {
         self.part(Cow::Owned(Item::Repetition(read, pos)), parts)
     }
 
+    /// The segment, if any, that a path means which is its name and no more; `None` where it has to be looked for.
+    pub(super) fn whole_segment(&self, scope: &Scope<'_, 'm>, path: &'m Path) -> Option<Option<u32>> {
+        let Root::Segment { around: None, name, pick: Pick::First, field: 0 } = &path.root else {
+            return None;
+        };
+        if self.tracing || !path.parts.is_empty() || matches!(scope.inst, Inst::Value(_) | Inst::Field(_)) {
+            return None;
+        }
+        let direct = Direct { name: Some(*name), field: 0, component: 0, subcomponent: 0, all: false };
+        match self.led(scope, None, direct) {
+            Led::To(s) => Some(Some(s)),
+            // A group may have that name.
+            Led::Nowhere if self.plan.groups.iter().all(|group| group.name != *name) => Some(None),
+            _ => None,
+        }
+    }
+
     /// Marks what a path reads, whatever stands there.
     pub(super) fn glance(&mut self, scope: &Scope<'_, 'm>, path: &'m Path) {
         if let Some(direct) = path.direct {
             match self.led(scope, None, direct) {
-                Led::To(s) => {
-                    self.read(s, direct.field, self.meant(s, direct.field));
+                Led::To(s) if !direct.all => {
+                    self.mark(s, direct.field);
+                    if !self.looking && self.message.repeats(s, direct.field) == Some(true) {
+                        let n = self.meant(s, direct.field);
+                        *self.repeated.entry((s, direct.field)).or_default() |= repetition_bit(n.into());
+                    }
                     return;
                 }
+                Led::To(_) => {}
                 Led::Nowhere => return,
                 Led::Unknown => {}
             }
@@ -185,7 +223,7 @@ impl<'m> Run<'m> {
     /// What a direct path leads to in a segment.
     fn item_at(&mut self, s: u32, direct: Direct) -> Item<'m> {
         let Direct { field, component, subcomponent, .. } = direct;
-        let n = self.meant(s, field);
+        let n = if direct.all { 1 } else { self.meant(s, field) };
         let read = self.read(s, field, n);
         let pos = Pos { segment: s, field, repetition: n, component, subcomponent };
         let item = match (component, subcomponent) {

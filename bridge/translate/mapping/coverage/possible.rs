@@ -105,7 +105,9 @@ fn solve<'s, 'p>(
         *left -= 1;
         match (&fact.what, fact.holds) {
             (What::Cond(Cond::Not(inner)), holds) => open.push(fact.with(inner, !holds)),
-            (What::Cond(Cond::Shared(_, inner)), holds) => open.push(fact.with(inner, holds)),
+            (What::Cond(Cond::Shared(_, inner) | Cond::Around(_, inner)), holds) => {
+                open.push(fact.with(inner, holds))
+            }
             (What::Cond(Cond::All(list)), true) | (What::Cond(Cond::Any(list)), false) => {
                 open.extend(list.iter().map(|one| fact.with(one, fact.holds)));
             }
@@ -451,7 +453,9 @@ impl<'p> Reader<'p> {
             Cond::All(list) | Cond::Any(list) => {
                 list.iter().for_each(|one| self.codes_of(scope, one, key, seen, out));
             }
-            Cond::Not(inner) | Cond::Shared(_, inner) => self.codes_of(scope, inner, key, seen, out),
+            Cond::Not(inner) | Cond::Shared(_, inner) | Cond::Around(_, inner) => {
+                self.codes_of(scope, inner, key, seen, out)
+            }
             atom => match (path_of(atom).map(|path| (path, &path.root)), atom) {
                 (Some((_, Root::Name(name))), _) => {
                     let (rows, at) = self.rows_of(scope, *name);
@@ -472,7 +476,9 @@ impl<'p> Reader<'p> {
     fn cond_speaks_of(&self, scope: &Scope<'_, 'p>, cond: &'p Cond, key: &Key) -> bool {
         match cond {
             Cond::All(list) | Cond::Any(list) => list.iter().any(|one| self.cond_speaks_of(scope, one, key)),
-            Cond::Not(inner) | Cond::Shared(_, inner) => self.cond_speaks_of(scope, inner, key),
+            Cond::Not(inner) | Cond::Shared(_, inner) | Cond::Around(_, inner) => {
+                self.cond_speaks_of(scope, inner, key)
+            }
             atom => path_of(atom).is_some_and(|path| {
                 matches!(path.root, Root::Name(_)) || self.key(scope, path, 0).as_ref() == Some(key)
             }),

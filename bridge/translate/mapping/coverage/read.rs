@@ -307,7 +307,9 @@ impl<'p> Reader<'p> {
                 one(out, b);
             }
             Cond::All(all) | Cond::Any(all) => all.iter().for_each(|c| self.cond(scope, c, out, depth + 1)),
-            Cond::Not(inner) | Cond::Shared(_, inner) => self.cond(scope, inner, out, depth + 1),
+            Cond::Not(inner) | Cond::Shared(_, inner) | Cond::Around(_, inner) => {
+                self.cond(scope, inner, out, depth + 1)
+            }
         }
     }
 
@@ -322,7 +324,9 @@ impl<'p> Reader<'p> {
     ) {
         match cond {
             Cond::Not(inner) => self.asked(scope, inner, !holds, out, depth + 1),
-            Cond::Shared(_, inner) => self.asked(scope, inner, holds, out, depth + 1),
+            Cond::Shared(_, inner) | Cond::Around(_, inner) => {
+                self.asked(scope, inner, holds, out, depth + 1)
+            }
             Cond::All(list) | Cond::Any(list) => {
                 list.iter().for_each(|one| self.asked(scope, one, holds, out, depth + 1));
             }
