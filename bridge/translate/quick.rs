@@ -68,22 +68,35 @@ pub(crate) const fn is_high(word: u64) -> bool {
     word & (ONES * 0x80) != 0
 }
 
-/// Whether something is found nowhere in a text that is looked at eight bytes at a time; what is short, or left over
-/// at the end, is filled up with `A`.
+/// Whether one of eight bytes is no visible character of ASCII: a space, a control character, 128 or more.
+pub(crate) const fn is_hidden(word: u64) -> bool {
+    (word.wrapping_sub(ONES * b'!' as u64) | word | word.wrapping_add(ONES)) & (ONES * 0x80) != 0
+}
+
+/// Whether something is found nowhere in a text that is looked at eight bytes at a time. Where its length is not made
+/// of whole words, some bytes are looked at twice; of less than four, `A` fills the word up.
 pub(crate) fn nowhere(bytes: &[u8], found: impl Fn(u64) -> bool) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut last = [b'A'; 8];
-    match bytes.last_chunk::<8>() {
-        // What lies in the word before is looked at twice.
-        Some(end) => last = *end,
-        None => last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from),
-    }
-    !words.iter().chain([&last]).any(|word| found(u64::from_ne_bytes(*word)))
+    let last = match (bytes.last_chunk::<8>(), bytes) {
+        (Some(end), _) => u64::from_ne_bytes(*end),
+        (_, [a, b, c, d, ..]) => {
+            let end = bytes.last_chunk::<4>().map_or(0, |end| u32::from_ne_bytes(*end));
+            u64::from(u32::from_ne_bytes([*a, *b, *c, *d])) | u64::from(end) << 32
+        }
+        (_, [a, b, c]) => filled([*a, *b, *c]),
+        (_, [a, b]) => filled([*a, *b, b'A']),
+        (_, [a]) => filled([*a, b'A', b'A']),
+        (_, []) => return true,
+    };
+    !found(last) && !bytes.as_chunks::<8>().0.iter().any(|word| found(u64::from_ne_bytes(*word)))
+}
+
+fn filled([a, b, c]: [u8; 3]) -> u64 {
+    u64::from_ne_bytes([a, b, c, b'A', b'A', b'A', b'A', b'A'])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Quick, below, has, is_high, nowhere};
+    use super::{Quick, below, has, is_hidden, is_high, nowhere};
     use std::collections::HashSet;
     use std::hash::{BuildHasher, BuildHasherDefault};
 
@@ -117,6 +130,8 @@ mod tests {
                         "{at} of {length}: {byte}"
                     );
                     assert_eq!(!nowhere(&text, is_high), byte >= 0x80, "{at} of {length}: {byte}");
+                    let hidden = !(b'!'..0x7f).contains(&byte);
+                    assert_eq!(!nowhere(&text, is_hidden), hidden, "{at} of {length}: {byte}");
                 }
             }
         }

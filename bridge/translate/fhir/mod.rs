@@ -5,6 +5,8 @@
 
 mod write;
 
+pub use write::Writer;
+
 use std::collections::HashMap;
 
 /// An interned key of an object.
@@ -26,8 +28,7 @@ impl Key {
 #[derive(Debug, Default, Clone)]
 pub struct Keys {
     names: Vec<String>,
-    /// The names as JSON, with the colon.
-    written: Vec<String>,
+    written: Vec<write::Member>,
     index: HashMap<String, Key>,
 }
 
@@ -68,7 +69,7 @@ impl Keys {
         }
         let key = Key(u32::try_from(self.names.len()).expect("a set has fewer than 2^32 keys"));
         self.names.push(name.to_owned());
-        self.written.push(write::member(name));
+        self.written.push(write::Member::new(name));
         self.index.insert(name.to_owned(), key);
         key
     }
@@ -109,29 +110,27 @@ struct Node {
     kind: Kind,
 }
 
-/// Sees what a resource is made of while it is written.
+/// Sees what a resource is made of while it is written. Each value comes with the key that it stands under; an item
+/// of an array has the key of the array.
 pub trait Watch<'a> {
     /// An object begins, or an array.
-    fn open(&mut self, object: bool);
+    fn open(&mut self, key: Key, object: bool);
     /// The object or array ends.
     fn close(&mut self);
-    /// A member of an object: what follows is its value, of an array each item that is no object.
-    fn key(&mut self, key: Key);
     /// A string; `plain` where it has no control character, quotation mark or backslash.
-    fn text(&mut self, text: &'a str, plain: bool);
+    fn text(&mut self, key: Key, text: &'a str, plain: bool);
     /// A number, as written.
-    fn number(&mut self, text: &'a str);
+    fn number(&mut self, key: Key, text: &'a str);
     /// A boolean.
-    fn boolean(&mut self);
+    fn boolean(&mut self, key: Key);
 }
 
 impl<'a> Watch<'a> for () {
-    fn open(&mut self, _: bool) {}
+    fn open(&mut self, _: Key, _: bool) {}
     fn close(&mut self) {}
-    fn key(&mut self, _: Key) {}
-    fn text(&mut self, _: &'a str, _: bool) {}
-    fn number(&mut self, _: &'a str) {}
-    fn boolean(&mut self) {}
+    fn text(&mut self, _: Key, _: &'a str, _: bool) {}
+    fn number(&mut self, _: Key, _: &'a str) {}
+    fn boolean(&mut self, _: Key) {}
 }
 
 /// A node as read.
@@ -172,6 +171,9 @@ impl Arena {
         self.text.push_str(text);
         (at, text.len() as u32)
     }
+    fn slice(&self, at: u32, len: u32) -> &str {
+        &self.text[at as usize..(at + len) as usize]
+    }
     /// A new object.
     pub fn object(&mut self) -> Id {
         self.push(Kind::Object { first: NONE, last: NONE, held: 0 })
@@ -205,8 +207,8 @@ impl Arena {
         match self.nodes[id.0 as usize].kind {
             Kind::Object { .. } => Read::Object,
             Kind::Array { .. } => Read::Array,
-            Kind::Text { at, len } => Read::Text(&self.text[at as usize..(at + len) as usize]),
-            Kind::Number { at, len } => Read::Number(&self.text[at as usize..(at + len) as usize]),
+            Kind::Text { at, len } => Read::Text(self.slice(at, len)),
+            Kind::Number { at, len } => Read::Number(self.slice(at, len)),
             Kind::Boolean(value) => Read::Boolean(value),
         }
     }
@@ -329,28 +331,15 @@ impl Arena {
             (x, y) => x == y,
         }
     }
-    /// The resource or element at a node as JSON, written behind `out`, and `Type/id` of each literal reference
-    /// in it, once each, without contained ones.
-    pub fn write<'a>(
-        &'a self,
-        keys: &Keys,
-        id: Id,
-        out: &mut String,
-        watch: &mut impl Watch<'a>,
-    ) -> Vec<String> {
-        let mut references: Vec<String> = Vec::new();
-        write::node(self, keys, id, out, watch, &mut |text| {
-            if !references.iter().any(|known| known == text) {
-                references.push(text.to_owned());
-            }
-        });
-        references
+    /// What writes the nodes that are there by now.
+    pub fn writer<'a>(&'a self, keys: &'a Keys) -> Writer<'a> {
+        Writer::new(self, keys)
     }
     /// The resource or element at a node as bytes of JSON.
     pub fn to_json(&self, keys: &Keys, id: Id) -> Vec<u8> {
-        let mut out = String::with_capacity(2048);
-        self.write(keys, id, &mut out, &mut ());
-        out.into_bytes()
+        let mut out = Vec::with_capacity(2048);
+        self.writer(keys).write(id, &mut out, &mut ());
+        out
     }
     /// The same as a value, for the check.
     pub fn to_value(&self, keys: &Keys, id: Id) -> serde_json::Value {

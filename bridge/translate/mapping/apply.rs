@@ -499,8 +499,8 @@ pub(crate) fn make(run: &mut Run<'_>) {
 
 /// The resources as JSON, and, where verdicts are given, what the check says of them.
 fn write(run: &Run<'_>, verdicts: Option<&Verdicts>) -> (Vec<Resource>, Vec<Finding>) {
-    let keys = &run.set.keys;
-    let mut text = String::with_capacity(4096);
+    let writer = run.arena.writer(&run.set.keys);
+    let mut text = Vec::with_capacity(4096);
     let (mut resources, mut findings, mut clean) =
         (Vec::with_capacity(run.built.len()), Vec::new(), Vec::new());
     let known = verdicts.map(Verdicts::known);
@@ -517,7 +517,7 @@ fn write(run: &Run<'_>, verdicts: Option<&Verdicts>) -> (Vec<Resource>, Vec<Find
         let references = match (verdicts, &known) {
             (Some(verdicts), Some(known)) => {
                 let mut form = verdicts.form();
-                let references = run.arena.write(keys, built.node, &mut text, &mut form);
+                let references = writer.write(built.node, &mut text, &mut form);
                 let form = form.taken();
                 if form.is_none_or(|form| !known.contains(&form)) {
                     let found = checked(run, built);
@@ -528,14 +528,14 @@ fn write(run: &Run<'_>, verdicts: Option<&Verdicts>) -> (Vec<Resource>, Vec<Find
                 }
                 references
             }
-            _ => run.arena.write(keys, built.node, &mut text, &mut ()),
+            _ => writer.write(built.node, &mut text, &mut ()),
         };
         resources.push(Resource {
             resource_type: map.makes.clone(),
             id: built.id.clone(),
             role,
             map: map.id.clone(),
-            json: text.as_bytes().to_vec(),
+            json: text.clone(),
             references,
             yields: run.plan.yields.contains(&built.map),
             line: String::new(),

@@ -124,12 +124,7 @@ impl Primitive {
                 solid && clean
             }
             Self::Code => code(bytes),
-            Self::Id => {
-                // No early end here and below: the machine takes many bytes at a time.
-                let good =
-                    |b: u8| (b | 0x20).wrapping_sub(b'a') < 26 || b.wrapping_sub(b'-') < 13 && b != b'/';
-                (1..=64).contains(&bytes.len()) && bytes.iter().fold(true, |all, b| all & good(*b))
-            }
+            Self::Id => (1..=64).contains(&bytes.len()) && id(bytes),
             Self::Uri | Self::Url | Self::Canonical if graphic(bytes) => true,
             Self::Uri | Self::Url | Self::Canonical => {
                 let (good, plain) = bytes.iter().fold((true, true), |(good, plain), b| {
@@ -166,6 +161,17 @@ impl Primitive {
     }
 }
 
+/// Whether there are letters, digits, hyphens and points alone.
+fn id(bytes: &[u8]) -> bool {
+    let good = |b: u8| ((b | 0x20).wrapping_sub(b'a') < 26) | (b.wrapping_sub(b'-') < 13) & (b != b'/');
+    // No early end: the machine takes sixteen bytes at a time. Some at the end are looked at twice.
+    let all = |bytes: &[u8]| bytes.iter().fold(true, |all, b| all & good(*b));
+    match bytes.last_chunk::<16>() {
+        Some(last) => all(last) && bytes.as_chunks::<16>().0.iter().all(|block| all(block)),
+        None => all(bytes),
+    }
+}
+
 /// Whether there are control characters of ASCII other than DEL.
 fn controls(bytes: &[u8]) -> bool {
     !quick::nowhere(bytes, |word| quick::below(word, b' '))
@@ -173,8 +179,7 @@ fn controls(bytes: &[u8]) -> bool {
 
 /// Whether it is of ASCII alone, without space and control characters, and not empty.
 fn graphic(bytes: &[u8]) -> bool {
-    let other = |word| quick::below(word, b'!') | quick::is_high(word) | quick::has(word, 0x7f);
-    !bytes.is_empty() && quick::nowhere(bytes, other)
+    !bytes.is_empty() && quick::nowhere(bytes, quick::is_hidden)
 }
 
 fn whole(bytes: &[u8]) -> bool {

@@ -44,6 +44,7 @@ const COMPARED: &[&str] = &["component", "entry"];
 #[derive(Debug)]
 pub(crate) struct Verdicts {
     looks: Vec<Look>,
+    known: &'static Known,
     /// Where each form begins: chosen anew in each process, so that no sender can aim at a form.
     seed: [u64; 2],
     clean: RwLock<HashSet<[u64; 2]>>,
@@ -53,22 +54,13 @@ impl Verdicts {
     /// None yet.
     pub(crate) fn new(keys: &Keys) -> Self {
         let seed = [RandomState::new().hash_one(0), RandomState::new().hash_one(1)];
-        Self { looks: keys.names().map(look).collect(), seed, clean: RwLock::default() }
+        Self { looks: keys.names().map(look).collect(), known: Known::all(), seed, clean: RwLock::default() }
     }
 
     /// An empty form, to be taken of a resource.
     pub(crate) fn form(&self) -> Form<'_> {
         let [a, b] = self.seed;
-        Form {
-            looks: &self.looks,
-            at: Look::Whole,
-            key: key::ID,
-            depth: 0,
-            a,
-            b,
-            whole: true,
-            period: [None, None],
-        }
+        Form { looks: &self.looks, known: self.known, depth: 0, a, b, whole: true, period: None }
     }
 
     /// The forms known so far, to look up those of one message.
@@ -132,40 +124,77 @@ fn look_at(name: &str, slots: &[(&r4::Type, &r4::Element)]) -> Look {
 }
 
 /// The texts that some rule knows: codes of code lists, what profiles ask for and invariants compare.
-fn known(text: &str) -> bool {
-    static KNOWN: OnceLock<quick::Map<&'static str, ()>> = OnceLock::new();
-    let texts = KNOWN.get_or_init(|| {
-        let elements = r4::table().types.iter().flat_map(|kind| &kind.elements);
-        let codes = elements.filter_map(|element| element.codes).flat_map(|list| &list.codes);
-        let codes = codes.map(|(_, code)| *code);
-        codes.chain(rule::texts()).chain(invariant::TEXTS.iter().copied()).map(|text| (text, ())).collect()
-    });
-    texts.contains_key(text)
+#[derive(Debug)]
+struct Known {
+    numbers: quick::Map<&'static str, u64>,
+    /// The lengths of those that begin with a byte, as bits, and of those that end with it: most texts of messages are
+    /// told by these alone.
+    lengths: [[u64; 256]; 2],
+}
+
+impl Known {
+    fn all() -> &'static Self {
+        static KNOWN: OnceLock<Known> = OnceLock::new();
+        KNOWN.get_or_init(|| {
+            let elements = r4::table().types.iter().flat_map(|kind| &kind.elements);
+            let codes = elements.filter_map(|element| element.codes).flat_map(|list| &list.codes);
+            let codes = codes.map(|(_, code)| *code);
+            let mut known = Self { numbers: quick::Map::default(), lengths: [[0; 256]; 2] };
+            for (text, number) in codes.chain(rule::texts()).chain(invariant::TEXTS.iter().copied()).zip(0..)
+            {
+                let (begin, end, length) = Self::signs(text);
+                known.lengths[0][begin] |= length;
+                known.lengths[1][end] |= length;
+                known.numbers.insert(text, number);
+            }
+            known
+        })
+    }
+
+    /// The first byte, the last and the bit of the length.
+    fn signs(text: &str) -> (usize, usize, u64) {
+        let bytes = text.as_bytes();
+        let byte = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or(0));
+        (byte(bytes.first()), byte(bytes.last()), 1 << text.len().min(63))
+    }
+
+    /// The number of a text, where some rule knows it.
+    #[inline]
+    fn number(&self, text: &str) -> Option<u64> {
+        let (begin, end, length) = Self::signs(text);
+        let may_be = self.lengths[0][begin] & self.lengths[1][end] & length != 0;
+        if may_be { self.find(text) } else { None }
+    }
+
+    #[inline(never)]
+    fn find(&self, text: &str) -> Option<u64> {
+        self.numbers.get(text).copied()
+    }
 }
 
 /// What the check asks of one resource.
 pub(crate) struct Form<'v> {
     looks: &'v [Look],
-    at: Look,
-    key: Key,
+    known: &'static Known,
     /// Objects and arrays around.
     depth: u32,
     a: u64,
     b: u64,
     whole: bool,
-    /// The start and the end of a Period, with its depth.
-    period: [Option<(u32, &'v str)>; 2],
+    period: Option<Period<'v>>,
 }
 
-/// Odd numbers without a pattern.
-const FIRST: u64 = 0x9E37_79B9_7F4A_7C15;
-const SECOND: u64 = 0xD6E8_FEB8_6659_FD93;
+/// The ends seen so far of the Period that is being written.
+struct Period<'v> {
+    depth: u32,
+    ends: [Option<&'v str>; 2],
+}
 
 /// What a word of a form stands for, so that no two resources of different shape have the same words.
 mod word {
     pub(super) const OBJECT: u64 = 1;
     pub(super) const ARRAY: u64 = 2;
-    pub(super) const CLOSE: u64 = 3;
+    pub(super) const KNOWN: u64 = 3;
     pub(super) const BOOLEAN: u64 = 4;
     pub(super) const STRING: u64 = 5;
     pub(super) const TEXT: u64 = 6;
@@ -179,7 +208,6 @@ mod word {
     pub(super) const DECIMAL: u64 = 14;
     pub(super) const NUMBER: u64 = 15;
     pub(super) const CODE: u64 = 16;
-    pub(super) const KEY: u64 = 17;
 }
 
 impl<'v> Form<'v> {
@@ -188,121 +216,143 @@ impl<'v> Form<'v> {
         self.whole.then_some([self.a, self.b])
     }
 
-    fn put(&mut self, word: u64) {
-        let product = u128::from(self.a ^ word) * u128::from(FIRST);
-        self.a = (product >> 64) as u64 ^ product as u64;
-        self.b = (self.b.rotate_left(23) ^ word).wrapping_mul(SECOND);
+    /// Lays two words in. They are laid in beside their product as well: where a factor is zero, nothing is lost.
+    fn put(&mut self, one: u64, other: u64) {
+        let (a, b) = (self.a ^ one, self.b ^ other);
+        let product = u128::from(a) * u128::from(b);
+        self.a = a ^ product as u64;
+        self.b = b ^ (product >> 64) as u64;
     }
 
-    fn put_text(&mut self, kind: u64, text: &str) {
-        self.put(kind | (text.len() as u64) << 8);
-        let (words, rest) = text.as_bytes().as_chunks::<8>();
-        for word in words {
-            self.put(u64::from_le_bytes(*word));
+    /// A value under a key. With the depth of each value, the end of an object or array needs no word.
+    fn value(&mut self, key: Key, word: u64) {
+        self.put(word, key.number() as u64 | u64::from(self.depth) << 32);
+    }
+
+    /// A value of which the text counts. Its length is in the first word, so that parts may be laid in twice.
+    #[inline(never)]
+    fn text_itself(&mut self, key: Key, kind: u64, text: &str) {
+        self.value(key, kind | (text.len() as u64) << 8);
+        let bytes = text.as_bytes();
+        let (blocks, rest) = bytes.as_chunks::<16>();
+        let two = |block: &[u8; 16]| {
+            let block = u128::from_le_bytes(*block);
+            (block as u64, (block >> 64) as u64)
+        };
+        for block in blocks {
+            let (one, other) = two(block);
+            self.put(one, other);
         }
-        if !rest.is_empty() {
-            self.put(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        if rest.is_empty() {
+            return;
         }
+        let (one, other) = match (bytes.last_chunk::<16>(), rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+            (Some(block), ..) => two(block),
+            (_, Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => (rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
+        };
+        self.put(one, other);
     }
 
     /// The ends of a Period: per-1 asks which comes first.
-    fn moment_of_period(&mut self, end: bool, text: &'v str) {
-        let own = usize::from(end);
-        self.period[own] = Some((self.depth, text));
-        if let [Some((one, start)), Some((other, end))] = &self.period
-            && one == other
-        {
-            let backwards = invariant::backwards(Some(start), Some(end));
-            self.put(word::BACKWARDS | u64::from(backwards) << 8);
+    fn moment_of_period(&mut self, key: Key, text: &'v str) {
+        let depth = self.depth;
+        let period = self.period.get_or_insert(Period { depth, ends: [None, None] });
+        // A Period within a Period is not looked into.
+        self.whole &= period.depth == depth;
+        period.ends[usize::from(key == key::END)] = Some(text);
+        if let [start @ Some(_), end @ Some(_)] = period.ends {
+            let backwards = invariant::backwards(start, end);
+            self.value(key, word::BACKWARDS | u64::from(backwards) << 8);
         }
+    }
+
+    #[inline(never)]
+    fn moment(&mut self, key: Key, text: &'v str) {
+        let day = text.len() <= "YYYY-MM-DD".len();
+        match if day { Primitive::Date } else { Primitive::Instant }.accepts(text) {
+            true => self.value(key, if day { word::DATE } else { word::MOMENT }),
+            false => self.text_itself(key, word::TEXT, text),
+        }
+        if key == key::START || key == key::END {
+            self.moment_of_period(key, text);
+        }
+    }
+
+    #[inline(never)]
+    fn reference(&mut self, key: Key, text: &str) {
+        let kind = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+        match text[kind..].strip_prefix('/') {
+            Some(id) if Primitive::Id.accepts(id) => self.text_itself(key, word::REFERENCE, &text[..kind]),
+            _ => self.text_itself(key, word::TEXT, text),
+        }
+    }
+
+    /// What is asked of the values under a key.
+    fn look(&mut self, key: Key) -> Look {
+        let look = self.looks.get(key.number()).copied().unwrap_or(Look::Compared);
+        self.whole &= look != Look::Compared;
+        look
     }
 }
 
 impl<'v> Watch<'v> for Form<'v> {
-    fn open(&mut self, object: bool) {
+    fn open(&mut self, key: Key, object: bool) {
+        self.look(key);
+        self.value(key, if object { word::OBJECT } else { word::ARRAY });
         self.depth += 1;
-        self.put(if object { word::OBJECT } else { word::ARRAY });
     }
 
     fn close(&mut self) {
         // What lay in this object is no end of the Period beside it.
-        for slot in &mut self.period {
-            if slot.as_ref().is_some_and(|(depth, _)| *depth >= self.depth) {
-                *slot = None;
-            }
+        if self.period.as_ref().is_some_and(|period| period.depth >= self.depth) {
+            self.period = None;
         }
         self.depth -= 1;
-        self.put(word::CLOSE);
     }
 
-    fn key(&mut self, key: Key) {
-        self.key = key;
-        self.at = self.looks.get(key.number()).copied().unwrap_or(Look::Compared);
-        self.whole &= self.at != Look::Compared;
-        self.put(word::KEY | (key.number() as u64) << 8);
-    }
-
-    fn text(&mut self, text: &'v str, plain: bool) {
-        match self.at {
-            // Plain: no control character, so only what begins with a space may be blank.
-            Look::Text if plain && text.as_bytes().first().is_some_and(|b| *b > b' ') => {
-                self.put(word::STRING);
-            }
-            Look::Known if plain && !known(text) && Primitive::Code.accepts(text) => self.put(word::CODE),
-            Look::Known if plain && text.as_bytes().first().is_some_and(|b| *b > b' ') && !known(text) => {
-                self.put(word::STRING);
-            }
-            Look::Id if self.depth == 1 && Primitive::Id.accepts(text) => self.put(word::ID),
-            Look::Reference => match text.split_once('/') {
-                Some((kind, id))
-                    if Primitive::Id.accepts(id) && kind.bytes().all(|b| b.is_ascii_alphabetic()) =>
-                {
-                    self.put_text(word::REFERENCE, kind);
-                }
-                _ => self.put_text(word::TEXT, text),
+    #[inline(always)]
+    fn text(&mut self, key: Key, text: &'v str, plain: bool) {
+        // Plain: no control character, so only what begins with a space may be blank.
+        let solid = plain && text.as_bytes().first().is_some_and(|byte| *byte > b' ');
+        match self.look(key) {
+            Look::Text if solid => self.value(key, word::STRING),
+            Look::Known if solid => match self.known.number(text) {
+                Some(number) => self.value(key, word::KNOWN | number << 8),
+                None if Primitive::Code.accepts(text) => self.value(key, word::CODE),
+                None => self.value(key, word::STRING),
             },
-            Look::Moment => {
-                let day = text.len() <= "YYYY-MM-DD".len();
-                match if day { Primitive::Date } else { Primitive::Instant }.accepts(text) {
-                    true => self.put(if day { word::DATE } else { word::MOMENT }),
-                    false => self.put_text(word::TEXT, text),
-                }
-                if self.key == key::START || self.key == key::END {
-                    self.moment_of_period(self.key == key::END, text);
-                }
-            }
-            _ => self.put_text(word::TEXT, text),
+            Look::Id if self.depth == 1 && Primitive::Id.accepts(text) => self.value(key, word::ID),
+            Look::Reference => self.reference(key, text),
+            Look::Moment => self.moment(key, text),
+            _ => self.text_itself(key, word::TEXT, text),
         }
     }
 
-    fn number(&mut self, text: &str) {
-        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        let free = matches!(self.at, Look::Text | Look::Known);
-        match text.split_once('.') {
-            None if free && text == "0" => self.put(word::ZERO),
-            None if free
-                && (1..10).contains(&text.len())
-                && digits(text)
-                && !text.starts_with('0')
-                && !known(text) =>
-            {
-                self.put(word::INTEGER);
+    fn number(&mut self, key: Key, text: &'v str) {
+        let free = matches!(self.look(key), Look::Text | Look::Known);
+        let bytes = text.as_bytes();
+        let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        match bytes.split_at(digits(bytes)) {
+            (b"0", []) if free => self.value(key, word::ZERO),
+            ([b'1'..=b'9', ..], []) if free && text.len() < 10 && self.known.number(text).is_none() => {
+                self.value(key, word::INTEGER);
             }
             // 1.0 is 1, which a profile may ask for.
-            Some((before, behind))
+            (_, [b'.', behind @ ..])
                 if free
-                    && digits(before)
-                    && digits(behind)
+                    && digits(behind) == behind.len()
                     && Primitive::Decimal.accepts(text)
-                    && !behind.bytes().all(|b| b == b'0') =>
+                    && !behind.iter().all(|byte| *byte == b'0') =>
             {
-                self.put(word::DECIMAL);
+                self.value(key, word::DECIMAL);
             }
-            _ => self.put_text(word::NUMBER, text),
+            _ => self.text_itself(key, word::NUMBER, text),
         }
     }
 
-    fn boolean(&mut self) {
-        self.put(word::BOOLEAN);
+    fn boolean(&mut self, key: Key) {
+        self.look(key);
+        self.value(key, word::BOOLEAN);
     }
 }

@@ -50,7 +50,7 @@ fn form(resource: &Value, keys: &Keys, verdicts: &Verdicts) -> Option<[u64; 2]> 
     let mut arena = Arena::default();
     let root = node(resource, keys, &mut arena);
     let mut form = verdicts.form();
-    arena.write(keys, root, &mut String::new(), &mut form);
+    arena.writer(keys).write(root, &mut Vec::new(), &mut form);
     form.taken()
 }
 
