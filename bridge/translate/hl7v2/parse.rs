@@ -115,18 +115,23 @@ enum Class {
     Text,
     LineEnd,
     Field,
-    Part(Level),
+    Repetition,
+    Component,
+    Subcomponent,
     Escape,
     /// The first byte of a delimiter outside ASCII, or of something else.
     Lead,
 }
+
+/// Where it stands, and the code of its finding.
+type Trouble = (usize, &'static str);
 
 struct Parser {
     message: Message,
     classes: [Class; 256],
     findings: Vec<Finding>,
     /// Trouble found before the tables can say where it is.
-    troubles: Vec<(usize, &'static str)>,
+    troubles: Vec<Trouble>,
     occurrences: Occurrences,
 }
 
@@ -162,19 +167,15 @@ impl Parser {
     /// The class of what stands at `at`, and its length in bytes.
     fn class(&self, at: usize) -> (Class, usize) {
         match self.classes[self.message.text.as_bytes()[at] as usize] {
-            Class::Lead => {
-                let found = self.message.text[at..].chars().next().unwrap_or('\0');
-                let class = each(&self.message.delimiters).into_iter().find(|(c, _)| *c == found);
-                (class.map_or(Class::Text, |(_, class)| class), found.len_utf8())
-            }
+            Class::Lead => lead(&self.message.text, at, &self.message.delimiters),
             class => (class, 1),
         }
     }
 
-    fn trouble(&mut self, at: usize, code: &'static str) {
-        if self.troubles.len() < MAX_FINDINGS {
-            self.troubles.push((at, code));
-        }
+    /// Where the next byte stands that may be more than text, from `at`; the end of the message where none does.
+    fn next(&self, at: usize) -> usize {
+        let rest = &self.message.text.as_bytes()[at..];
+        at + rest.iter().position(|b| self.classes[*b as usize] != Class::Text).unwrap_or(rest.len())
     }
 
     /// Reads all segments from `start`; false where the tables would grow past [`MAX_PARTS`].
@@ -194,20 +195,14 @@ impl Parser {
     fn segment(&mut self, start: usize, blank: &mut bool) -> usize {
         let length = self.message.text.len();
         let bytes = self.message.text.as_bytes();
-        let line_end = |from: usize| {
-            let crlf = bytes[from..].starts_with(b"\r\n");
-            (from + if crlf { 2 } else { 1 }).min(length)
-        };
-        let mut at = start;
-        let name_end = loop {
-            if at == length {
-                break at;
-            }
+        let mut at = self.next(start);
+        while at < length {
             match self.class(at) {
-                (Class::Field | Class::LineEnd, _) => break at,
-                (_, width) => at += width,
+                (Class::Field | Class::LineEnd, _) => break,
+                (_, width) => at = self.next(at + width),
             }
-        };
+        }
+        let name_end = at;
         let at_line_end = at == length || bytes[at] == b'\r' || bytes[at] == b'\n';
         if at_line_end && self.message.text[start..at].chars().all(is_blank) {
             if !std::mem::replace(blank, true) {
@@ -215,7 +210,7 @@ impl Parser {
                 let location = Location::at(format!("segment {number}"));
                 self.findings.push(Finding::information("blank-segment", location));
             }
-            return line_end(at);
+            return self.behind_line(at);
         }
         let name = &self.message.text[start..name_end];
         let (second, header) =
@@ -224,9 +219,9 @@ impl Parser {
         let occurrence = self.occurrences.next(name);
         let first_field = self.message.fields.len() as u32;
         if !valid {
-            self.trouble(start, "segment-id-invalid");
+            note(&mut self.troubles, start, "segment-id-invalid");
         } else if second {
-            self.trouble(start, "second-msh");
+            note(&mut self.troubles, start, "second-msh");
         }
         let end = if at_line_end { at } else { self.fields(at, header) };
         let field_count = self.message.fields.len() as u32 - first_field;
@@ -238,11 +233,14 @@ impl Parser {
             field_count,
             occurrence,
         });
-        if end == length {
-            return length;
-        }
-        let crlf = self.message.text.as_bytes()[end..].starts_with(b"\r\n");
-        end + if crlf { 2 } else { 1 }
+        self.behind_line(end)
+    }
+
+    /// Where the next line begins behind a line end, or the end of the message, at `end`.
+    fn behind_line(&self, end: usize) -> usize {
+        let text = self.message.text.as_bytes();
+        let crlf = text[end..].starts_with(b"\r\n");
+        (end + if crlf { 2 } else { 1 }).min(text.len())
     }
 
     /// Reads fields from the field separator at `at` to the end of the segment, which it returns.
@@ -269,51 +267,42 @@ impl Parser {
             }
             at += separator;
         }
-        let mut field = FieldRow { start: at as u32, end: 0, mark: self.message.marks.len() as u32 };
-        while at < length {
-            // The common case first: most bytes are text.
-            if self.classes[self.message.text.as_bytes()[at] as usize] == Class::Text {
+        let Self { message, classes, troubles, .. } = self;
+        let Message { text, fields, marks, delimiters, escaped, .. } = message;
+        let bytes = text.as_bytes();
+        let mut field = FieldRow { start: at as u32, end: 0, mark: marks.len() as u32 };
+        while let Some(byte) = bytes.get(at) {
+            // The common cases first: most bytes are text, and most delimiters end a field or a component.
+            let mut class = classes[usize::from(*byte)];
+            if class == Class::Text {
                 at += 1;
                 continue;
             }
-            let (class, width) = self.class(at);
+            let mut width = 1;
+            if class == Class::Lead {
+                (class, width) = lead(text, at, delimiters);
+            }
             match class {
-                Class::LineEnd => break,
                 Class::Field => {
                     field.end = at as u32;
-                    self.message.fields.push(field);
-                    let mark = self.message.marks.len() as u32;
-                    field = FieldRow { start: (at + width) as u32, end: 0, mark };
+                    fields.push(field);
+                    field = FieldRow { start: (at + width) as u32, end: 0, mark: marks.len() as u32 };
                 }
-                Class::Part(level) => self.message.marks.push((at as u32) << 2 | level as u32),
+                Class::Component => marks.push(mark(at, Level::Component)),
+                Class::Repetition => marks.push(mark(at, Level::Repetition)),
+                Class::Subcomponent => marks.push(mark(at, Level::Subcomponent)),
+                Class::LineEnd => break,
                 Class::Escape => {
-                    self.message.escaped = true;
-                    at += self.escape(at);
-                    continue;
+                    *escaped = true;
+                    width = escape_width(text, at, delimiters, troubles);
                 }
                 Class::Text | Class::Lead => {}
             }
             at += width;
         }
         field.end = at as u32;
-        self.message.fields.push(field);
+        fields.push(field);
         at
-    }
-
-    /// Reads the escape sequence at `at` and returns its length. Only what is none, or has no meaning
-    /// here, is noted; values are resolved when they are read.
-    fn escape(&mut self, at: usize) -> usize {
-        match escape::read(&self.message.text[at..], &self.message.delimiters) {
-            Sequence::Known(length, _) => length,
-            Sequence::Local(length) => {
-                self.trouble(at, "escape-local");
-                length
-            }
-            Sequence::Lone => {
-                self.trouble(at, "escape-unclosed");
-                self.message.delimiters.escape.len_utf8()
-            }
-        }
     }
 
     fn finish(mut self) -> (Message, Vec<Finding>) {
@@ -335,12 +324,46 @@ impl Parser {
     }
 }
 
+/// The class of what stands at `at`, where a delimiter outside ASCII may begin, and its length in bytes.
+#[cold]
+fn lead(text: &str, at: usize, delimiters: &Delimiters) -> (Class, usize) {
+    let found = text[at..].chars().next().unwrap_or('\0');
+    let class = each(delimiters).into_iter().find(|(c, _)| *c == found);
+    (class.map_or(Class::Text, |(_, class)| class), found.len_utf8())
+}
+
+fn mark(at: usize, level: Level) -> u32 {
+    (at as u32) << 2 | level as u32
+}
+
+fn note(troubles: &mut Vec<Trouble>, at: usize, code: &'static str) {
+    if troubles.len() < MAX_FINDINGS {
+        troubles.push((at, code));
+    }
+}
+
+/// Reads the escape sequence at `at` and returns its length. Only what is none, or has no meaning
+/// here, is noted; values are resolved when they are read.
+fn escape_width(text: &str, at: usize, delimiters: &Delimiters, troubles: &mut Vec<Trouble>) -> usize {
+    match escape::read(&text[at..], delimiters) {
+        Sequence::Known(length, _) => length,
+        Sequence::Local(length) => {
+            note(troubles, at, "escape-local");
+            length
+        }
+        Sequence::Lone => {
+            note(troubles, at, "escape-unclosed");
+            delimiters.escape.len_utf8()
+        }
+    }
+}
+
 fn each(delimiters: &Delimiters) -> [(char, Class); 5] {
     [
         (delimiters.field, Class::Field),
-        (delimiters.repetition, Class::Part(Level::Repetition)),
-        (delimiters.component, Class::Part(Level::Component)),
-        (delimiters.subcomponent, Class::Part(Level::Subcomponent)),
+        (delimiters.repetition, Class::Repetition),
+        (delimiters.component, Class::Component),
+        (delimiters.subcomponent, Class::Subcomponent),
         (delimiters.escape, Class::Escape),
     ]
 }
