@@ -87,13 +87,17 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 fn base32(bytes: &[u8]) -> String {
     let chars = (bytes.len() * 8 / 5).min(ID_CHARS);
-    let mut out = String::with_capacity(chars);
-    for bit in (0..chars).map(|n| n * 5) {
-        let next = bytes.get(bit / 8 + 1).copied().unwrap_or_default();
-        let pair = u16::from_be_bytes([bytes[bit / 8], next]);
-        out.push(char::from(ALPHABET[usize::from(pair >> (11 - bit % 8)) & 31]));
+    let mut out = [0; ID_CHARS];
+    // Five bytes are eight characters.
+    for (five, eight) in bytes.chunks(5).zip(out.chunks_mut(8)) {
+        let mut word = [0; 8];
+        word[3..3 + five.len()].copy_from_slice(five);
+        let word = u64::from_be_bytes(word);
+        for (n, to) in eight.iter_mut().enumerate() {
+            *to = ALPHABET[(word >> (35 - 5 * n)) as usize & 31];
+        }
     }
-    out
+    String::from_utf8_lossy(&out[..chars]).into_owned()
 }
 
 #[cfg(test)]

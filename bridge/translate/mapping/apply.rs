@@ -1,8 +1,10 @@
 //! One message, from its segments to its resources.
 
-use super::groups::Cut;
+use super::groups::{Cut, listed};
 use super::item::{Item, NOWHERE, Pos};
-use super::plan::{Else, For, Map, MessagePlan, Path, Plan, Same};
+use super::direct::Direct;
+use super::plan::{Cond, Else, For, Map, MessagePlan, Path, Plan, Same};
+use super::refer::Whereabouts;
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
 use super::{MappingSet, Trace, lines, orders, patient, unread};
 use crate::feed::record::Sources;
@@ -13,6 +15,7 @@ use crate::profile::verdict::Verdicts;
 use crate::profile::{self, tree::Node};
 use crate::quick;
 use crate::translation::{Context, Event, Lists, Merge, Replaces, Resource, Role, Status, Translation, Unit};
+use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -48,10 +51,10 @@ pub(crate) fn start<'m>(
         own: patient::own(message),
         message_lets: Vec::new(),
         instances: Rc::new(Vec::new()),
-        at_segment: quick::Map::default(),
-        at_group: quick::Map::default(),
-        at_message: quick::Map::default(),
-        anywhere: quick::Map::default(),
+        at_segment: Whereabouts::default(),
+        at_group: Whereabouts::default(),
+        at_message: Whereabouts::default(),
+        anywhere: Whereabouts::default(),
         built: Vec::new(),
         referred: BTreeMap::new(),
         depth: 0,
@@ -61,7 +64,7 @@ pub(crate) fn start<'m>(
         touched: Vec::new(),
         rows: Vec::new(),
         fitted: quick::Map::default(),
-        shared: quick::Map::default(),
+        shared: Vec::new(),
         around: quick::Map::default(),
         common: quick::Map::default(),
         composed: String::new(),
@@ -102,9 +105,10 @@ pub(crate) fn apply<'m>(
     let scope = run.scope(Inst::Message, 1);
     let layout = context.feed.as_ref().map(|part| part.layout.as_str());
     let of_feed = |kind: &&MessagePlan| kind.feed.map(|n| plan.layouts[n].layout.id.as_str()) == layout;
+    let mut told = Told::new();
     let kind = plan.messages.iter().filter(of_feed).find(|kind| {
         run.plan = kind;
-        run.holds(&scope, None, &kind.is)
+        is(&mut run, &scope, &kind.is, &mut told)
     });
     let Some(kind) = kind else {
         out.findings.push(Finding::error("message-type-not-mapped", Location::field("MSH", 9)));
@@ -115,7 +119,7 @@ pub(crate) fn apply<'m>(
     run.plan = kind;
     run.tracing = mode == Mode::Trace;
     let mut findings = std::mem::take(&mut run.findings);
-    run.cut = Cut::new(message, kind, plan, &mut findings);
+    run.cut = std::mem::take(&mut run.cut).divided(message, kind, plan, &mut findings);
     run.findings = findings;
     if run.patient.is_empty() {
         run.findings.push(Finding::error("patient-id-missing", Location::field("PID", 3)));
@@ -164,6 +168,32 @@ pub(crate) fn apply<'m>(
     (out, traces)
 }
 
+/// Values that tell which message it is: the kinds of messages ask for the same few, one after the other.
+type Told<'m> = SmallVec<[(Direct, Option<Cow<'m, str>>); 4]>;
+
+/// Whether the condition of a kind of messages holds, as [`Run::holds`] says.
+fn is<'m>(run: &mut Run<'m>, scope: &Scope<'_, 'm>, cond: &'m Cond, told: &mut Told<'m>) -> bool {
+    match cond {
+        Cond::All(all) => all.iter().all(|cond| is(run, scope, cond, told)),
+        Cond::Any(all) => all.iter().any(|cond| is(run, scope, cond, told)),
+        Cond::Not(inner) => !is(run, scope, inner, told),
+        Cond::In(path, list) => {
+            let Some(direct) = path.direct else { return run.holds(scope, None, cond) };
+            let known = told.iter().position(|(known, _)| *known == direct);
+            let n = match known {
+                Some(n) => n,
+                None => {
+                    let Ok(text) = run.text(scope, None, path) else { return run.holds(scope, None, cond) };
+                    told.push((direct, text));
+                    told.len() - 1
+                }
+            };
+            told[n].1.as_ref().is_some_and(|text| list.iter().any(|one| one == text))
+        }
+        _ => run.holds(scope, None, cond),
+    }
+}
+
 pub(crate) fn message_lets(run: &mut Run<'_>) {
     let plan = run.plan;
     let slots = plan.lets.iter().map(|row| row.slot + 1).max().unwrap_or(0);
@@ -173,7 +203,7 @@ pub(crate) fn message_lets(run: &mut Run<'_>) {
     run.lets(&plan.lets, slots, &mut scope, None);
     for row in &plan.lets {
         if !run.message_lets.iter().any(|(name, _)| *name == row.name) {
-            let value: Named<'_> = scope.lets.get(row.slot).cloned().unwrap_or_default();
+            let value = scope.lets.to_mut().get_mut(row.slot).map(std::mem::take).unwrap_or_default();
             run.message_lets.push((row.name, value));
         }
     }
@@ -274,19 +304,22 @@ fn order_time(run: &mut Run<'_>) -> String {
 /// Finds the instances of every map and their ids, in order of the maps.
 pub(crate) fn enumerate(run: &mut Run<'_>) {
     let plan = run.plan;
-    let mut all: Vec<Instance<'_>> = Vec::new();
-    let mut ordinals: quick::Map<Option<u32>, usize> = quick::Map::default();
+    let mut all: Vec<Instance<'_>> = Vec::with_capacity(16);
+    // Of the message itself and of each group: the map that counted there last, and how many.
+    let mut ordinals: SmallVec<[(usize, usize); 16]> = smallvec![(0, 0); run.cut.instances.len() + 1];
     let mut turns: quick::Map<String, usize> = quick::Map::default();
-    for n in &plan.maps {
+    for (turn, n) in (1..).zip(&plan.maps) {
         let map = run.map(*n);
-        ordinals.clear();
         turns.clear();
         let found = candidates(run, map);
         let siblings = found.len() > 1;
         for (inst, parent) in found {
             run.owner = &map.id;
             run.row = "when";
-            let ordinal = ordinals.entry(parent).or_insert(0);
+            let (counted, ordinal) = &mut ordinals[parent.map_or(0, |g| g as usize + 1)];
+            if std::mem::replace(counted, turn) != turn {
+                *ordinal = 0;
+            }
             let mut scope = run.scope(inst, *ordinal + 1);
             if let Some(cond) = &map.only
                 && !run.holds(&scope, None, cond)
@@ -357,15 +390,15 @@ fn index(run: &mut Run<'_>, all: &[Instance<'_>]) {
     run.at_group.reserve(all.len());
     for (n, instance) in all.iter().enumerate().filter(|(_, instance)| !instance.id.is_empty()) {
         let map = instance.map;
-        run.anywhere.entry(map).or_insert(n);
+        run.anywhere.add(map, n);
         let group = match &instance.inst {
             Inst::Segment(s) => {
-                run.at_segment.entry((map, *s)).or_insert(n);
+                run.at_segment.add((map, *s), n);
                 run.cut.owner[*s as usize]
             }
             Inst::Made(list, group) => {
                 for s in list.iter() {
-                    run.at_segment.entry((map, *s)).or_insert(n);
+                    run.at_segment.add((map, *s), n);
                 }
                 *group
             }
@@ -374,14 +407,21 @@ fn index(run: &mut Run<'_>, all: &[Instance<'_>]) {
             Inst::Message | Inst::Value(_) => None,
         };
         match group {
-            Some(g) => run.at_group.entry((map, g)).or_insert(n),
-            None => run.at_message.entry(map).or_insert(n),
-        };
+            Some(g) => run.at_group.add((map, g), n),
+            None => run.at_message.add(map, n),
+        }
     }
+    run.at_segment.settle();
+    run.at_group.settle();
+    run.at_message.settle();
+    run.anywhere.settle();
 }
 
-/// The instances that a map may have, with the group around each.
-pub(super) fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Vec<(Inst<'m>, Option<u32>)> {
+/// Instances with the group around each: of most maps there is one.
+type Candidates<'m> = SmallVec<[(Inst<'m>, Option<u32>); 2]>;
+
+/// The instances that a map may have.
+pub(super) fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Candidates<'m> {
     let cut = &run.cut;
     // The group that must be around it, at any depth.
     let within = |group: Option<u32>| match map.within {
@@ -398,11 +438,15 @@ pub(super) fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Vec<(Inst<'m>, Opti
         }
     };
     match &map.instances {
-        For::Message => vec![(Inst::Message, None)],
-        For::Segment(name) => (0..cut.names.len() as u32)
-            .filter(|s| cut.names[*s as usize] == Some(*name) && within(cut.owner[*s as usize]))
-            .map(|s| (Inst::Segment(s), cut.owner[s as usize]))
-            .collect(),
+        For::Message => smallvec![(Inst::Message, None)],
+        For::Segment(name) => {
+            // The header of a feed's message is not listed.
+            let ours = run.plan.feed.is_some() && cut.names.first() == Some(&Some(*name));
+            let all = ours.then_some(&0).into_iter().chain(listed(&cut.all, *name));
+            all.map(|s| (Inst::Segment(*s), cut.owner[*s as usize]))
+                .filter(|(_, group)| within(*group))
+                .collect()
+        }
         For::Group(name) => (0..cut.instances.len() as u32)
             .filter(|g| cut.instances[*g as usize].name == *name)
             .map(|g| (g, cut.instances[g as usize].parent.map(|p| p as u32)))
@@ -411,7 +455,7 @@ pub(super) fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Vec<(Inst<'m>, Opti
             .collect(),
         For::By(name, paths) => by_fields(run, map, *name, paths),
         For::Field(name, field) => by_repetition(run, *name, *field, within),
-        For::Datatype | For::Nothing => Vec::new(),
+        For::Datatype | For::Nothing => Candidates::new(),
     }
 }
 
@@ -421,9 +465,9 @@ fn by_repetition<'m>(
     name: super::plan::Sym,
     field: u16,
     within: impl Fn(Option<u32>) -> bool,
-) -> Vec<(Inst<'m>, Option<u32>)> {
-    let mut out = Vec::new();
-    for s in super::groups::listed(&run.cut.all, name) {
+) -> Candidates<'m> {
+    let mut out = Candidates::new();
+    for s in listed(&run.cut.all, name) {
         let group = run.cut.owner[*s as usize];
         if !within(group) {
             continue;
@@ -446,7 +490,7 @@ fn by_fields<'m>(
     map: &'m Map,
     name: super::plan::Sym,
     paths: &'m [super::plan::Path],
-) -> Vec<(Inst<'m>, Option<u32>)> {
+) -> Candidates<'m> {
     let cut = &run.cut;
     let mut order: Vec<(Option<u32>, Vec<String>)> = Vec::new();
     let mut lists: HashMap<(Option<u32>, Vec<String>), Vec<u32>> = HashMap::new();

@@ -4,10 +4,11 @@ use super::groups::Cut;
 use super::item::Item;
 use super::plan::{Part, Path, Pick, Root, Sym};
 use super::run::{Inst, Run, Scope};
+use std::ops::Deref;
 
 /// What a path means that leads to one value of one segment, as nearly all do: `OBX-3.1`, and `.3.1` where a segment is
 /// meant by the point. Component and subcomponent are 0 where the whole is meant.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Direct {
     /// None = the segment that a condition or an instance is about.
     pub(crate) name: Option<Sym>,
@@ -111,23 +112,25 @@ impl Firsts {
             return Self::default();
         }
         let mut rows = vec![NONE; width * count];
-        let lay = |row: &mut [u32], lists: &[(Sym, Vec<u32>)]| {
-            for (name, list) in lists {
-                if let (Some(slot), Some(first)) = (slots.of(*name), list.first()) {
-                    row[slot] = *first;
-                }
-            }
-        };
-        lay(&mut rows[width..2 * width], &cut.all);
-        lay(&mut rows[width..2 * width], &cut.loose);
-        lay(&mut rows[..width], &cut.loose);
+        lay(&mut rows[width..2 * width], &cut.all, slots);
+        lay(&mut rows[width..2 * width], &cut.loose, slots);
+        lay(&mut rows[..width], &cut.loose, slots);
         for (g, instance) in cut.instances.iter().enumerate() {
             let row = instance.parent.map_or(LOOSE as usize, |parent| parent + GROUPS as usize) * width;
             let own = (g + GROUPS as usize) * width;
             rows.copy_within(row..row + width, own);
-            lay(&mut rows[own..own + width], &instance.by_name);
+            lay(&mut rows[own..own + width], &instance.by_name, slots);
         }
         Self { width, rows }
+    }
+}
+
+/// Lays the first of each list at the place of its name.
+fn lay<L: Deref<Target = [u32]>>(row: &mut [u32], lists: &[(Sym, L)], slots: &Slots) {
+    for (name, list) in lists {
+        if let (Some(slot), Some(first)) = (slots.of(*name), list.first()) {
+            row[slot] = *first;
+        }
     }
 }
 

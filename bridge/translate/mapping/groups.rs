@@ -4,6 +4,14 @@ use super::direct::Firsts;
 use super::plan::{Group, MessagePlan, Plan, Sym};
 use crate::finding::{Finding, Location};
 use crate::hl7v2::Message;
+use smallvec::SmallVec;
+use std::ops::Deref;
+
+/// Segments of one place: few nearly always, so that they need no room of their own.
+pub(crate) type Few = SmallVec<[u32; 4]>;
+
+/// The segments of one place, by name.
+pub(crate) type ByName = SmallVec<[(Sym, Few); 2]>;
 
 /// One instance of a group.
 #[derive(Clone, Debug)]
@@ -12,9 +20,9 @@ pub(crate) struct Instance {
     group: usize,
     pub(crate) parent: Option<usize>,
     /// Its own segments; those of inner groups are theirs.
-    pub(crate) segments: Vec<u32>,
+    pub(crate) segments: Few,
     /// The same by name, so that a path need not walk them all.
-    pub(crate) by_name: Vec<(Sym, Vec<u32>)>,
+    pub(crate) by_name: ByName,
     /// The last place in the group's members that is taken.
     reached: usize,
 }
@@ -22,7 +30,7 @@ pub(crate) struct Instance {
 impl Instance {
     /// The same without its segments, under another name.
     pub(crate) fn without(&self, name: Sym) -> Self {
-        Self { name, segments: Vec::new(), by_name: Vec::new(), ..*self }
+        Self { name, segments: Few::new(), by_name: ByName::new(), ..*self }
     }
 }
 
@@ -34,7 +42,7 @@ pub(crate) struct Cut {
     /// The instance that a segment belongs to; `None` = the message itself.
     pub(crate) owner: Vec<Option<u32>>,
     /// Segments of the message itself, by name.
-    pub(crate) loose: Vec<(Sym, Vec<u32>)>,
+    pub(crate) loose: ByName,
     /// All segments, by name.
     pub(crate) all: Vec<(Sym, Vec<u32>)>,
     /// The first of each, as seen from each group.
@@ -49,22 +57,31 @@ impl Cut {
         set: &Plan,
         findings: &mut Vec<Finding>,
     ) -> Self {
-        let mut cut = Self::default();
+        Self::flat(message, set).divided(message, plan, set, findings)
+    }
+
+    /// The same of what is cut [flat](Self::flat).
+    pub(crate) fn divided(
+        mut self,
+        message: &Message,
+        plan: &MessagePlan,
+        set: &Plan,
+        findings: &mut Vec<Finding>,
+    ) -> Self {
+        let cut = &mut self;
+        if plan.feed.is_some()
+            && let Some((_, list)) = cut.all.iter_mut().find(|(_, list)| list.first() == Some(&0))
+        {
+            // The header of a feed's message is ours.
+            list.remove(0);
+        }
         let mut open: Vec<usize> = Vec::new();
-        for segment in message.segments() {
+        for segment in message.segments().skip(usize::from(plan.feed.is_some())) {
             let n = segment.index();
-            let name = set.symbols.find(segment.name());
-            cut.names.push(name);
-            cut.owner.push(None);
-            if n == 0 && plan.feed.is_some() {
-                // The header of a feed's message is ours.
-                continue;
-            }
-            let Some(name) = name else {
+            let Some(name) = cut.names[n] else {
                 not_read(segment.name(), segment.occurrence(), findings);
                 continue;
             };
-            list(&mut cut.all, name, n as u32);
             match cut.place(name, &plan.groups, &mut open) {
                 Some(instance) => {
                     cut.owner[n] = Some(instance as u32);
@@ -79,15 +96,15 @@ impl Cut {
                     if member || second_header || second_patient {
                         let at = format!("{}[{}]", segment.name(), segment.occurrence());
                         findings.push(Finding::error("segment-out-of-place", Location::at(at)));
-                    } else if !set.known.contains(&name) {
+                    } else if set.slots.of(name).is_none() && !set.known.contains(&name) {
                         not_read(segment.name(), segment.occurrence(), findings);
                     }
                     list(&mut cut.loose, name, n as u32);
                 }
             }
         }
-        cut.firsts = Firsts::new(&cut, &set.slots);
-        cut
+        self.firsts = Firsts::new(&self, &set.slots);
+        self
     }
 
     /// What stands where no structure has it, of a message that no file is for: EVN stands behind the header in
@@ -171,8 +188,8 @@ impl Cut {
             name: groups[group].name,
             group,
             parent,
-            segments: Vec::new(),
-            by_name: Vec::new(),
+            segments: Few::new(),
+            by_name: ByName::new(),
             reached,
         });
         open.push(self.instances.len() - 1);
@@ -181,14 +198,18 @@ impl Cut {
 
     /// A message without groups: every segment is its own.
     pub(crate) fn flat(message: &Message, set: &Plan) -> Self {
-        let mut cut = Self::default();
-        for segment in message.segments() {
-            let name = set.symbols.find(segment.name());
-            cut.names.push(name);
-            cut.owner.push(None);
-            if let Some(name) = name {
-                // What looks for loose ones finds none and takes them all.
-                list(&mut cut.all, name, segment.index() as u32);
+        let mut cut = Self {
+            names: message.segments().map(|segment| set.symbols.find(segment.name())).collect(),
+            owner: vec![None; message.len()],
+            all: Vec::with_capacity(message.len().min(16)),
+            ..Self::default()
+        };
+        // What looks for loose ones finds none and takes them all.
+        for (s, name) in (0..).zip(&cut.names) {
+            let Some(name) = name else { continue };
+            match cut.all.iter_mut().find(|(known, _)| known == name) {
+                Some((_, list)) => list.push(s),
+                None => cut.all.push((*name, vec![s])),
             }
         }
         cut.firsts = Firsts::new(&cut, &set.slots);
@@ -228,14 +249,14 @@ fn not_read(name: &str, occurrence: usize, findings: &mut Vec<Finding>) {
     }
 }
 
-fn list(by_name: &mut Vec<(Sym, Vec<u32>)>, name: Sym, segment: u32) {
+fn list(by_name: &mut ByName, name: Sym, segment: u32) {
     match by_name.iter_mut().find(|(known, _)| *known == name) {
         Some((_, list)) => list.push(segment),
-        None => by_name.push((name, vec![segment])),
+        None => by_name.push((name, Few::from_slice(&[segment]))),
     }
 }
 
 /// The segments of a name.
-pub(crate) fn listed(by_name: &[(Sym, Vec<u32>)], name: Sym) -> &[u32] {
-    by_name.iter().find(|(known, _)| *known == name).map_or(&[], |(_, list)| list.as_slice())
+pub(crate) fn listed<L: Deref<Target = [u32]>>(by_name: &[(Sym, L)], name: Sym) -> &[u32] {
+    by_name.iter().find(|(known, _)| *known == name).map_or(&[], |(_, list)| list)
 }

@@ -4,8 +4,10 @@
 //! kind (SS, JHN, PPN, DL) under the hospital's system would make a patient of its own, or two patients one. What is no
 //! type of the table (a site's word, a shifted field) says nothing, and is taken as it stands.
 
+use super::item::trimmed;
 use super::run::Run;
 use crate::hl7v2::{Message, Segment};
+use std::borrow::Cow;
 
 /// The fields in which a message names a patient.
 const FIELDS: [(&str, usize); 2] = [("PID", 3), ("MRG", 1)];
@@ -55,13 +57,13 @@ pub(crate) fn number(message: &Message, name: &str, field: usize) -> Option<Stri
 fn repetition(segment: Segment<'_>, field: usize) -> u16 {
     let read = segment.field(field);
     let part = |n: usize, component: usize| {
-        let text = read.repetition(n).component(component).text().trim().to_owned();
-        if is_valued(&text) { text } else { String::new() }
+        let text = trimmed(read.repetition(n).component(component).text());
+        if is_valued(&text) { text } else { Cow::Borrowed("") }
     };
     // NNxxx is the national number of a country.
     let other = |n: usize| {
         let kind = part(n, 5);
-        OTHER_TYPES.contains(&kind.as_str()) || (kind.len() == "NNJPN".len() && kind.starts_with("NN"))
+        OTHER_TYPES.contains(&kind.as_ref()) || (kind.len() == "NNJPN".len() && kind.starts_with("NN"))
     };
     if part(1, 1).is_empty() || !other(1) {
         return 1;

@@ -15,6 +15,38 @@ const MAX_DEPTH: usize = 8;
 /// The parts of a key.
 pub(crate) type Keyed<'m> = SmallVec<[Cow<'m, str>; 8]>;
 
+/// Where instances are found: of each key the first, in order of the keys. A message has few, and asks for few.
+#[derive(Default)]
+pub(crate) struct Whereabouts<K>(Vec<(K, usize)>);
+
+impl<K: Copy + Ord> Whereabouts<K> {
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
+    }
+
+    /// Adds an instance behind the others: of one key the first stays.
+    pub(super) fn add(&mut self, key: K, instance: usize) {
+        if self.0.last().is_none_or(|(last, _)| *last != key) {
+            self.0.push((key, instance));
+        }
+    }
+
+    /// To be called when all are added.
+    pub(super) fn settle(&mut self) {
+        self.0.sort_by_key(|(key, _)| *key);
+        self.0.dedup_by_key(|(key, _)| *key);
+    }
+
+    fn get(&self, key: K) -> Option<usize> {
+        let at = self.0.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        Some(self.0[at].1)
+    }
+}
+
 impl<'m> Run<'m> {
     /// The id of a resource by the parts of its key.
     pub(crate) fn id_of(&self, map: &Map, parts: &[Cow<'m, str>]) -> String {
@@ -106,8 +138,8 @@ impl<'m> Run<'m> {
             Item::Group(_) => None,
             other => Some(other.pos().segment).filter(|s| *s != u32::MAX),
         };
-        if let Some(found) = segment.and_then(|s| self.at_segment.get(&(n, s))) {
-            return Some(*found);
+        if let Some(found) = segment.and_then(|s| self.at_segment.get((n, s))) {
+            return Some(found);
         }
         // The innermost group first, then those around it.
         let mut around = match item {
@@ -122,16 +154,16 @@ impl<'m> Run<'m> {
             _ => None,
         });
         while let Some(g) = around {
-            if let Some(found) = self.at_group.get(&(n, g)) {
-                return Some(*found);
+            if let Some(found) = self.at_group.get((n, g)) {
+                return Some(found);
             }
             around = self.cut.instances[g as usize].parent.map(|p| p as u32);
         }
         // What belongs to the message itself, such as the Patient of its PID.
-        if let Some(found) = self.at_message.get(&n) {
-            return Some(*found);
+        if let Some(found) = self.at_message.get(n) {
+            return Some(found);
         }
-        if of_message { self.anywhere.get(&n).copied() } else { None }
+        if of_message { self.anywhere.get(n) } else { None }
     }
 
     /// The id of the resource that a value itself makes; it is made on the way.

@@ -4,6 +4,7 @@ use super::direct::Seat;
 use super::groups::{Cut, listed};
 use super::item::{Item, NOWHERE, Pos};
 use super::plan::{Map, MessagePlan, Name, Part, Path, Pick, Plan, Root, Sym};
+use super::refer::Whereabouts;
 use super::siblings::Common;
 use super::single::Found;
 use crate::feed::record::Sources;
@@ -114,10 +115,10 @@ pub(crate) struct Run<'m> {
     pub(crate) message_lets: Vec<(Sym, Named<'m>)>,
     pub(crate) instances: Rc<Vec<Instance<'m>>>,
     /// Where instances are found: map and segment, map and group, map at the message itself, map anywhere.
-    pub(crate) at_segment: quick::Map<(usize, u32), usize>,
-    pub(crate) at_group: quick::Map<(usize, u32), usize>,
-    pub(crate) at_message: quick::Map<usize, usize>,
-    pub(crate) anywhere: quick::Map<usize, usize>,
+    pub(crate) at_segment: Whereabouts<(usize, u32)>,
+    pub(crate) at_group: Whereabouts<(usize, u32)>,
+    pub(crate) at_message: Whereabouts<usize>,
+    pub(crate) anywhere: Whereabouts<usize>,
     pub(crate) built: Vec<Built>,
     /// What `ref` made from a value: map and raw value → id.
     pub(crate) referred: BTreeMap<(usize, &'m str), Option<String>>,
@@ -130,8 +131,8 @@ pub(crate) struct Run<'m> {
     pub(crate) rows: Vec<Row>,
     /// What `GROUP/SEG[cond]` picked: the path and the group → segments.
     pub(crate) fitted: quick::Map<(usize, u32), Rc<[u32]>>,
-    /// What shared conditions were found to be: condition, whether of a group, segment or group.
-    pub(crate) shared: quick::Map<(u32, bool, u32), bool>,
+    /// What shared conditions were found to be, by their numbers.
+    pub(crate) shared: Vec<super::shared::Answered>,
     /// What conditions were found to be that look past an instance: condition, group around it.
     pub(crate) around: quick::Map<(u32, u32), bool>,
     /// What siblings have in common: map, group around them.
@@ -148,7 +149,7 @@ pub(super) fn repetition_bit(n: usize) -> u64 {
 }
 
 /// Writes a number; positions are printed for every finding, and hardly any has more than two digits.
-fn number_text(number: usize, out: &mut String) {
+pub(super) fn number_text(number: usize, out: &mut String) {
     if number > 9 {
         number_text(number / 10, out);
     }

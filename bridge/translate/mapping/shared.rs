@@ -5,7 +5,33 @@
 
 use super::plan::{Cond, Map};
 use super::run::{Inst, Run, Scope};
+use smallvec::SmallVec;
 use std::collections::HashMap;
+
+/// What a condition was found to be of each segment, or of each group: two bits a place, whether it was looked at and
+/// whether it holds. As many as a message has nearly always need no room of their own.
+#[derive(Default)]
+pub(crate) struct Answers(SmallVec<[u64; 1]>);
+
+impl Answers {
+    const IN_WORD: usize = u64::BITS as usize / 2;
+
+    fn get(&self, place: u32) -> Option<bool> {
+        let bits = self.0.get(place as usize / Self::IN_WORD)? >> (2 * (place as usize % Self::IN_WORD));
+        (bits & 1 == 1).then_some(bits & 2 == 2)
+    }
+
+    fn set(&mut self, place: u32, holds: bool) {
+        let word = place as usize / Self::IN_WORD;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= (1 | u64::from(holds) << 1) << (2 * (place as usize % Self::IN_WORD));
+    }
+}
+
+/// The answers of one condition: of segments, and of groups.
+pub(crate) type Answered = [Answers; 2];
 
 /// Numbers the conditions of `for` and `when` that more than one map has. Those of the rules are not among them:
 /// names that a map gives are seen by its rules alone.
@@ -59,17 +85,21 @@ fn number(cond: &mut Cond, maps_of: &HashMap<String, (usize, usize)>, numbers: &
 impl<'m> Run<'m> {
     /// Whether a shared condition holds for the instance of a scope.
     pub(super) fn shared(&mut self, scope: &Scope<'_, 'm>, n: u32, cond: &'m Cond) -> bool {
-        let key = match &scope.inst {
-            Inst::Segment(s) => (n, false, *s),
-            Inst::Group(g) => (n, true, *g),
+        let (kind, place) = match &scope.inst {
+            Inst::Segment(s) => (0, *s),
+            Inst::Group(g) => (1, *g),
             _ => return self.holds(scope, None, cond),
         };
         // Its names are those of the message: a map has none of its own yet when it is asked for whom it is.
-        if let Some(known) = self.shared.get(&key) {
-            return *known;
+        let n = n as usize;
+        if let Some(known) = self.shared.get(n).and_then(|answered| answered[kind].get(place)) {
+            return known;
         }
         let holds = self.holds(scope, None, cond);
-        self.shared.insert(key, holds);
+        if self.shared.len() <= n {
+            self.shared.resize_with(n + 1, Answered::default);
+        }
+        self.shared[n][kind].set(place, holds);
         holds
     }
 }

@@ -1,9 +1,11 @@
 //! What of a message no rule has read.
 
 use super::item::{NOWHERE, Pos};
-use super::run::{Run, repetition_bit};
+use super::plan::{MessagePlan, Sym};
+use super::run::{Run, number_text, repetition_bit};
 use crate::finding::Severity;
 use crate::hl7v2::parse::is_segment_id;
+use smallvec::SmallVec;
 use std::collections::HashSet;
 
 /// Valued fields that nothing read and no `skip` names, without occurrence. A segment that other messages are read
@@ -14,36 +16,43 @@ pub(super) fn unread(run: &mut Run<'_>, told_by: &[u128], left: &[bool]) -> Vec<
     let mut out: Vec<String> = Vec::new();
     let mut lost = Vec::new();
     let touched = |run: &Run<'_>, n: usize| run.read[n] != told_by[n];
-    let siblings: HashSet<_> = (0..run.cut.names.len())
-        .filter(|n| run.cut.owner[*n].is_some() && touched(run, *n))
-        .map(|n| (run.cut.owner[n], run.cut.names[n]))
-        .collect();
+    let mut siblings = None;
+    let mut skipped = Skipped::default();
     for segment in run.message.segments() {
         let n = segment.index();
         if left.get(n) == Some(&true) {
             continue;
         }
         let name = run.cut.names[n];
-        let skipped: Vec<u16> =
-            run.plan.skip.iter().filter(|(s, _)| Some(*s) == name).map(|(_, f)| *f).collect();
-        if skipped.contains(&0) || segment.name() == "MSH" {
-            continue;
-        }
+        let Some(skipped) = skipped.of(run.plan, name).filter(|_| segment.name() != "MSH") else { continue };
         if run.sources.is_none() && name.is_some() && !touched(run, n) {
             let pos = Pos { segment: n as u32, ..NOWHERE };
             if run.cut.owner[n].is_none() {
                 lost.push((Severity::Information, "segment-not-read", pos));
-            } else if siblings.contains(&(run.cut.owner[n], name)) {
-                lost.push((Severity::Warning, "segment-repeat-not-read", pos));
+            } else {
+                // Names of the segments that were read in each group.
+                let siblings = siblings.get_or_insert_with(|| -> HashSet<_> {
+                    let read = (0..run.cut.names.len()).filter(|n| touched(run, *n));
+                    read.map(|n| (run.cut.owner[n], run.cut.names[n])).collect()
+                });
+                if siblings.contains(&(run.cut.owner[n], name)) {
+                    lost.push((Severity::Warning, "segment-repeat-not-read", pos));
+                }
             }
         }
-        for field in 1..=segment.field_count().min(128) {
-            if skipped.contains(&(field as u16)) {
+        let written = u128::MAX.checked_shr(128 - segment.field_count().min(128) as u32).unwrap_or(0);
+        let mut looked_at = written & !skipped;
+        while looked_at != 0 {
+            let field = looked_at.trailing_zeros() as usize + 1;
+            looked_at &= looked_at - 1;
+            let value = segment.field(field);
+            if value.is_empty() {
                 continue;
             }
-            let value = segment.field(field);
             if run.read[n] >> (field - 1) & 1 == 1 {
-                repetitions(run, n as u32, field, &mut out);
+                if value.repeats() {
+                    repetitions(run, n as u32, field, &mut out);
+                }
                 continue;
             }
             if value.is_null() || !says_something(run, value.raw()) {
@@ -56,7 +65,13 @@ pub(super) fn unread(run: &mut Run<'_>, told_by: &[u128], left: &[bool]) -> Vec<
                     Some(column) => column,
                     None => continue,
                 },
-                None => format!("{name}-{field}"),
+                None => {
+                    let mut position = String::with_capacity(8);
+                    position.push_str(name);
+                    position.push('-');
+                    number_text(field, &mut position);
+                    position
+                }
             };
             if !out.contains(&position) {
                 out.push(position);
@@ -67,6 +82,27 @@ pub(super) fn unread(run: &mut Run<'_>, told_by: &[u128], left: &[bool]) -> Vec<
         run.finding(severity, code, pos);
     }
     out
+}
+
+/// The fields that a message file skips, of each name that was asked for.
+#[derive(Default)]
+struct Skipped(SmallVec<[(Option<Sym>, Option<u128>); 16]>);
+
+impl Skipped {
+    /// A bit for each field that is skipped; `None` where all of the segment is.
+    fn of(&mut self, plan: &MessagePlan, name: Option<Sym>) -> Option<u128> {
+        if let Some((_, known)) = self.0.iter().find(|(known, _)| *known == name) {
+            return *known;
+        }
+        let mut rows = plan.skip.iter().filter(|(segment, _)| Some(*segment) == name);
+        let fields = rows.try_fold(0, |bits, (_, field)| match field {
+            0 => None,
+            1..=128 => Some(bits | 1_u128 << (field - 1)),
+            _ => Some(bits),
+        });
+        self.0.push((name, fields));
+        fields
+    }
 }
 
 /// Whether there is more than delimiters.
