@@ -87,17 +87,15 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 fn base32(bytes: &[u8]) -> String {
     let chars = (bytes.len() * 8 / 5).min(ID_CHARS);
-    let mut out = [0; ID_CHARS];
+    let mut input = [0; 20];
+    input.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    let mut out = [0; 32];
     // Five bytes are eight characters.
-    for (five, eight) in bytes.chunks(5).zip(out.chunks_mut(8)) {
-        let mut word = [0; 8];
-        word[3..3 + five.len()].copy_from_slice(five);
-        let word = u64::from_be_bytes(word);
-        for (n, to) in eight.iter_mut().enumerate() {
-            *to = ALPHABET[(word >> (35 - 5 * n)) as usize & 31];
-        }
+    for ([a, b, c, d, e], eight) in input.as_chunks().0.iter().zip(out.as_chunks_mut::<8>().0) {
+        let word = u64::from_be_bytes([0, 0, 0, *a, *b, *c, *d, *e]);
+        *eight = std::array::from_fn(|n| ALPHABET[(word >> (35 - 5 * n)) as usize & 31]);
     }
-    String::from_utf8_lossy(&out[..chars]).into_owned()
+    String::from_utf8(out[..chars].to_vec()).expect("base 32 is ASCII")
 }
 
 #[cfg(test)]

@@ -442,17 +442,20 @@ pub(super) fn candidates<'m>(run: &Run<'m>, map: &'m Map) -> Candidates<'m> {
         For::Segment(name) => {
             // The header of a feed's message is not listed.
             let ours = run.plan.feed.is_some() && cut.names.first() == Some(&Some(*name));
-            let all = ours.then_some(&0).into_iter().chain(listed(&cut.all, *name));
-            all.map(|s| (Inst::Segment(*s), cut.owner[*s as usize]))
-                .filter(|(_, group)| within(*group))
-                .collect()
+            let listed = listed(&cut.all, *name);
+            let mut out = Candidates::with_capacity(listed.len());
+            let all = ours.then_some(&0).into_iter().chain(listed);
+            let all = all.map(|s| (Inst::Segment(*s), cut.owner[*s as usize]));
+            out.extend(all.filter(|(_, group)| within(*group)));
+            out
         }
-        For::Group(name) => (0..cut.instances.len() as u32)
-            .filter(|g| cut.instances[*g as usize].name == *name)
-            .map(|g| (g, cut.instances[g as usize].parent.map(|p| p as u32)))
-            .filter(|(_, parent)| within(*parent))
-            .map(|(g, parent)| (Inst::Group(g), parent))
-            .collect(),
+        For::Group(name) => {
+            let named = || (0..).zip(&cut.instances).filter(|(_, group)| group.name == *name);
+            let mut out = Candidates::with_capacity(named().count());
+            let all = named().map(|(g, group)| (Inst::Group(g), group.parent.map(|p| p as u32)));
+            out.extend(all.filter(|(_, parent)| within(*parent)));
+            out
+        }
         For::By(name, paths) => by_fields(run, map, *name, paths),
         For::Field(name, field) => by_repetition(run, *name, *field, within),
         For::Datatype | For::Nothing => Candidates::new(),

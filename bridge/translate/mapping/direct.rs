@@ -111,15 +111,16 @@ impl Firsts {
         if width.saturating_mul(count) > MOST {
             return Self::default();
         }
-        let mut rows = vec![NONE; width * count];
+        let mut rows = Vec::with_capacity(width * count);
+        rows.resize(width * GROUPS as usize, NONE);
         lay(&mut rows[width..2 * width], &cut.all, slots);
         lay(&mut rows[width..2 * width], &cut.loose, slots);
         lay(&mut rows[..width], &cut.loose, slots);
-        for (g, instance) in cut.instances.iter().enumerate() {
+        for instance in &cut.instances {
             let row = instance.parent.map_or(LOOSE as usize, |parent| parent + GROUPS as usize) * width;
-            let own = (g + GROUPS as usize) * width;
-            rows.copy_within(row..row + width, own);
-            lay(&mut rows[own..own + width], &instance.by_name, slots);
+            let own = rows.len();
+            rows.extend_from_within(row..row + width);
+            lay(&mut rows[own..], &instance.by_name, slots);
         }
         Self { width, rows }
     }
@@ -193,9 +194,7 @@ impl<'m> Run<'m> {
             }
         }
         let firsts = &self.cut.firsts;
-        let Some(slot) = self.set.slots.of(name).filter(|slot| *slot < firsts.width) else {
-            return Led::Unknown;
-        };
+        let Some(slot) = self.set.slots.of(name) else { return Led::Unknown };
         match firsts.rows.get(at.seat.row as usize * firsts.width + slot) {
             Some(&NONE) => Led::Nowhere,
             Some(s) => Led::To(*s),

@@ -45,7 +45,7 @@ pub(crate) struct Cut {
     pub(crate) loose: ByName,
     /// All segments, by name.
     pub(crate) all: Vec<(Sym, Vec<u32>)>,
-    /// The first of each, as seen from each group.
+    /// The first of each, as seen from each group; of a message that is not divided yet they are looked for.
     pub(crate) firsts: Firsts,
 }
 
@@ -212,7 +212,6 @@ impl Cut {
                 None => cut.all.push((*name, vec![s])),
             }
         }
-        cut.firsts = Firsts::new(&cut, &set.slots);
         cut
     }
 

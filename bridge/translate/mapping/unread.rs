@@ -18,6 +18,13 @@ pub(super) fn unread(run: &mut Run<'_>, told_by: &[u128], left: &[bool]) -> Vec<
     let touched = |run: &Run<'_>, n: usize| run.read[n] != told_by[n];
     let mut siblings = None;
     let mut skipped = Skipped::default();
+    // The fields of each segment that were read by repetition.
+    let mut repeated = vec![0_u128; if run.repeated.is_empty() { 0 } else { run.read.len() }];
+    for (segment, field) in run.repeated.keys() {
+        if let (Some(bits), 1..=128) = (repeated.get_mut(*segment as usize), *field) {
+            *bits |= 1 << (field - 1);
+        }
+    }
     for segment in run.message.segments() {
         let n = segment.index();
         if left.get(n) == Some(&true) {
@@ -41,7 +48,8 @@ pub(super) fn unread(run: &mut Run<'_>, told_by: &[u128], left: &[bool]) -> Vec<
             }
         }
         let written = u128::MAX.checked_shr(128 - segment.field_count().min(128) as u32).unwrap_or(0);
-        let mut looked_at = written & !skipped;
+        let repeated = repeated.get(n).copied().unwrap_or(0);
+        let mut looked_at = written & !skipped & (!run.read[n] | repeated);
         while looked_at != 0 {
             let field = looked_at.trailing_zeros() as usize + 1;
             looked_at &= looked_at - 1;
@@ -50,9 +58,7 @@ pub(super) fn unread(run: &mut Run<'_>, told_by: &[u128], left: &[bool]) -> Vec<
                 continue;
             }
             if run.read[n] >> (field - 1) & 1 == 1 {
-                if value.repeats() {
-                    repetitions(run, n as u32, field, &mut out);
-                }
+                repetitions(run, n as u32, field, &mut out);
                 continue;
             }
             if value.is_null() || !says_something(run, value.raw()) {
