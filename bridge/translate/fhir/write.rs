@@ -21,7 +21,7 @@ impl<'a> Writer<'a> {
     pub fn write(&self, id: Id, out: &mut Vec<u8>, watch: &mut impl Watch<'a>) -> Vec<String> {
         let mut references = Vec::new();
         // Nothing is above a resource: the key says nothing.
-        self.value(key::ID, self.arena.nodes[id.0 as usize].kind, out, watch, &mut references);
+        self.value(key::ID, &self.arena.nodes[id.0 as usize].kind, out, watch, &mut references);
         references
     }
 
@@ -29,12 +29,12 @@ impl<'a> Writer<'a> {
     fn value(
         &self,
         key: Key,
-        kind: Kind,
+        kind: &Kind,
         out: &mut Vec<u8>,
         watch: &mut impl Watch<'a>,
         references: &mut Vec<String>,
     ) {
-        match kind {
+        match *kind {
             Kind::Object { first, .. } => {
                 watch.open(key, true);
                 let (start, mut at) = (out.len(), first);
@@ -49,7 +49,7 @@ impl<'a> Writer<'a> {
                         }
                     } else {
                         member.write(out, false);
-                        self.value(node.key, node.kind, out, watch, references);
+                        self.value(node.key, &node.kind, out, watch, references);
                     }
                     at = node.next;
                 }
@@ -62,7 +62,7 @@ impl<'a> Writer<'a> {
                 while at != NONE {
                     let node = &self.arena.nodes[at as usize];
                     out.push(b',');
-                    self.value(key, node.kind, out, watch, references);
+                    self.value(key, &node.kind, out, watch, references);
                     at = node.next;
                 }
                 enclose(out, start, b'[', b']');
@@ -84,7 +84,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes a text behind its first quotation mark.
+    /// Writes a text behind its first quotation mark. Most values are texts: it is a part of the loop above.
     #[inline(always)]
     fn text(&self, key: Key, at: u32, len: u32, out: &mut Vec<u8>, watch: &mut impl Watch<'a>) {
         let rest = &self.arena.text[at as usize..];

@@ -281,7 +281,7 @@ impl<'v> Form<'v> {
 
     #[inline(never)]
     fn reference(&mut self, key: Key, text: &str) {
-        let kind = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let kind = text.bytes().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(text.len());
         match text[kind..].strip_prefix('/') {
             Some(id) if Primitive::Id.accepts(id) => self.text_itself(key, word::REFERENCE, &text[..kind]),
             _ => self.text_itself(key, word::TEXT, text),
@@ -311,6 +311,7 @@ impl<'v> Watch<'v> for Form<'v> {
         self.depth -= 1;
     }
 
+    // Most values are texts. What is rare among them, or long, is kept out of the writer's loop.
     #[inline(always)]
     fn text(&mut self, key: Key, text: &'v str, plain: bool) {
         // Plain: no control character, so only what begins with a space may be blank.

@@ -206,6 +206,10 @@ fn a_form_is_of_what_is_asked_alone() {
     };
     let first = patient("例示", "1970-01-01", "2020-01-01");
     intern(&first, &mut keys);
+    let inner = json!([{ "url": "http://local.example", "valuePeriod": { "start": "2019-01-01" } }]);
+    let mut nested = first.clone();
+    nested["name"][0]["period"]["extension"] = inner;
+    intern(&nested, &mut keys);
     let verdicts = Verdicts::new(&keys);
     let of = |resource: &Value| form(resource, &keys, &verdicts).expect("it has a form");
     assert_eq!(of(&first), of(&patient("見本", "1985-12-31", "2025-12-31")));
@@ -213,6 +217,8 @@ fn a_form_is_of_what_is_asked_alone() {
     assert_ne!(of(&first), of(&patient(" ", "1970-01-01", "2020-01-01")));
     assert_ne!(of(&first), of(&patient("例示", "1970-02-30", "2020-01-01")));
     assert_ne!(of(&first), of(&patient("例示", "1970-01-01", "2027-01-01")));
+    // Of a Period within a Period it is not seen which ends belong together.
+    assert_eq!(form(&nested, &keys, &verdicts), None);
     // Forms are kept only as long as there is room.
     verdicts.keep((0..30_000).map(|n| [n, n]).collect());
     verdicts.keep(vec![of(&first)]);
