@@ -2,10 +2,10 @@
 
 use super::groups::{Cut, listed};
 use super::item::{Item, NOWHERE, Pos};
-use super::direct::Direct;
-use super::plan::{Cond, Else, For, Map, MessagePlan, Path, Plan, Same};
+use super::plan::{Else, For, Map, MessagePlan, Path, Plan, Same};
 use super::refer::Whereabouts;
 use super::run::{Built, Inst, Instance, Named, Run, Scope};
+use super::shared::Told;
 use super::{MappingSet, Trace, lines, orders, patient, unread};
 use crate::feed::record::Sources;
 use crate::fhir::Arena;
@@ -108,7 +108,7 @@ pub(crate) fn apply<'m>(
     let mut told = Told::new();
     let kind = plan.messages.iter().filter(of_feed).find(|kind| {
         run.plan = kind;
-        is(&mut run, &scope, &kind.is, &mut told)
+        run.is(&scope, &kind.is, &mut told)
     });
     let Some(kind) = kind else {
         out.findings.push(Finding::error("message-type-not-mapped", Location::field("MSH", 9)));
@@ -148,7 +148,13 @@ pub(crate) fn apply<'m>(
         run.merge_built();
         let (resources, found) = write(&run, (mode == Mode::Check).then_some(&set.verdicts));
         out.resources = resources;
-        made.share_out(&run, &mut out);
+        // Where there is one unit, and no lines are told, nothing is noted that is to be shared out.
+        if !out.shares.is_empty() || kind.partial.is_some() || !kind.takes_back.is_empty() {
+            made.share_out(&run, &mut out);
+        }
+        for (resource, built) in out.resources.iter_mut().zip(std::mem::take(&mut run.built)) {
+            resource.id = built.id;
+        }
         run.findings.extend(found);
         out.unread = unread::unread(&mut run, &told_by, &left);
     }
@@ -166,32 +172,6 @@ pub(crate) fn apply<'m>(
     out.unmapped = run.unmapped;
     out.status = if out.has_error() { Status::Quarantined } else { Status::Translated };
     (out, traces)
-}
-
-/// Values that tell which message it is: the kinds of messages ask for the same few, one after the other.
-type Told<'m> = SmallVec<[(Direct, Option<Cow<'m, str>>); 4]>;
-
-/// Whether the condition of a kind of messages holds, as [`Run::holds`] says.
-fn is<'m>(run: &mut Run<'m>, scope: &Scope<'_, 'm>, cond: &'m Cond, told: &mut Told<'m>) -> bool {
-    match cond {
-        Cond::All(all) => all.iter().all(|cond| is(run, scope, cond, told)),
-        Cond::Any(all) => all.iter().any(|cond| is(run, scope, cond, told)),
-        Cond::Not(inner) => !is(run, scope, inner, told),
-        Cond::In(path, list) => {
-            let Some(direct) = path.direct else { return run.holds(scope, None, cond) };
-            let known = told.iter().position(|(known, _)| *known == direct);
-            let n = match known {
-                Some(n) => n,
-                None => {
-                    let Ok(text) = run.text(scope, None, path) else { return run.holds(scope, None, cond) };
-                    told.push((direct, text));
-                    told.len() - 1
-                }
-            };
-            told[n].1.as_ref().is_some_and(|text| list.iter().any(|one| one == text))
-        }
-        _ => run.holds(scope, None, cond),
-    }
 }
 
 pub(crate) fn message_lets(run: &mut Run<'_>) {
@@ -544,7 +524,7 @@ pub(crate) fn make(run: &mut Run<'_>) {
     run.owner = "";
 }
 
-/// The resources as JSON, and, where verdicts are given, what the check says of them.
+/// The resources as JSON, without their ids beside it, and, where verdicts are given, what the check says of them.
 fn write(run: &Run<'_>, verdicts: Option<&Verdicts>) -> (Vec<Resource>, Vec<Finding>) {
     let writer = run.arena.writer(&run.set.keys);
     let mut text = Vec::with_capacity(4096);
@@ -579,7 +559,7 @@ fn write(run: &Run<'_>, verdicts: Option<&Verdicts>) -> (Vec<Resource>, Vec<Find
         };
         resources.push(Resource {
             resource_type: map.makes.clone(),
-            id: built.id.clone(),
+            id: String::new(),
             role,
             map: map.id.clone(),
             json: text.clone(),

@@ -1,11 +1,13 @@
 //! Conditions that several maps ask of one instance, looked at once.
 //!
 //! Where data types divide the lines of a message among them, each map says by its `for` which lines are not its own, and
-//! they say nearly the same.
+//! they say nearly the same. The kinds of messages are told apart by the same few values, too.
 
+use super::direct::Direct;
 use super::plan::{Cond, Map};
 use super::run::{Inst, Run, Scope};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What a condition was found to be of each segment, or of each group: two bits a place, whether it was looked at and
@@ -32,6 +34,9 @@ impl Answers {
 
 /// The answers of one condition: of segments, and of groups.
 pub(crate) type Answered = [Answers; 2];
+
+/// Values of the message that the kinds of messages have asked for.
+pub(super) type Told<'m> = SmallVec<[(Direct, Option<Cow<'m, str>>); 4]>;
 
 /// Numbers the conditions of `for` and `when` that more than one map has. Those of the rules are not among them:
 /// names that a map gives are seen by its rules alone.
@@ -101,5 +106,26 @@ impl<'m> Run<'m> {
         }
         self.shared[n][kind].set(place, holds);
         holds
+    }
+
+    /// Whether the condition of a kind of messages holds, as [`Self::holds`] says; a value that one has asked for is not
+    /// looked for again.
+    pub(super) fn is(&mut self, scope: &Scope<'_, 'm>, cond: &'m Cond, told: &mut Told<'m>) -> bool {
+        match cond {
+            Cond::All(all) => all.iter().all(|cond| self.is(scope, cond, told)),
+            Cond::Any(all) => all.iter().any(|cond| self.is(scope, cond, told)),
+            Cond::Not(inner) => !self.is(scope, inner, told),
+            Cond::In(path, list) => {
+                let Some(direct) = path.direct else { return self.holds(scope, None, cond) };
+                let known = told.iter().position(|(known, _)| *known == direct);
+                let n = known.unwrap_or(told.len());
+                if known.is_none() {
+                    let Ok(text) = self.text(scope, None, path) else { return self.holds(scope, None, cond) };
+                    told.push((direct, text));
+                }
+                told[n].1.as_ref().is_some_and(|text| list.iter().any(|one| one == text))
+            }
+            _ => self.holds(scope, None, cond),
+        }
     }
 }
