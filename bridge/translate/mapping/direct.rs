@@ -169,6 +169,7 @@ pub(super) enum Led {
 
 impl<'m> Run<'m> {
     /// The segment that a direct path means.
+    #[inline]
     pub(super) fn led(&self, scope: &Scope<'_, 'm>, relative: Option<&Item<'m>>, direct: Direct) -> Led {
         let Some(name) = direct.name else {
             return match (relative, &scope.inst) {
