@@ -114,6 +114,21 @@ fn wrong(bytes: &[u8], context: &Context, out: &Translation, traces: &[Trace]) -
     None
 }
 
+/// What is told otherwise where no trace is kept: then siblings take over what they have in common, and most values are
+/// read past the general way.
+fn differs(set: &MappingSet, message: &Message, context: &Context, traced: &Translation) -> Option<String> {
+    let plain = super::apply(set, message, context);
+    let (one, other) = (&plain, traced);
+    let same = [
+        (one.resources == other.resources, "resources"),
+        (one.findings == other.findings, "findings"),
+        (one.unread == other.unread, "unread positions"),
+        (one.unmapped == other.unmapped, "unknown codes"),
+        (one.unit == other.unit && one.shares == other.shares, "units"),
+    ];
+    same.into_iter().find(|(same, _)| !same).map(|(_, what)| format!("other {what} without a trace"))
+}
+
 /// A position as printed, and whether it is of the segment; the first of several has no number in findings of the parser.
 fn field_of(position: &str, segment: Segment<'_>) -> Option<usize> {
     let rest = position.strip_prefix(segment.name())?;
@@ -239,13 +254,15 @@ fn a_mutated_message_is_translated_whole_or_says_what_is_missing() {
         translated += usize::from(out.status == Status::Translated);
         done += 1;
         let text = decode(&bytes, &context.facility.gaiji).text;
+        let mut wrong = wrong(&bytes, &context, &out, &traces);
         if let Ok((message, _)) = Message::parse(text.clone()) {
+            wrong = wrong.or_else(|| differs(&set, &message, &context, &out));
             for (name, _) in KEPT.iter().filter(|_| out.status == Status::Translated) {
                 *carried.entry(*name).or_insert(0) +=
                     message.segments().filter(|s| s.name() == *name).count();
             }
         }
-        if let Some(wrong) = wrong(&bytes, &context, &out, &traces) {
+        if let Some(wrong) = wrong {
             let findings: Vec<_> = out.findings.iter().map(|f| (&f.code, &f.location.position)).collect();
             let kind = format!("{:?} {wrong}", out.kind);
             troubles.entry(kind).or_insert_with(|| {
