@@ -7,6 +7,7 @@ mod write;
 
 pub use write::Writer;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 /// An interned key of an object.
@@ -155,11 +156,26 @@ pub struct Arena {
     text: String,
 }
 
+/// Bytes of an arena's text, and nodes, beyond which its room is not kept.
+const KEPT: usize = 1 << 18;
+
+thread_local! {
+    /// The arena of the last message of this thread, emptied: most messages need no more room than the one before.
+    static SPARE: Cell<Option<Arena>> = const { Cell::new(None) };
+}
+
 impl Arena {
-    /// Room for what a text of that length makes in most cases.
-    pub fn for_text(bytes: usize) -> Self {
-        let bytes = bytes.min(1 << 20);
-        Self { nodes: Vec::with_capacity(bytes / 2), text: String::with_capacity(bytes * 8) }
+    /// An empty one, with the room of the last one given back.
+    pub(crate) fn spare() -> Self {
+        SPARE.take().unwrap_or_default()
+    }
+    /// Empties it and keeps its room for the next message.
+    pub(crate) fn give_back(mut self) {
+        if self.nodes.capacity() <= KEPT && self.text.capacity() <= KEPT {
+            self.nodes.clear();
+            self.text.clear();
+            SPARE.set(Some(self));
+        }
     }
     fn push(&mut self, kind: Kind) -> Id {
         let id = u32::try_from(self.nodes.len()).expect("a message makes fewer than 2^32 nodes");

@@ -41,7 +41,7 @@ pub(crate) fn start<'m>(
         delimiters: message.delimiters(),
         cut,
         everywhere: None,
-        arena: Arena::for_text(message.text().len()),
+        arena: Arena::spare(),
         findings: Vec::new(),
         unmapped: Vec::new(),
         read: vec![0; message.len()],
@@ -168,6 +168,7 @@ pub(crate) fn apply<'m>(
             positions: row.positions.iter().map(|pos| run.print(*pos)).filter(|p| !p.is_empty()).collect(),
         })
         .collect();
+    run.arena.give_back();
     out.findings = run.findings;
     out.unmapped = run.unmapped;
     out.status = if out.has_error() { Status::Quarantined } else { Status::Translated };
