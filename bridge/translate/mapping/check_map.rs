@@ -226,19 +226,9 @@ fn atoms<'c>(mut open: Vec<Held<'c>>, choices: &mut Vec<Vec<Held<'c>>>) -> Vec<H
 }
 
 fn note(cond: &Cond, holds: bool, facts: &mut HashMap<String, Facts>) {
-    let (path, one) = match cond {
-        Cond::Valued(path) => (path, true),
-        Cond::In(path, _)
-        | Cond::InTable(path, _)
-        | Cond::Starts(path, _)
-        | Cond::Ends(path, _)
-        | Cond::Number(path)
-        | Cond::Date(path) => (path, is_one(path)),
-        _ => return,
-    };
-    if !one {
+    let Some(path) = cond.path().filter(|path| matches!(cond, Cond::Valued(_)) || is_one(path)) else {
         return;
-    }
+    };
     let of = facts.entry(format!("{path:?}")).or_default();
     match (cond, holds) {
         (Cond::Valued(_), true) => of.valued = true,

@@ -234,16 +234,8 @@ fn of_a_kind(a: &Alternative<'_>, b: &Alternative<'_>) -> bool {
 }
 
 fn about(plan: &Plan, cond: &Cond) -> About {
-    let (path, valued) = match cond {
-        Cond::Valued(path) => (path, true),
-        Cond::In(path, _)
-        | Cond::InTable(path, _)
-        | Cond::Starts(path, _)
-        | Cond::Ends(path, _)
-        | Cond::Number(path)
-        | Cond::Date(path) => (path, false),
-        _ => return About::Several,
-    };
+    let Some(path) = cond.path() else { return About::Several };
+    let valued = matches!(cond, Cond::Valued(_));
     let one = |pick: &Pick| matches!(pick, Pick::First | Pick::Nth(_));
     let value = |of: String, field: String| About::Value { of, field, part: part(path, valued) };
     match &path.root {

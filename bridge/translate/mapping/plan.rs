@@ -139,9 +139,8 @@ pub(crate) enum Cond {
 }
 
 impl Cond {
-    /// Whether it is about its own segment alone, so that it holds or not whatever stands around.
-    pub(crate) fn is_relative(&self) -> bool {
-        let own = |path: &Path| matches!(path.root, Root::Relative | Root::Literal(_) | Root::Setting(_));
+    /// The path of a condition that is about what one path gives.
+    pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::Valued(path)
             | Self::In(path, _)
@@ -149,10 +148,19 @@ impl Cond {
             | Self::Starts(path, _)
             | Self::Ends(path, _)
             | Self::Number(path)
-            | Self::Date(path) => own(path),
+            | Self::Date(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Whether it is about its own segment alone, so that it holds or not whatever stands around.
+    pub(crate) fn is_relative(&self) -> bool {
+        let own = |path: &Path| matches!(path.root, Root::Relative | Root::Literal(_) | Root::Setting(_));
+        match self {
             Self::Same(a, b) | Self::Before(a, b) => own(a) && own(b),
             Self::All(all) | Self::Any(all) => all.iter().all(Self::is_relative),
             Self::Not(inner) | Self::Shared(_, inner) | Self::Around(_, inner) => inner.is_relative(),
+            _ => self.path().is_some_and(own),
         }
     }
 }

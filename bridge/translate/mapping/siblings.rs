@@ -265,16 +265,10 @@ impl Look<'_> {
 /// Whether every path of a condition is of a kind.
 fn every(cond: &Cond, is: &mut dyn FnMut(&Path) -> bool) -> bool {
     match cond {
-        Cond::Valued(path)
-        | Cond::In(path, _)
-        | Cond::InTable(path, _)
-        | Cond::Starts(path, _)
-        | Cond::Ends(path, _)
-        | Cond::Number(path)
-        | Cond::Date(path) => is(path),
         Cond::Same(a, b) | Cond::Before(a, b) => is(a) && is(b),
         Cond::All(all) | Cond::Any(all) => all.iter().all(|cond| every(cond, is)),
         Cond::Not(inner) | Cond::Shared(_, inner) | Cond::Around(_, inner) => every(inner, is),
+        _ => cond.path().is_some_and(is),
     }
 }
 
