@@ -10,6 +10,7 @@ mod possible;
 mod read;
 mod reasons;
 mod row;
+mod solve;
 mod target_row;
 mod walk;
 

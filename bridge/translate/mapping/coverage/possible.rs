@@ -4,19 +4,16 @@
 //! another one) the answer is yes: a use is left out only where no message has it.
 
 use super::read::{MAX_DEPTH, Reader, Scope};
-use crate::mapping::plan::{Cond, For, Let, LetSource, Make, Name, Part, Path, Pick, Plan, Root};
-use std::collections::{BTreeSet, HashMap, HashSet};
-
-/// Steps of one question at most. The conditions of the shipped set take some hundred; beyond this it is "yes".
-const MAX_STEPS: usize = 20_000;
+use crate::mapping::plan::{Cond, For, Let, LetSource, Make, Name, Part, Path, Pick, Root};
+use std::collections::{BTreeSet, HashSet};
 
 /// A place whose value conditions speak of: whose it is, and the parts down to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    root: String,
-    parts: Vec<String>,
+    pub(super) root: String,
+    pub(super) parts: Vec<String>,
     /// Whether there is at most one value: of several, each condition may hold for another.
-    one: bool,
+    pub(super) one: bool,
 }
 
 impl Key {
@@ -31,13 +28,13 @@ impl Key {
 /// Something that holds, or does not, where a rule writes.
 #[derive(Clone)]
 pub(super) struct Fact<'s, 'p> {
-    scope: Scope<'s, 'p>,
-    what: What<'p>,
-    holds: bool,
+    pub(super) scope: Scope<'s, 'p>,
+    pub(super) what: What<'p>,
+    pub(super) holds: bool,
 }
 
 #[derive(Clone)]
-enum What<'p> {
+pub(super) enum What<'p> {
     Cond(&'p Cond),
     Valued(&'p Path),
     Is(Key, String),
@@ -56,197 +53,8 @@ impl<'s, 'p> Fact<'s, 'p> {
         Self { scope: *scope, what: What::Is(key.clone(), code.to_owned()), holds: true }
     }
 
-    fn with(&self, cond: &'p Cond, holds: bool) -> Self {
+    pub(super) fn with(&self, cond: &'p Cond, holds: bool) -> Self {
         Self { what: What::Cond(cond), holds, ..self.clone() }
-    }
-}
-
-/// What is known of one value.
-#[derive(Clone, Default)]
-struct Known<'p> {
-    valued: bool,
-    missing: bool,
-    allowed: Option<BTreeSet<String>>,
-    refused: BTreeSet<String>,
-    starts: Vec<(&'p [String], bool)>,
-    ends: Vec<(&'p [String], bool)>,
-    tables: Vec<(usize, bool)>,
-}
-
-#[derive(Clone, Default)]
-struct State<'p> {
-    values: HashMap<Key, Known<'p>>,
-    /// Conditions as they stand: one that holds does not fail.
-    atoms: HashMap<String, bool>,
-    /// Names already followed.
-    followed: HashSet<String>,
-}
-
-/// Alternatives, each of which is facts.
-type Choice<'s, 'p> = Vec<Vec<Fact<'s, 'p>>>;
-
-/// Whether a message may have all of it.
-pub(super) fn possible<'p>(reader: &Reader<'p>, facts: &[Fact<'_, 'p>]) -> bool {
-    let mut left = MAX_STEPS;
-    solve(reader, facts.to_vec(), State::default(), Vec::new(), &mut left)
-}
-
-fn solve<'s, 'p>(
-    reader: &Reader<'p>,
-    mut open: Vec<Fact<'s, 'p>>,
-    mut state: State<'p>,
-    mut choices: Vec<Choice<'s, 'p>>,
-    left: &mut usize,
-) -> bool {
-    while let Some(fact) = open.pop() {
-        if *left == 0 {
-            return true;
-        }
-        *left -= 1;
-        match (&fact.what, fact.holds) {
-            (What::Cond(Cond::Not(inner)), holds) => open.push(fact.with(inner, !holds)),
-            (What::Cond(Cond::Shared(_, inner) | Cond::Around(_, inner)), holds) => {
-                open.push(fact.with(inner, holds))
-            }
-            (What::Cond(Cond::All(list)), true) | (What::Cond(Cond::Any(list)), false) => {
-                open.extend(list.iter().map(|one| fact.with(one, fact.holds)));
-            }
-            (What::Cond(Cond::All(list) | Cond::Any(list)), holds) => {
-                choices.push(list.iter().map(|one| vec![fact.with(one, holds)]).collect());
-            }
-            _ => {
-                if !state.learn(reader, &fact) {
-                    return false;
-                }
-                choices.extend(state.through(reader, &fact));
-            }
-        }
-    }
-    if !state.is_consistent(reader.plan) {
-        return false;
-    }
-    let Some(choice) = choices.pop() else { return true };
-    choice.into_iter().any(|facts| solve(reader, facts, state.clone(), choices.clone(), left))
-}
-
-impl<'p> State<'p> {
-    /// Takes in a condition about one value; false where it speaks against what is known.
-    fn learn(&mut self, reader: &Reader<'p>, fact: &Fact<'_, 'p>) -> bool {
-        let key = match &fact.what {
-            What::Is(key, _) => Some(key.clone()),
-            What::Valued(path) => reader.key(&fact.scope, path, 0),
-            What::Cond(cond) => path_of(cond).and_then(|path| reader.key(&fact.scope, path, 0)),
-        };
-        let Some(key) = key else { return true };
-        let holds = fact.holds;
-        if let What::Cond(cond) = &fact.what {
-            let other = match cond {
-                Cond::Same(_, other) | Cond::Before(_, other) => reader.key(&fact.scope, other, 0),
-                _ => None,
-            };
-            if matches!(cond, Cond::Same(..) | Cond::Before(..)) && other.is_none() {
-                return true;
-            }
-            let name = format!("{key:?} {other:?} {}", asks(cond));
-            if *self.atoms.entry(name).or_insert(holds) != holds {
-                return false;
-            }
-            if let (Some(other), true) = (other, holds) {
-                self.values.entry(other).or_default().valued = true;
-            }
-        }
-        let one = key.one;
-        let known = self.values.entry(key).or_default();
-        let allow = |known: &mut Known<'p>, list: BTreeSet<String>| {
-            known.valued |= !list.contains("");
-            if one {
-                known.allowed = Some(match known.allowed.take() {
-                    Some(before) => before.intersection(&list).cloned().collect(),
-                    None => list,
-                });
-            }
-        };
-        match (&fact.what, holds) {
-            (What::Valued(_) | What::Cond(Cond::Valued(_)), true) => known.valued = true,
-            (What::Valued(_) | What::Cond(Cond::Valued(_)), false) => known.missing = true,
-            (What::Is(_, code), _) => allow(known, BTreeSet::from([code.clone()])),
-            (What::Cond(Cond::In(_, list)), true) => allow(known, list.iter().cloned().collect()),
-            // None of them is any of these, however many there are.
-            (What::Cond(Cond::In(_, list)), false) => known.refused.extend(list.iter().cloned()),
-            (What::Cond(cond), holds) => {
-                known.valued |= holds;
-                match cond {
-                    Cond::Starts(_, list) if one || !holds => known.starts.push((list, holds)),
-                    Cond::Ends(_, list) if one || !holds => known.ends.push((list, holds)),
-                    Cond::InTable(_, table) if one || !holds => known.tables.push((*table, holds)),
-                    _ => {}
-                }
-            }
-        }
-        true
-    }
-
-    /// What a condition on a name says of the rows that make it.
-    fn through<'s>(&mut self, reader: &Reader<'p>, fact: &Fact<'s, 'p>) -> Option<Choice<'s, 'p>> {
-        let path = match &fact.what {
-            What::Valued(path) => path,
-            What::Cond(cond) if !matches!(cond, Cond::Same(..) | Cond::Before(..)) => path_of(cond)?,
-            _ => return None,
-        };
-        let Root::Name(name) = &path.root else { return None };
-        let valued = matches!(fact.what, What::Valued(_) | What::Cond(Cond::Valued(_)));
-        let (rows, scope) = reader.rows_of(&fact.scope, *name);
-        if !fact.holds {
-            // Without a value no row gave one: a fixed one was not asked.
-            let fixed = rows.iter().filter(|row| valued && matches!(row.source, LetSource::Fixed(_)));
-            let unmet = fixed.filter_map(|row| Some(Fact::cond(&scope, row.when.as_ref()?, false)));
-            let unmet: Vec<Fact<'s, 'p>> = unmet.collect();
-            return (!unmet.is_empty()).then(|| vec![unmet]);
-        }
-        if !self.followed.insert(format!("{:?} {path:?}", reader.depth(&scope))) {
-            return None;
-        }
-        let gives = |row: &&'p Let| match (&row.source, &fact.what) {
-            (LetSource::Fixed(text), What::Cond(Cond::In(_, list))) => list.contains(text),
-            _ => true,
-        };
-        Some(rows.iter().copied().filter(gives).map(|row| given(&scope, row)).collect())
-    }
-
-    fn is_consistent(&self, plan: &Plan) -> bool {
-        let missing = self.values.iter().filter(|(_, known)| known.missing);
-        for (key, _) in missing {
-            let inside = |other: &Key| other.root == key.root && other.parts.starts_with(&key.parts);
-            if self.values.iter().any(|(other, known)| known.valued && inside(other)) {
-                return false;
-            }
-        }
-        self.values.values().all(|known| known.is_possible(plan))
-    }
-}
-
-impl Known<'_> {
-    fn is_possible(&self, plan: &Plan) -> bool {
-        if let Some(allowed) = &self.allowed {
-            return allowed.iter().any(|text| self.takes(plan, text));
-        }
-        match self.tables.iter().find(|(_, holds)| *holds) {
-            Some((table, _)) => {
-                let codes = plan.tables[*table].by_source.keys();
-                codes.filter(|text| !text.is_empty()).any(|text| self.takes(plan, text))
-            }
-            None => true,
-        }
-    }
-
-    fn takes(&self, plan: &Plan, text: &str) -> bool {
-        !self.refused.contains(text)
-            && self.starts.iter().all(|(list, holds)| list.iter().any(|l| text.starts_with(l)) == *holds)
-            && self.ends.iter().all(|(list, holds)| list.iter().any(|l| text.ends_with(l)) == *holds)
-            && self
-                .tables
-                .iter()
-                .all(|(table, holds)| plan.tables[*table].by_source.contains_key(text) == *holds)
     }
 }
 
@@ -263,7 +71,7 @@ pub(super) fn given<'s, 'p>(scope: &Scope<'s, 'p>, row: &'p Let) -> Vec<Fact<'s,
 }
 
 /// The path that a condition is about.
-fn path_of(cond: &Cond) -> Option<&Path> {
+pub(super) fn path_of(cond: &Cond) -> Option<&Path> {
     match cond {
         Cond::Valued(path)
         | Cond::In(path, _)
@@ -279,7 +87,7 @@ fn path_of(cond: &Cond) -> Option<&Path> {
 }
 
 /// What a condition asks of its value.
-fn asks(cond: &Cond) -> String {
+pub(super) fn asks(cond: &Cond) -> String {
     match cond {
         Cond::Valued(_) => "valued".to_owned(),
         Cond::In(_, list) => format!("in {list:?}"),
@@ -296,7 +104,7 @@ fn asks(cond: &Cond) -> String {
 
 impl<'p> Reader<'p> {
     /// How many scopes stand around one.
-    fn depth(&self, scope: &Scope<'_, 'p>) -> usize {
+    pub(super) fn depth(&self, scope: &Scope<'_, 'p>) -> usize {
         let mut at = scope.outer;
         let mut depth = 0;
         while let Some(outer) = at {

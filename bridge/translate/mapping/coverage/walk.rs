@@ -1,11 +1,13 @@
 //! Follows the plan of one message and notes every use of a position.
 
-use super::possible::{Fact, given, possible};
+use super::possible::{Fact, given};
 use super::read::{MAX_DEPTH, Read, Reader, Scope, append, look};
+use super::solve::{Memory, possible};
 use super::{EngineRead, Kind, MessageCoverage, Position, Skip, Use};
 use crate::mapping::describe::{SetText, Title};
 use crate::mapping::functions::{self, parts::is_joined, parts::parts};
 use crate::mapping::plan::{Cond, Fixed, For, Make, Map, MessagePlan, Part, Path, Plan, Rule, Shape, Source};
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
 /// What the engine itself reads, before and beside every rule (`hl7v2::parse`, `charset`, `mapping::apply`).
@@ -44,6 +46,8 @@ struct Walk<'p> {
     plan: &'p Plan,
     message: &'p MessagePlan,
     read: Reader<'p>,
+    /// What the questions met so far.
+    memory: RefCell<Memory<'p>>,
     uses: Vec<Use>,
     /// Maps of values already followed from a position.
     followed: HashSet<(usize, Position)>,
@@ -55,6 +59,7 @@ pub(super) fn message(plan: &Plan, message: &MessagePlan, texts: &SetText) -> Me
         plan,
         message,
         read: Reader { plan, message },
+        memory: RefCell::default(),
         uses: Vec::new(),
         followed: HashSet::new(),
         profiles: Vec::new(),
@@ -218,7 +223,7 @@ impl<'p> Walk<'p> {
         let mut facts = vec![Fact::cond(&message, &self.message.is, true)];
         facts.extend(self.message.cancel.iter().map(|cond| Fact::cond(&message, cond, false)));
         facts.extend(map.only.iter().chain(&map.when).map(|cond| Fact::cond(&scope, cond, true)));
-        if !possible(&self.read, &facts) {
+        if !self.holds_together(&facts) {
             return;
         }
         let goal = Goal {
@@ -254,10 +259,12 @@ impl<'p> Walk<'p> {
             if !rule.follows {
                 unmet.clear();
             }
-            let mut here = goal.clone();
-            here.facts.extend(rule.when.iter().map(|cond| Fact::cond(scope, cond, true)));
-            here.facts.extend(unmet.iter().cloned());
-            if possible(&self.read, &here.facts) {
+            let mut more: Vec<Fact<'_, 'p>> =
+                rule.when.iter().map(|cond| Fact::cond(scope, cond, true)).collect();
+            more.extend(unmet.iter().cloned());
+            if self.possible(goal, &more) {
+                let mut here = goal.clone();
+                here.facts.extend(more);
                 self.rule(rule, scope, &here, depth);
             }
             if let (Source::Fixed(_), Some(cond)) = (&rule.source, &rule.when) {
@@ -266,10 +273,18 @@ impl<'p> Walk<'p> {
         }
     }
 
+    fn holds_together(&self, facts: &[Fact<'_, 'p>]) -> bool {
+        possible(&self.read, &mut self.memory.borrow_mut(), facts)
+    }
+
+    /// Whether what holds at a goal, which is known to be possible, may hold together with more.
     fn possible(&self, goal: &Goal<'_, 'p>, more: &[Fact<'_, 'p>]) -> bool {
+        if more.is_empty() {
+            return true;
+        }
         let mut facts: Vec<Fact<'_, 'p>> = goal.facts.clone();
         facts.extend(more.iter().cloned());
-        possible(&self.read, &facts)
+        self.holds_together(&facts)
     }
 
     fn rule(&mut self, rule: &'p Rule, scope: &Scope<'_, 'p>, goal: &Goal<'_, 'p>, depth: usize) {
@@ -340,11 +355,11 @@ impl<'p> Walk<'p> {
         goal: &Goal<'_, 'p>,
         depth: usize,
     ) {
-        let mut here = goal.clone();
-        here.facts.extend(read.facts.iter().cloned());
-        if !possible(&self.read, &here.facts) {
+        if !self.possible(goal, &read.facts) {
             return;
         }
+        let mut here = goal.clone();
+        here.facts.extend(read.facts.iter().cloned());
         // A reference says which segment was found; any other value stands in that one.
         let refers = matches!(rule.make, Some(Make::RefType(..) | Make::RefMade { .. }));
         if read.finds && !refers || matches!(rule.make, Some(Make::Ordinal { .. })) {
