@@ -246,7 +246,13 @@ fn split<'a>(bytes: &'a [u8], separator: &'a [u8], reading: Reading) -> impl Ite
         let bytes = rest?;
         let (mut at, mut two_byte) = (0, false);
         let is_forced = |at: usize| reading.splits_at == Some(from + at);
+        // Most bytes are ASCII, separate nothing and begin nothing.
+        let is_plain = |byte: &u8| byte.is_ascii() && *byte != 0x1B && separator.first() != Some(byte);
         while at < bytes.len() {
+            if !two_byte && reading.splits_at.is_none() && is_plain(&bytes[at]) {
+                at += 1;
+                continue;
+            }
             let here = &bytes[at..];
             let pair = if is_forced(at + 1) { 1 } else { 2 };
             if is_forced(at) {
